@@ -18,6 +18,8 @@ A message is one sentence or two: what happened, what is kept, what to do next.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class RLMError(Exception):
     """The root of every error that rlm-kernel raises on purpose."""
@@ -52,6 +54,7 @@ class ProviderError(ModelError):
         retryable: whether the same call may succeed later.
         kind: ``"rate"``, ``"server"``, ``"timeout"``, ``"connect"``, ``"auth"``, ``"window"``,
             ``"model"``, ``"malformed"``, ``"refused"`` or ``"other"``.
+        usage: what was billed all the same (a ``Usage``), None where nothing was.
     """
 
     def __init__(
@@ -62,12 +65,14 @@ class ProviderError(ModelError):
         retry_after: float | None = None,
         retryable: bool = False,
         kind: str = "other",
+        usage: Any = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.retry_after = retry_after
         self.retryable = retryable
         self.kind = kind
+        self.usage = usage
 
 
 class BudgetExceeded(ModelError):

@@ -186,13 +186,20 @@ class Sink(Protocol):
 class Ledger(Protocol):
     """A budget in use: reserve before a call is sent, settle with the bill. Thread-safe."""
 
-    async def reserve(self, tokens: int, cost: float | None) -> Any:
+    async def reserve(
+        self,
+        tokens: int,
+        cost: float | None,
+        model: str = "",
+        least: tuple[int, float | None] | None = None,
+    ) -> Any:
         """Set an estimate aside, or raise ``BudgetExceeded``; may wait for bills of calls in
-        flight where a price isn't known yet."""
+        flight. ``least`` would do where no more is left; ``cost`` is None for an unknown price,
+        which the bills of ``model`` may tell."""
         ...
 
-    def settle(self, reservation: Any, usage: Usage) -> None:
-        """Replace an estimate by the bill."""
+    def settle(self, reservation: Any, usage: Usage, whole: bool = True) -> None:
+        """Replace an estimate by the bill; not ``whole`` where a call was cut off."""
         ...
 
     def release(self, reservation: Any) -> None:

@@ -1,0 +1,118 @@
+"""The one persistent event loop, on a daemon thread, that every call and run lives on.
+
+Guarantees:
+- one loop per process, started on first use; after ``os.fork`` the child gets a new one;
+- ``run_sync`` blocks its caller in a way that ``KeyboardInterrupt`` gets through, cancels the
+  coroutine then, and lets it clean up before the interrupt goes on;
+- called on the loop's own thread, ``run_sync`` refuses instead of waiting for itself forever.
+
+One loop, because litellm and aiohttp keep connections per loop: a loop per call leaks a socket
+each (facts of litellm 1.106; BerriAI/litellm#10126).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import sys
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+_thread: threading.Thread | None = None
+
+# An untimed wait for a lock can't be interrupted on Windows.
+_POLL = 0.2 if sys.platform == "win32" else None
+
+
+def engine_loop() -> asyncio.AbstractEventLoop:
+    """Give the process's engine loop, starting it on first use."""
+    global _loop, _thread
+    loop, thread = _loop, _thread
+    if loop is not None and thread is not None and thread.is_alive() and not loop.is_closed():
+        return loop
+    with _lock:
+        if _loop is None or _thread is None or not _thread.is_alive() or _loop.is_closed():
+            _loop = asyncio.new_event_loop()
+            _thread = threading.Thread(target=_serve, args=(_loop,), name="rlm", daemon=True)
+            # Debuggers that would stop every thread leave this one alone (as ipykernel does).
+            _thread.is_pydev_daemon_thread = True  # type: ignore[attr-defined]
+            _thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
+            _thread.start()
+        return _loop
+
+
+def on_engine_loop() -> bool:
+    """Say whether the caller runs on the engine loop's own thread."""
+    return _thread is not None and threading.get_ident() == _thread.ident
+
+
+def spawn(coro: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+    """Start a coroutine on the engine loop from any thread; give its future at once."""
+    return asyncio.run_coroutine_threadsafe(coro, engine_loop())
+
+
+def run_sync(coro: Coroutine[Any, Any, T], *, grace: float = 5.0) -> T:
+    """Run a coroutine on the engine loop and wait for what it gives.
+
+    Args:
+        coro: the coroutine.
+        grace: the most seconds that a cancelled coroutine gets to clean up.
+
+    Returns:
+        What the coroutine returned; what it raised is raised here.
+
+    Raises:
+        RuntimeError: when called on the engine loop itself, which would wait for ever.
+        KeyboardInterrupt: when it came while waiting; the coroutine was cancelled.
+    """
+    if on_engine_loop():
+        coro.close()
+        msg = "run_sync would wait for itself: on the engine's loop, await instead."
+        raise RuntimeError(msg)
+    ended = threading.Event()
+
+    async def tracked() -> T:
+        try:
+            return await coro
+        finally:
+            ended.set()
+
+    future = spawn(tracked())
+    try:
+        return _result(future)
+    except BaseException:
+        if not future.done():  # KeyboardInterrupt, or another signal's exception, in our wait
+            future.cancel()
+            ended.wait(grace)
+        raise
+
+
+def _result(future: concurrent.futures.Future[T]) -> T:
+    while True:
+        try:
+            return future.result(_POLL)
+        except TimeoutError:
+            if future.done():  # the coroutine's own TimeoutError
+                raise
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    loop.run_forever()
+
+
+def _forget() -> None:
+    """In a forked child the thread is gone: what is left of the loop belongs to the parent."""
+    global _loop, _thread, _lock
+    _loop = _thread = None
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
