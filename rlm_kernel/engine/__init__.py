@@ -1,0 +1,1 @@
+"""The run: prompts, parsing replies, decisions, the answer, folding."""

@@ -1,0 +1,1 @@
+"""Tasks with exact truth, the runner, comparisons."""
