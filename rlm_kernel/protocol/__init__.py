@@ -34,6 +34,7 @@ from .events import (
     PROTOCOL_VERSION,
     Event,
     Logged,
+    NodeKind,
     event_from_dict,
     event_to_dict,
     usage_from_dict,
@@ -43,7 +44,7 @@ from .events import (
 __all__ = [
     "COMMANDS", "EVENTS", "PROTOCOL_VERSION", "Ack", "AnswerState", "Budget", "Call",
     "CallRequest", "CellError", "CellResult", "Command", "Constraint", "Control", "Event",
-    "GatewayClient", "Ledger", "Limits", "Logged", "Message", "ModelInfo", "OnText", "Origin", "Output", "Provider",
+    "GatewayClient", "Ledger", "Limits", "Logged", "Message", "ModelInfo", "NodeKind", "OnText", "Origin", "Output", "Provider",
     "Query", "Repl", "Reply", "Services", "Setup", "Sink", "Usage", "Where", "command_from_dict",
     "event_from_dict", "event_to_dict", "usage_from_dict", "usage_to_dict",
 ]  # fmt: skip

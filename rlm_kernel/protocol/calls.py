@@ -178,7 +178,7 @@ class Sink(Protocol):
         """Give a node id that is free in this log: ``call17``."""
         ...
 
-    def emit(self, event: Any) -> None:
+    def emit(self, event: Any) -> object:
         """Write an event, then show it."""
         ...
 

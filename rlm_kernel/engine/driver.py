@@ -1,0 +1,354 @@
+"""The turns of a run: ask the root, run what it proposes, tell it what came of it.
+
+Guarantees: every reply is in the log before anything is done with it; a reply without code gets
+an observation that says what was wrong; an answer is accepted only from a cell that ran and ended
+well; what ends without one is ``partial`` (a draft or a forced closing turn) or ``failed``, never
+``done``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import AnswerError, Cancelled, ModelError
+from ..lm.tokens import upper_messages
+from ..protocol import AnswerState, CallRequest, CellResult, Constraint, Message, Origin, Reply
+from ..protocol.events import (
+    AnswerGiven,
+    CellDecided,
+    CellEnded,
+    CellProposed,
+    CellStarted,
+    Folded,
+    TurnEnded,
+    TurnStarted,
+)
+from . import folding, prompts
+from .gate import Decision, Gate, Proposal
+from .modes import Proposed
+from .observe import observe
+from .parse import ParsedReply, parse_reply
+
+if TYPE_CHECKING:
+    from .run import Run
+
+NO_CODE_LIMIT = 3  # replies in a row without code, after which an answer is asked for once
+DEFAULT_REPLY = 4096  # output tokens kept free for a reply where the window is known
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    status: Literal["done", "partial", "failed"]
+    value: Any = None
+    text: str | None = None
+    forced: bool = False
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class _Draft:
+    value: Any = None
+    text: str | None = None
+
+
+class Driver:
+    """Drives one run to its end.
+
+    Args:
+        run: whose question, settings, gate, log, ledger and repl are used.
+        system: the system prompt.
+        first: the first user message.
+    """
+
+    def __init__(self, run: Run, system: str, first: str) -> None:
+        self.run = run
+        self.settings = run.settings
+        self.gate: Gate = run.gate
+        self.messages: list[Message] = [
+            {"role": "system", "content": system}, {"role": "user", "content": first},
+        ]  # fmt: skip
+        self.history: list[Message] = []  # what was folded away, whole
+        self.draft = _Draft()
+        self.cells = 0  # cells run so far, by whomever
+        self.looked = not run.has_context
+        self._last_code = ""
+        self._human: list[str] = []
+        window = run.gateway.info(self.settings.model).window
+        self._room = folding.room(window, self.settings.max_tokens or DEFAULT_REPLY)
+        self.shown = self.settings.limits.output
+        if self._room is not None:  # one output never takes more than a quarter of the room
+            self.shown = max(400, min(self.shown, int(self._room * 3 / 4)))
+
+    # -- turns ------------------------------------------------------------------------------
+
+    async def drive(self) -> Outcome:
+        """Make turns until there is an answer, or no way on."""
+        silent = 0
+        for number in range(1, self.settings.max_turns + 1):
+            await self.gate.boundary()
+            turn = self.run.log.new_id("turn")
+            self.run.emit(TurnStarted(node=turn, parent=self.run.node, number=number,
+                                      of=self.settings.max_turns))  # fmt: skip
+            self._tell_of_person()
+            reply = await self._ask(turn, "root")
+            if isinstance(reply, Outcome):
+                self.run.emit(TurnEnded(node=turn, status="error", observation=reply.reason))
+                return reply
+            parsed = parse_reply(reply.text)
+            self.messages.append({"role": "assistant", "content": reply.text or "(empty)"})
+            blocks = _blocks(parsed)
+            silent = 0 if blocks else silent + 1
+            told, outcome = await self._turn(turn, number, parsed, blocks)
+            self.run.emit(TurnEnded(node=turn, status="ok" if blocks else "error",
+                                    observation=told))  # fmt: skip
+            if outcome is not None:
+                return outcome
+            header = prompts.turn_header(number + 1, self.settings.max_turns)
+            ended = number == self.settings.max_turns
+            self.messages.append(
+                {"role": "user", "content": told if ended else f"{told}\n\n{header}"}
+            )
+            if silent >= NO_CODE_LIMIT:
+                why = f"{NO_CODE_LIMIT} replies in a row held no code to run"
+                return await self.close(why, unseen=True)
+        return await self.close(f"the {self.settings.max_turns} turns are used up")
+
+    async def _turn(
+        self, turn: str, number: int, parsed: ParsedReply, blocks: Sequence[str]
+    ) -> tuple[str, Outcome | None]:
+        if not blocks:
+            return parsed.problem or prompts.no_code(), None
+        told: list[str] = []
+        chosen = blocks[:1] if self.settings.blocks == "first" else blocks
+        for code in chosen:
+            text, outcome, go_on = await self._cell(turn, number, code)
+            told.append(text)
+            if outcome is not None or not go_on:
+                return "\n\n".join(told), outcome
+        if len(blocks) > len(chosen):
+            told.append(prompts.later_blocks_dropped(len(blocks) - len(chosen)))
+        return "\n\n".join(told), None
+
+    # -- one cell ---------------------------------------------------------------------------
+
+    async def _cell(self, turn: str, number: int, code: str) -> tuple[str, Outcome | None, bool]:
+        """Propose, decide and run a cell; give the observation, an end, and whether to go on."""
+        cell = self.run.log.new_id("cell")
+        proposal = Proposal(cell, code, self.cells + 1, number)
+        self.run.emit(CellProposed(node=cell, parent=turn, code=code, number=proposal.number))
+        asks = self.run.mode.asks(Proposed(code, number, self.settings.depth, None))
+        decision = await self._decide(proposal, asks)
+        edited = decision.code if decision.kind == "edit" else None
+        self.run.emit(CellDecided(node=cell, decision=decision.kind, by=decision.by, code=edited,
+                                  reason=decision.reason, text=decision.text))  # fmt: skip
+        if decision.kind == "reject":
+            return prompts.rejected(decision.reason), None, False
+        if decision.kind == "respond":
+            self.looked = True
+            return prompts.observation(proposal.number, decision.text), None, True
+        ran = edited if edited is not None else code
+        result = await self.run_cell(cell, ran)
+        text = observe(result, self.cells, self.shown)
+        if edited is not None and edited != code:
+            text = prompts.edited(edited) + "\n" + text
+        if ran.strip() == self._last_code and result.status == "ok" and not result.answer.ready:
+            text += "\n" + prompts.repeated_cell()
+        self._last_code = ran.strip()
+        refusal, outcome = self._answer(cell, ran, result)
+        self.looked = self.looked or "context" in ran
+        if refusal:
+            text += "\n" + refusal
+        return text, outcome, result.status == "ok" and not refusal
+
+    async def _decide(self, proposal: Proposal, asks: bool) -> Decision:
+        if asks and not self.settings.attended and self.settings.headless != "error":
+            if self.settings.headless == "approve":
+                return Decision("approve", "headless")
+            return Decision("reject", "headless", reason="nobody is there to approve it")
+        return await self.gate.decide(proposal, asks)
+
+    async def run_cell(self, cell: str, code: str) -> CellResult:
+        """Run a decided cell and log what came of it."""
+        self.cells += 1
+        self.run.phase_is("running")
+        self.run.emit(CellStarted(node=cell, where=self.settings.where))
+        result = await self.run.repl.execute(cell, code, limits=self.settings.limits)
+        self.run.emit(cell_ended(cell, result))
+        if not result.answer.empty and not result.answer.problem:
+            self.draft = _Draft(result.answer.content, result.answer.text)
+        if result.status == "interrupted":
+            self.gate.paused = True
+            self.gate.reason = "Interrupted; variables are kept. Resume goes on from here."
+        if result.stuck:
+            self.gate.paused = True
+            self.gate.reason = (
+                "The cell could not be stopped and still runs in your kernel, which is yours: "
+                "interrupt or restart it, then resume."
+            )
+        return result
+
+    # -- the answer -------------------------------------------------------------------------
+
+    def _answer(self, cell: str, code: str, result: CellResult) -> tuple[str, Outcome | None]:
+        state = result.answer
+        if not state.ready:
+            return "", None
+        reason, detail = self._why_not(code, result, state)
+        value: Any = state.content
+        if not reason:
+            try:
+                value = self.settings.answer_type(state.content)
+            except AnswerError as error:
+                reason, detail = "type", str(error)
+        if reason:
+            refusal = prompts.answer_refused(reason, detail)
+            self.run.emit(AnswerGiven(node=cell, accepted=False, answer=state.text, via=state.via,
+                                      reason=refusal))  # fmt: skip
+            return refusal, None
+        text = value if isinstance(value, str) else state.text
+        self.run.emit(AnswerGiven(node=cell, answer=text, via=state.via))
+        return "", Outcome("done", value, text)
+
+    def _why_not(
+        self, code: str, result: CellResult, state: AnswerState
+    ) -> tuple[prompts.Refusal | Literal[""], str]:
+        if state.problem:
+            return "problem", state.problem
+        if result.status != "ok":
+            return "failed", ""
+        if state.empty:
+            return "empty", ""
+        if not self.looked and self.cells == 1 and "context" not in code:
+            return "unseen", ""
+        return "", ""
+
+    # -- the root model ---------------------------------------------------------------------
+
+    async def _ask(self, parent: str, role: str) -> Reply | Outcome:
+        """Ask the root; on trouble wait for a person where there is one, else close."""
+        while True:
+            try:
+                await self._fold_if_full()
+                self.run.phase_is("thinking")
+                return await self.complete(tuple(self.messages), parent, role)
+            except Cancelled as error:
+                self.gate.paused = True
+                self.gate.reason = f"The call was cancelled ({error}) Resume asks again."
+                await self.gate.boundary()
+            except ModelError as error:
+                if not self.settings.attended:
+                    return await self.close(str(error))
+                self.gate.paused = True
+                self.gate.reason = f"{error} Nothing is lost: resume tries again, stop ends it."
+                await self.gate.boundary()
+
+    async def complete(self, messages: tuple[Message, ...], parent: str, role: str) -> Reply:
+        """Make one call of the root model under ``parent``."""
+        settings = self.settings
+        options: dict[str, Any] = {
+            "max_tokens": settings.max_tokens, "temperature": settings.temperature,
+        }  # fmt: skip
+        if settings.style == "small":
+            small = prompts.small_model_options()
+            options["max_tokens"] = settings.max_tokens or small["max_tokens"]
+            if options["temperature"] is None:
+                options["temperature"] = small["temperature"]
+            info = self.run.gateway.info(settings.model)
+            if role == "root" and info.local and small.get("grammar"):
+                options["constraint"] = Constraint(grammar=small["grammar"])
+        request = CallRequest(messages, settings.model, cache=role == "root", **options)
+        origin = Origin(self.run.node, parent, role, settings.depth)
+        return await self.run.gateway.call(request, origin, self.run.ledger, self.run.log)
+
+    async def close(self, reason: str, *, unseen: bool = False) -> Outcome:
+        """End without an accepted answer: the draft, else one forced turn, else failed.
+
+        Args:
+            reason: why there was no way on.
+            unseen: whether the forced turn is also asked for where no cell ran (said then).
+        """
+        reason = reason[:1].upper() + reason[1:].rstrip(".") + "."
+        if self.draft.text:
+            try:
+                value = self.settings.answer_type(self.draft.value)
+            except AnswerError:
+                value = self.draft.value
+            return Outcome("partial", value, self.draft.text, reason=reason + " This is a draft.")
+        if self.cells == 0:  # nothing was seen: whatever the model says would be made up
+            if not unseen:
+                return Outcome("failed", reason=reason + " No cell had run, so there is no answer.")
+            reason += " No cell had run, so nothing supports what it says."
+        request: Message = {"role": "user", "content": prompts.forced_turn()}
+        try:
+            await self._fold_if_full()
+            reply = await self.complete((*self.messages, request), self.run.node, "closing")
+        except ModelError as error:
+            return Outcome("failed", reason=f"{reason} A closing answer failed too: {error}")
+        text = reply.text.strip()
+        if not text:
+            return Outcome("failed", reason=reason + " The closing reply was empty.")
+        reason += " The model was made to answer without an accepted cell."
+        return Outcome("partial", text, text, forced=True, reason=reason)
+
+    # -- folding, and what a person did ------------------------------------------------------
+
+    async def _fold_if_full(self) -> None:
+        if self._room is None or upper_messages(self.messages) <= self._room:
+            return
+        before = upper_messages(self.messages)
+
+        async def summarize(messages: tuple[Message, ...]) -> str:
+            return (await self.complete(messages, self.run.node, "fold")).text
+
+        old = self.messages
+        self.history += old[folding.FIXED : -folding.KEEP]
+        self.messages, summary = await folding.fold(
+            old, self.run.question, int(self._room * 0.7), summarize
+        )
+        self.run.emit(Folded(node=self.run.node, messages=len(old) - len(self.messages),
+                             tokens_before=before, tokens_after=upper_messages(self.messages),
+                             summary=summary))  # fmt: skip
+        await self.run.repl.set_history([*self.run.earlier, *map(dict, self.history)])
+
+    def person_ran(self, text: str) -> None:
+        """Remember what a person did, to be told to the model at the next turn."""
+        self._human.append(text)
+
+    def _tell_of_person(self) -> None:
+        note = self.gate.handed_back
+        self.gate.handed_back = None
+        told, self._human = self._human, []
+        if note:
+            told.append("The person says: " + note)
+        if told:
+            last = self.messages[-1]
+            text = "While a person was at the keyboard:\n" + "\n".join(told)
+            self.messages[-1] = {"role": "user", "content": f"{last['content']}\n\n{text}"}
+
+
+def _blocks(parsed: ParsedReply) -> list[str]:
+    """Give the code to run; a final answer in prose becomes the cell that says the same."""
+    blocks = [block.code for block in parsed.code_blocks]
+    if not blocks and parsed.final is not None:
+        final = parsed.final
+        blocks = [f"{final.kind}({final.value!r})"]
+    return blocks
+
+
+def cell_ended(cell: str, result: CellResult) -> CellEnded:
+    """Give the event for what came of a cell."""
+    output = result.output
+    text = output.head + output.tail
+    if output.cut:
+        text = f"{output.head}\n[... {output.cut:,} characters ...]\n{output.tail}"
+    error = result.error
+    return CellEnded(
+        node=cell, status=result.status, output=text, output_chars=output.chars,
+        result=result.result, error=f"{error.name}: {error.message}" if error else None,
+        traceback=error.traceback if error else "", seconds=round(result.seconds, 4),
+        waited=round(result.waited, 4), changed=list(result.changed), note=result.note,
+    )  # fmt: skip

@@ -1,0 +1,76 @@
+"""How a run opens: its contexts, and the two messages the root starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..context import Loaded
+from . import prompts
+from .probe import probe
+
+if TYPE_CHECKING:
+    from .run import Run
+
+PROBED = 50_000_000  # characters above which the automatic probe is left out
+
+
+class Opening:
+    """The question's surroundings.
+
+    Args:
+        question: what is asked; never mixed with the context.
+        contexts: name to loaded context, in the order they were given.
+        extra: sentences that the system prompt ends with.
+    """
+
+    def __init__(self, question: str, contexts: Mapping[str, Loaded], extra: str = "") -> None:
+        self.question = question
+        self.contexts = dict(contexts)
+        self.infos: list[dict[str, Any]] = [loaded.info() for loaded in self.contexts.values()]
+        self._extra = extra
+
+    def messages(self, run: Run) -> tuple[str, str]:
+        """Give the system prompt and the first user message of a run."""
+        settings = run.settings
+        names = [*prompts.BOUND_NAMES, "rlm_query"]
+        if not self.contexts:
+            names.remove("context")
+        if run.earlier:
+            names.append("history")
+        if settings.attended:
+            names.append("ask_human")
+        env = prompts.PromptEnv(
+            model=settings.model,
+            sub_model=settings.sub_model,
+            sub_window_tokens=run.gateway.info(settings.sub_model).window,
+            output_limit=settings.limits.output,
+            max_turns=settings.max_turns,
+            depth=settings.depth,
+            max_depth=settings.max_depth,
+            tools={name: prompts.describe_tool(tool, name)
+                   for name, tool in settings.tools.items()},
+            names=tuple(names),
+            budget=run.ledger.remaining_text() or None,
+            answer_type=settings.answer_type.schema,
+            style=settings.style,
+            extra="\n\n".join(part for part in (settings.instructions, self._extra) if part),
+        )  # fmt: skip
+        system = prompts.system_prompt(env, self.question)
+        return system, prompts.first_message(self.question, self._described(), self._probe(run))
+
+    def _described(self) -> str:
+        if not self.contexts:
+            return "not given: there is nothing to read but what code finds out."
+        if len(self.contexts) == 1:
+            return next(iter(self.contexts.values())).describe()
+        lines = [f"`{name}`: {loaded.describe()}" for name, loaded in self.contexts.items()]
+        return "the first of several:\n" + "\n".join(lines)
+
+    def _probe(self, run: Run) -> str:
+        if run.settings.style != "small" or not run.settings.probe or len(self.contexts) != 1:
+            return ""
+        value = next(iter(self.contexts.values())).value
+        if not isinstance(value, str) or len(value) > PROBED:
+            return ""
+        return probe(value, self.question)

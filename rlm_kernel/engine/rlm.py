@@ -1,0 +1,342 @@
+"""``RLM``: how a recursive language model is configured, and how questions are asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import traitlets as t
+from traitlets.config import Configurable
+
+from ..context import load_all
+from ..errors import ConfigError
+from ..lm import BudgetLedger, Gateway, engine_loop, on_engine_loop, parse_budget
+from ..log import Log, Tree, new_run_folder
+from ..protocol import Limits, Provider, Repl, Where
+from . import prompts
+from .answers import answer_type
+from .modes import parse_mode
+from .opening import Opening
+from .run import Run
+from .settings import Headless, Settings
+
+UNSET: Any = object()
+
+
+class RLM(Configurable):
+    """Answers questions over texts too long for any model, by writing and running cells.
+
+    Every option is a trait: give it here, in a config file (``c.RLM.model = …``) or, in a
+    notebook, by ``%config RLMMagics``. ``model`` and ``sub_model`` also take a provider object
+    (such as ``ScriptedModel``).
+    """
+
+    model = t.Unicode(
+        "",
+        help="The root model ('openai/gpt-5', 'anthropic/…', 'local', 'human'). "
+        "Empty: the local model; a key in the environment is never used unasked.",
+    ).tag(config=True)
+    sub_model = t.Unicode(
+        "", help="Answers llm_query, and is the root of children. Empty: the same as model."
+    ).tag(config=True)
+    api_base = t.Unicode(
+        "",
+        help="An OpenAI-compatible server's address, such as http://127.0.0.1:11434/v1 for Ollama.",
+    ).tag(config=True)
+    api_key = t.Unicode(
+        "",
+        help="The key for api_base or the provider; empty: the "
+        "provider's own environment variable, for a model you named.",
+    ).tag(config=True)
+    mode = t.Unicode(
+        "",
+        help="How proposals are decided: 'auto', 'step', or 'ask when …'. Empty: "
+        "step where a person can answer, else auto.",
+    ).tag(config=True)
+    headless = t.Enum(
+        ("approve", "reject", "error"),
+        "error",
+        help="What happens to a proposal that needs a person where nobody is there.",
+    ).tag(config=True)
+    where = t.Enum(
+        ("kernel", "shell"),
+        "kernel",
+        help="Which process runs the root's cells: a "
+        "kernel of the run's own, or this notebook's shell.",
+    ).tag(config=True)
+    max_turns = t.Int(30, min=1, help="Messages of the root model, at most.").tag(config=True)
+    max_depth = t.Int(
+        1,
+        min=1,
+        help="1: sub-model calls only (rlm_query becomes llm_query); 2: children; and so on.",
+    ).tag(config=True)
+    budget = t.Any(
+        "$1, 1000 calls",
+        help="Limits over the whole tree: '$1', '200 calls', "
+        "'1M tokens', '10 min', or several with commas; None: no limit.",
+    ).tag(config=True)
+    cell_timeout = t.Float(
+        120.0,
+        allow_none=True,
+        help="Seconds one cell may run; waiting in calls doesn't count. None: no limit.",
+    ).tag(config=True)
+    cell_memory = t.Int(
+        4 << 30,
+        allow_none=True,
+        help="Bytes one cell may allocate on top of what the kernel holds. None: no limit.",
+    ).tag(config=True)
+    output_limit = t.Int(
+        20_000, min=200, help="Characters of a cell's output that the root is shown, head and tail."
+    ).tag(config=True)
+    blocks = t.Enum(
+        ("all", "first"),
+        "all",
+        help="Which code blocks of one reply are run; 'first' suits models that invent outputs.",
+    ).tag(config=True)
+    style = t.Enum(
+        ("", "full", "small"), "", help="The form of the system prompt; empty: by the model's name."
+    ).tag(config=True)
+    instructions = t.Unicode("", help="Sentences of yours at the end of the system prompt.").tag(
+        config=True
+    )
+    max_tokens = t.Int(None, allow_none=True, help="Output tokens of one root reply, at most.").tag(
+        config=True
+    )
+    temperature = t.Float(
+        None, allow_none=True, help="For the root; None: the provider's default."
+    ).tag(config=True)
+    probe = t.Bool(
+        True, help="Small models: put an automatic look at the text into the first message."
+    ).tag(config=True)
+    save = t.Bool(
+        True, help="Keep the log of each run on disk (its folder is run.log.folder)."
+    ).tag(config=True)
+    keep = t.Bool(
+        False,
+        help="Keep the kernel between questions, so that the next one sees the "
+        "variables and history of the last; close() ends it.",
+    ).tag(config=True)
+    workdir = t.Unicode(
+        "", help="The working directory of the run's kernel; empty: a fresh one."
+    ).tag(config=True)
+    tools = t.Dict(help="Functions of yours that the root's code may call, by name.")
+    sub_tools = t.Dict(help="The same for children; they inherit none of tools.")
+    answer_type = t.Any(
+        None,
+        allow_none=True,
+        help="What the answer must be: a type, a pydantic model, or a JSON schema.",
+    )
+
+    def __init__(
+        self,
+        *,
+        model: str | Provider | None = None,
+        sub_model: str | Provider | None = None,
+        gateway: Gateway | None = None,
+        ask: Callable[[str, list[str] | None], str] | None = None,
+        attended: bool = False,
+        make_repl: Callable[[], Repl] | None = None,
+        **options: Any,
+    ) -> None:
+        """Configure; nothing is started and no model is called.
+
+        Args:
+            model, sub_model: names, or provider objects.
+            gateway: one to share between several RLMs; None makes one.
+            ask: asks a person at the keyboard (question, choices) and gives the answer.
+            attended: whether a person is there to decide: trouble then pauses a run instead of
+                closing it.
+            make_repl: makes the place where cells run; None makes what ``where`` says.
+            **options: the traits of this class.
+        """
+        unknown = sorted(set(options) - set(self.trait_names()))
+        if unknown:
+            raise ConfigError(f"RLM has no option {unknown[0]!r}; its options: "
+                              + ", ".join(sorted(self.traits(config=True))) + ".")  # fmt: skip
+        try:
+            super().__init__(**options)
+        except t.TraitError as error:
+            raise ConfigError(f"{error}") from error
+        self._providers: dict[str, Provider] = {}
+        for trait, given in (("model", model), ("sub_model", sub_model)):
+            if isinstance(given, str):
+                setattr(self, trait, given)
+            elif given is not None:
+                setattr(self, trait, self._register(given))
+        self.ask, self.attended, self._make_repl = ask, attended, make_repl
+        parse_budget(self.budget)
+        if self.mode:
+            parse_mode(self.mode)
+        answer_type(self.answer_type)
+        self.gateway = gateway or Gateway(
+            api_base=self.api_base, api_key=self.api_key, providers=self._providers, parent=None,
+            config=self.config,
+        )  # fmt: skip
+        if gateway is not None:
+            for name, provider in self._providers.items():
+                gateway.register(name, provider)
+        self.runs: list[Run] = []
+        self._repl: Repl | None = None
+        self._pool: Any = None
+
+    def _register(self, provider: Provider) -> str:
+        name = str(getattr(provider, "name", type(provider).__name__))
+        while name in self._providers and self._providers[name] is not provider:
+            name += "'"
+        self._providers[name] = provider
+        return name
+
+    # -- asking -----------------------------------------------------------------------------
+
+    def run(self, question: str, context: Any = UNSET, **more: Any) -> Run:
+        """Ask, and wait until the run ended or needs a person.
+
+        Args:
+            question: what is asked; it is never mixed with the context.
+            context: a text, bytes, list, dict, table, any object, a ``Path``, an open file, or a
+                list made by ``rlm_kernel.context.several``; left out: there is none.
+
+        Returns:
+            The run: ``answer``, ``status``, ``tree``, ``usage``, ``transcript``.
+        """
+        self._refuse_to_wait_for_nobody()
+        run = self.start(question, context, **more)
+        run.wait()
+        return run
+
+    async def arun(self, question: str, context: Any = UNSET, **more: Any) -> Run:
+        """Ask, and await the end of the run, from any event loop."""
+        self._refuse_to_wait_for_nobody()
+        return await self.start(question, context, **more).finished()
+
+    def _refuse_to_wait_for_nobody(self) -> None:
+        if self.mode == "step" and not self.attended and self.headless == "error":
+            raise ConfigError(
+                "mode='step' waits for a person at every cell and nobody is there: ask with "
+                "start() and decide by run.approve(), or give headless='approve'."
+            )
+
+    def start(
+        self,
+        question: str,
+        context: Any = UNSET,
+        *,
+        earlier: Sequence[Mapping[str, Any]] | None = None,
+        budget: Any = UNSET,
+    ) -> Run:
+        """Ask, and give the live run at once.
+
+        Args:
+            question, context: as for ``run``.
+            earlier: what ``history`` holds; None: the runs of this RLM where ``keep`` is set.
+            budget: limits of this run in place of the trait's.
+
+        Raises:
+            ConfigError, ContextError: in one sentence, before anything is spent.
+        """
+        if not question.strip():
+            raise ConfigError("The question is empty: say what you want to know of the context.")
+        settings = self._settings()
+        self.gateway.info(settings.model)
+        self.gateway.info(settings.sub_model)
+        contexts = {} if context is UNSET else {item.name: item for item in load_all(context)}
+        if earlier is None:
+            earlier = self.runs[-1].history if self.keep and self.runs else ()
+        log = Log(new_run_folder() if self.save else None)
+        tree = Tree()
+        log.listen(tree.apply)
+        ledger = BudgetLedger(self.budget if budget is UNSET else budget)
+        run = Run(
+            question, Opening(question, contexts), settings, gateway=self.gateway, ledger=ledger,
+            log=log, tree=tree, repl=self._place(settings), ask=self.ask, earlier=earlier,
+            make_child=self._child, keep_repl=self.keep,
+        )  # fmt: skip
+        ledger.on_note = run.note
+        log.on_fault = lambda sentence: _pause_for_disk(run, sentence)
+        self.runs.append(run)
+        if on_engine_loop():
+            run.begin()
+        else:
+            engine_loop().call_soon_threadsafe(run.begin)
+        return run
+
+    def close(self) -> None:
+        """End the kernel that was kept and let go of connections."""
+        from ..lm import run_sync
+
+        async def close() -> None:
+            for run in self.runs:
+                if not run.ended:
+                    run.stop()
+            if self._repl is not None:
+                await self._repl.close()
+                self._repl = None
+            await self.gateway.close()
+
+        run_sync(close())
+
+    def __enter__(self) -> RLM:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"RLM(model={self.model or 'local'!r}, where={self.where!r})"
+
+    # -- how a run is made --------------------------------------------------------------------
+
+    def _settings(self) -> Settings:
+        model = self.model or "local"
+        sub_model = self.sub_model or model
+        mode = self.mode or ("step" if self.attended and self.where == "shell" else "auto")
+        small = prompts.is_small(model)
+        return Settings(
+            model=model, sub_model=sub_model, mode=mode, where=cast("Where", self.where),
+            max_turns=self.max_turns, max_depth=self.max_depth,
+            limits=Limits(self.cell_timeout, self.cell_memory, self.output_limit),
+            blocks=cast("Any", "first" if small else self.blocks), answer_type=answer_type(self.answer_type),
+            attended=self.attended, headless=cast("Headless", self.headless),
+            style=cast("Any", self.style or ("small" if small else "full")), instructions=self.instructions,
+            max_tokens=self.max_tokens, temperature=self.temperature, probe=self.probe,
+            tools=dict(self.tools), sub_tools=dict(self.sub_tools), workdir=self.workdir or None,
+        )  # fmt: skip
+
+    def _place(self, settings: Settings) -> Repl:
+        if self.keep and self._repl is not None:
+            return self._repl
+        if settings.where == "shell" and self._make_repl is None:
+            raise ConfigError(
+                "where='shell' needs a notebook: use %%rlm there, or where='kernel' here."
+            )
+        repl = self._make_repl() if self._make_repl is not None else self._own_kernel()
+        if self.keep:
+            self._repl = repl
+        return repl
+
+    def _own_kernel(self) -> Repl:
+        from ..repl import KernelRepl, kernel_pool
+
+        return KernelRepl(pool=kernel_pool())
+
+    def _child(
+        self, parent: Run, cell: str, place: tuple[int | None, int | None, str], query: Any
+    ) -> Run:
+        settings = parent.settings.for_child(query.model)
+        # As in the official runtime, a child without a context finds its prompt there.
+        given = query.context if query.has_context else query.prompt
+        contexts = {item.name: item for item in load_all(given)}
+        return Run(
+            query.prompt, Opening(query.prompt, contexts), settings, gateway=parent.gateway,
+            ledger=BudgetLedger(None, parent=parent.ledger), log=parent.log, tree=parent.tree,
+            repl=self._own_kernel(), parent=cell, make_child=self._child, place=place,
+        )  # fmt: skip
+
+
+def _pause_for_disk(run: Run, sentence: str) -> None:
+    def pause() -> None:
+        run.gate.paused = True
+        run.gate.reason = sentence
+        run.note(sentence)
+
+    engine_loop().call_soon_threadsafe(pause)

@@ -1,0 +1,467 @@
+"""A run: one question over one context. What a person holds, watches and steers.
+
+Guarantees: every command is answered at once and never waits for a model or a cell; the same
+command (by id) is done once; a run ends exactly once, whatever is cancelled when; waiting for a
+run in the main shell executes its cells there, so that nothing deadlocks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import AnswerError, ModelError, RLMError
+from ..lm.loop import engine_loop, on_engine_loop
+from ..log import Log, Tree
+from ..protocol import Ack, CellResult, Command, GatewayClient, Repl, Setup, Usage
+from ..protocol import control as commands
+from ..protocol.events import (
+    CellDecided,
+    CellProposed,
+    Event,
+    Noted,
+    Phase,
+    PhaseChanged,
+    RunEnded,
+    RunStarted,
+)
+from . import _steer
+from .driver import Driver, Outcome, cell_ended
+from .gate import Gate, Proposal
+from .modes import Mode, parse_mode
+from .observe import observe
+from .opening import Opening
+from .services import CodeServices
+from .settings import Settings
+from .transcript import Transcript
+
+if TYPE_CHECKING:
+    from ..lm import BudgetLedger
+
+ENDED = frozenset(("done", "partial", "failed", "stopped"))
+WAITING = frozenset(("proposed", "paused", "taken over"))  # for a person
+
+
+@dataclass(frozen=True, slots=True)
+class RunUsage:
+    """What a run used: ``own`` by its root model, ``subtree`` by everything below it too."""
+
+    own: Usage
+    subtree: Usage
+    seconds: float
+
+    def __str__(self) -> str:
+        cost = "unknown" if self.subtree.cost is None else f"${self.subtree.cost:.4f}"
+        return (
+            f"{self.subtree.calls} calls, {self.subtree.input_tokens:,} tokens in, "
+            f"{self.subtree.output_tokens:,} out, cost {cost}, {self.seconds:.1f} s"
+        )
+
+
+class Run:
+    """One question over one context, live or ended. Made by ``RLM.start``.
+
+    Every method is thread-safe. ``answer`` and ``wait`` block; the commands don't.
+    """
+
+    def __init__(
+        self,
+        question: str,
+        opening: Opening,
+        settings: Settings,
+        *,
+        gateway: GatewayClient,
+        ledger: BudgetLedger,
+        log: Log,
+        tree: Tree,
+        repl: Repl,
+        parent: str | None = None,
+        ask: Callable[[str, list[str] | None], str] | None = None,
+        earlier: Sequence[Mapping[str, Any]] = (),
+        make_child: Callable[..., Run] | None = None,
+        keep_repl: bool = False,
+        place: tuple[int | None, int | None, str] = (None, None, ""),
+    ) -> None:
+        self.question = question
+        self.settings = settings
+        self.gateway, self.ledger, self.log, self.repl = gateway, ledger, log, repl
+        self.tree = tree
+        self.node = log.new_id("run")
+        self.id = log.folder.name if log.folder is not None else self.node
+        self.parent = parent
+        self.earlier = list(earlier)
+        self.mode: Mode = parse_mode(settings.mode)
+        self.gate = Gate(self.phase_is)
+        self.phase: Phase = "starting"
+        self.reason = ""
+        self.children: dict[str, Run] = {}
+        self._opening, self._keep, self._place = opening, keep_repl, place
+        self._make_child = make_child
+        self._outcome: Outcome | None = None
+        self._stopped = False
+        self._seen: dict[str, Ack] = {}
+        self._changed = threading.Condition()
+        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+        self._interrupting: asyncio.Future[None] | None = None
+        self._started = time.monotonic()
+        self._seconds: float | None = None
+        self._last_interrupt = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self.driver: Driver | None = None
+        allowed = settings.depth + 1 < settings.max_depth and make_child is not None
+        self.services = CodeServices(
+            gateway, ledger, log, run=self.node, sub_model=settings.sub_model,
+            depth=settings.depth, child=self._child if allowed else None,
+            no_child=f"rlm_query became llm_query: max_depth={settings.max_depth} is reached",
+            ask=ask, tools=settings.tools,
+        )  # fmt: skip
+        config = {"max_turns": settings.max_turns, "max_depth": settings.max_depth,
+                  "budget": ledger.remaining_text()}  # fmt: skip
+        self.emit(RunStarted(
+            node=self.node, parent=parent, run_id=self.id, question=question, name=place[2],
+            context=opening.infos, model=settings.model, sub_model=settings.sub_model,
+            mode=settings.mode, where=settings.where, depth=settings.depth, line=place[0],
+            index=place[1], config=config,
+        ))  # fmt: skip
+
+    # -- what a person reads ----------------------------------------------------------------
+
+    @property
+    def status(self) -> str:
+        """``"running"``, ``"waiting"`` (for a person), or how it ended."""
+        if self.phase in ENDED:
+            return self.phase
+        return "waiting" if self.phase in WAITING else "running"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run is over."""
+        return self.phase in ENDED
+
+    @property
+    def has_context(self) -> bool:
+        """Whether there is anything to look at."""
+        return bool(self._opening.contexts)
+
+    @property
+    def answer(self) -> Any:
+        """The answer; waits for it. For a ``partial`` run it is the draft: look at ``status``.
+
+        Raises:
+            AnswerError: the run ended without one, or waits for a person; says what to do.
+        """
+        self.wait()
+        outcome = self._outcome
+        if outcome is not None and outcome.text is not None:
+            return outcome.value
+        if self.ended:
+            raise AnswerError(f"The run is {self.status} and has no answer: {self.reason}")
+        raise AnswerError(f"The run is {self.phase} and has no answer yet: {self.reason}")
+
+    @property
+    def answer_text(self) -> str | None:
+        """The text form of the answer or draft so far, without waiting."""
+        return self._outcome.text if self._outcome else None
+
+    @property
+    def usage(self) -> RunUsage:
+        """What was used so far."""
+        node = self.tree[self.node]
+        own = Usage()
+        for inner in self.tree.walk(node):
+            if (
+                inner.kind == "call"
+                and inner.role in ("root", "fold", "closing")
+                and (inner.parent == self.node or self._parent_of(inner.parent) == self.node)
+            ):
+                own = own + inner.own
+        seconds = self._seconds
+        if seconds is None:
+            seconds = time.monotonic() - self._started
+        return RunUsage(own, node.total, seconds)
+
+    def _parent_of(self, node_id: str | None) -> str | None:
+        node = self.tree.get(node_id) if node_id else None
+        return node.parent if node else None
+
+    @property
+    def events(self) -> Any:
+        """The events of the log so far, oldest first."""
+        return self.log.events
+
+    @property
+    def transcript(self) -> Transcript:
+        """The turns so far: reply, code, what it showed."""
+        return Transcript(self.tree, self.node, self.answer_text, self.status)
+
+    @property
+    def pending(self) -> Proposal | None:
+        """The proposal that waits for a decision, or None."""
+        return self.gate.pending
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """What a later question sees of this one and those before."""
+        mine: list[dict[str, Any]] = [{"role": "user", "content": self.question}]
+        mine += [{"role": "cell", "content": e.code, "output": e.observation}
+                 for e in self.transcript if e.code]  # fmt: skip
+        if self.answer_text is not None:
+            mine.append({"role": "assistant", "content": self.answer_text})
+        return [*map(dict, self.earlier), *mine]
+
+    def __repr__(self) -> str:
+        said = f": {self.answer_text[:80]!r}" if self.answer_text is not None else ""
+        return f"<Run {self.id} {self.phase}{said}>"
+
+    # -- waiting ----------------------------------------------------------------------------
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the run ended or needs a person.
+
+        Args:
+            timeout: seconds at most; None waits as long as it takes.
+
+        Returns:
+            Whether the run ended.
+        """
+        pump = getattr(self.repl, "pump", None)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        if pump is not None and threading.current_thread() is threading.main_thread():
+            pump(lambda: self._settled() or (deadline is not None and time.monotonic() > deadline))
+            return self.ended
+        if on_engine_loop():
+            raise RLMError("On the engine's own loop a run is awaited: await run.finished().")
+        with self._changed:
+            self._changed.wait_for(self._settled, timeout)
+        return self.ended
+
+    async def finished(self) -> Run:
+        """Await, from any event loop, that the run ended or needs a person."""
+        loop = asyncio.get_running_loop()
+        while not self._settled():
+            settled = loop.create_future()
+            self._waiters.append((loop, settled))
+            if not self._settled():  # it may have settled between the two
+                await settled
+        return self
+
+    def _settled(self) -> bool:
+        return self.phase in ENDED or self.phase in WAITING
+
+    # -- the life of a run -------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start the task on the engine's loop (called once, on that loop)."""
+        self._task = asyncio.ensure_future(self._live())
+
+    async def _live(self) -> None:
+        outcome = Outcome("failed", reason="The run could not start.")
+        try:
+            await self.repl.open(Setup(
+                self.services, self._opening.contexts, self.settings.tools, self.earlier,
+                self.settings.limits, self.settings.workdir, self.node,
+            ))  # fmt: skip
+            self.driver = Driver(self, *self._opening.messages(self))
+            outcome = await self.driver.drive()
+        except asyncio.CancelledError:
+            self._stopped = True
+        except RLMError as error:
+            outcome = Outcome("failed", reason=str(error))
+        except Exception as error:  # a fault of ours must not leave a run that never ends
+            why = f"rlm-kernel itself failed ({type(error).__name__}: {error}); please report it."
+            outcome = Outcome("failed", reason=why)
+            self._report(error)
+        finally:
+            await self._finish(outcome)
+
+    def _report(self, error: Exception) -> None:
+        import logging
+
+        logging.getLogger("rlm_kernel").exception("run %s", self.id, exc_info=error)
+
+    async def _finish(self, outcome: Outcome) -> None:
+        if self._stopped:
+            draft = self.driver.draft if self.driver else None
+            text = draft.text if draft else None
+            self._outcome = Outcome("partial", draft.value if draft else None, text,
+                                    reason=self.reason or "Stopped.")  # fmt: skip
+        else:
+            self._outcome = outcome
+        status = "stopped" if self._stopped else outcome.status
+        for child in list(self.children.values()):
+            child.stop()
+        if not self._keep or status in ("stopped", "failed"):
+            with contextlib.suppress(RLMError, OSError):
+                await asyncio.shield(self.repl.close())
+        self._seconds = time.monotonic() - self._started
+        self.reason = self._outcome.reason
+        self.emit(RunEnded(
+            node=self.node, status=status, answer=self._outcome.text,
+            answer_type=type(self._outcome.value).__name__, forced=self._outcome.forced,
+            reason=self.reason, seconds=round(self._seconds, 3),
+        ))  # fmt: skip
+        self.phase = status
+        self._notify()
+
+    def phase_is(self, phase: Phase, reason: str = "") -> None:
+        """Go to another phase and say so, once."""
+        if self.phase in ENDED or (phase == self.phase and reason == self.reason):
+            return
+        waited, waits = self.phase in WAITING, phase in WAITING
+        if waits and not waited and self.parent is None:
+            self.ledger.pause()
+        elif waited and not waits and self.parent is None:
+            self.ledger.resume()
+        self.phase, self.reason = phase, reason
+        self.emit(PhaseChanged(node=self.node, phase=phase, reason=reason))
+        self._notify()
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+        if self._settled():
+            waiters, self._waiters = self._waiters, []
+            for loop, future in waiters:
+                with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits
+                    loop.call_soon_threadsafe(_settle, future)
+        wake = getattr(self.repl, "wake", None)
+        if wake is not None:
+            wake()
+
+    def emit(self, event: Event) -> None:
+        """Write an event, then show it."""
+        self.log.emit(event)
+
+    # -- children ---------------------------------------------------------------------------
+
+    async def _child(self, call: Any, parent: str, index: int | None, query: Any) -> Any:
+        assert self._make_child is not None
+        child = self._make_child(self, parent, (call.line, index, query.name), query)
+        self.children[child.node] = child
+        child.begin()
+        try:
+            task = child._task
+            assert task is not None
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            child.stop()
+            raise
+        finally:
+            self.children.pop(child.node, None)
+        outcome = child._outcome
+        if child.phase == "done" and outcome is not None:
+            return outcome.value
+        draft = f" Its draft: {child.answer_text}" if child.answer_text else ""
+        raise ModelError(f"The child {child.node} ended as {child.phase}: {child.reason}{draft}")
+
+    # -- Control ----------------------------------------------------------------------------
+
+    def send(self, command: Command) -> Ack:
+        """Take a command, or say in one sentence why it can't be taken now."""
+        if on_engine_loop():
+            return self._take(command)
+        future: concurrent.futures.Future[Ack] = concurrent.futures.Future()
+        engine_loop().call_soon_threadsafe(lambda: future.set_result(self._take(command)))
+        return future.result(10)
+
+    def _take(self, command: Command) -> Ack:
+        if command.id and command.id in self._seen:
+            return self._seen[command.id]
+        ack = _steer.apply(self, command)
+        if command.id:
+            self._seen[command.id] = ack
+        return ack
+
+    def approve(self, proposal: str = "") -> Ack:
+        """Run the proposal that waits."""
+        return self.send(commands.Approve(proposal=proposal))
+
+    def edit(self, code: str, proposal: str = "") -> Ack:
+        """Run this code instead of the proposal."""
+        return self.send(commands.Edit(proposal=proposal, code=code))
+
+    def reject(self, reason: str = "", proposal: str = "") -> Ack:
+        """Don't run the proposal; the model is told why."""
+        return self.send(commands.Reject(proposal=proposal, reason=reason))
+
+    def respond(self, text: str, proposal: str = "") -> Ack:
+        """Give the observation by hand, without running the proposal."""
+        return self.send(commands.Respond(proposal=proposal, text=text))
+
+    def pause(self) -> Ack:
+        """Pause at the next boundary."""
+        return self.send(commands.Pause())
+
+    def resume(self) -> Ack:
+        """Go on with the same proposal."""
+        return self.send(commands.Resume())
+
+    def step(self) -> Ack:
+        """Run the waiting proposal and wait again at the next one."""
+        return self.send(commands.Step())
+
+    def stop(self) -> Ack:
+        """End the run at once."""
+        return self.send(commands.Stop())
+
+    def interrupt(self) -> Ack:
+        """Interrupt the running cell and pause; twice within 3 s stops the run."""
+        return self.send(commands.Interrupt())
+
+    def cancel(self, node: str) -> Ack:
+        """Cancel one node and what is below it."""
+        return self.send(commands.Cancel(node=node))
+
+    def retry(self, node: str) -> Ack:
+        """Try a call in flight again."""
+        return self.send(commands.Retry(node=node))
+
+    def answer_call(self, node: str, text: str) -> Ack:
+        """Answer a call in flight, or a question to a person, by hand."""
+        return self.send(commands.AnswerCall(node=node, text=text))
+
+    def take_over(self) -> Ack:
+        """Write the cells yourself from here on."""
+        return self.send(commands.TakeOver())
+
+    def hand_back(self, note: str = "") -> Ack:
+        """Let the model go on; it is told what you did, and the note."""
+        return self.send(commands.HandBack(note=note))
+
+    def set_mode(self, mode: str) -> Ack:
+        """Change how proposals are decided."""
+        return self.send(commands.SetMode(mode=mode))
+
+    def set_budget(self, budget: str) -> Ack:
+        """Set the budget anew; what was used stays used."""
+        return self.send(commands.SetBudget(budget=budget))
+
+    # -- what a person ran themselves ---------------------------------------------------------
+
+    def note_human_cell(self, code: str, result: CellResult) -> None:
+        """Put a cell that a person ran into the tree, and tell the model at its next turn."""
+        node = self.log.new_id("cell")
+        self.emit(CellProposed(node=node, parent=self.node, code=code, author="human"))
+        self.emit(CellDecided(node=node, by="human"))
+        self.emit(cell_ended(node, result))
+        driver = self.driver
+        if driver is not None:
+            text = observe(result, 0, driver.shown).partition("\n")[2]
+            engine_loop().call_soon_threadsafe(
+                driver.person_ran, f"They ran:\n```python\n{code}\n```\nwhich gave:\n{text}"
+            )
+
+    def note(self, text: str) -> None:
+        """Say a sentence to whoever watches."""
+        self.emit(Noted(node=self.node, text=text))
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

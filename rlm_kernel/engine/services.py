@@ -1,0 +1,174 @@
+"""What code in a cell can ask for: completions, children, a person, tools.
+
+Guarantees: a batch gives one item per prompt, a value or a ``ModelError`` in its place; cancelling
+cancels what is in flight and keeps what was paid; each call has its node under the cell (or the
+batch) that made it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from ..errors import Cancelled, ModelError, RLMError
+from ..protocol import Call, CallRequest, GatewayClient, Ledger, Message, Origin, Query, Sink
+from ..protocol.events import BatchEnded, BatchStarted, CallEnded, CallStarted
+from .settings import Asker
+
+Child = Callable[[Call, str, int | None, Query], Awaitable[Any]]
+
+
+class CodeServices:
+    """The services of one run, or of a notebook session (which has no children).
+
+    Args:
+        gateway, ledger, sink: who makes calls, from which budget, into which log.
+        run: the node that owns the calls.
+        sub_model: answers prompts that name no model.
+        depth: of the owner in the tree.
+        child: runs a child; None where the depth doesn't allow one.
+        no_child: what the node of a call says that stands for a child.
+        ask: asks a person at the keyboard; None where there is none.
+        tools: the person's functions.
+    """
+
+    def __init__(
+        self,
+        gateway: GatewayClient,
+        ledger: Ledger,
+        sink: Sink,
+        *,
+        run: str,
+        sub_model: str,
+        depth: int = 0,
+        child: Child | None = None,
+        no_child: str = "",
+        ask: Asker | None = None,
+        tools: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
+        self.gateway, self.ledger, self.sink = gateway, ledger, sink
+        self.run, self.sub_model, self.depth = run, sub_model, depth
+        self._child, self._no_child, self._ask = child, no_child, ask
+        self._tools = dict(tools or {})
+        self.questions: dict[str, asyncio.Future[str]] = {}
+        self.children: dict[str, set[asyncio.Task[Any]]] = {}
+
+    async def llm_query(self, call: Call, queries: Sequence[Query]) -> list[Any]:
+        """Make one completion per query, all at once."""
+        return await self._all(call, queries, "llm", self._complete)
+
+    async def rlm_query(self, call: Call, queries: Sequence[Query]) -> list[Any]:
+        """Run one child per query, all at once; a plain call where no child is allowed."""
+        if self._child is None:
+            return await self._all(call, queries, "llm", self._stand_in)
+        return await self._all(call, queries, "rlm", self._child)
+
+    async def ask_human(self, call: Call, question: str, choices: Sequence[str] | None) -> str:
+        """Ask a person: the keyboard, or whoever answers the node through Control."""
+        node = self.sink.new_id("call")
+        shown = question + ("\n" + "\n".join(f"- {c}" for c in choices) if choices else "")
+        self.sink.emit(CallStarted(node=node, parent=call.cell or self.run, role="human",
+                                   model="human", prompt=shown, line=call.line))  # fmt: skip
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.questions[node] = future
+        keyboard: asyncio.Task[str] | None = None
+        text, error = "", "the question was cancelled"
+        try:
+            if self._ask is None:
+                raise ModelError(
+                    "ask_human: nobody is there to answer; go on with what the data says."
+                )
+            keyboard = asyncio.ensure_future(
+                asyncio.to_thread(self._ask, question, list(choices) if choices else None)
+            )
+            waiting: list[asyncio.Future[str]] = [future, keyboard]
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            text = next(iter(done)).result()
+            error = ""
+            return text
+        except ModelError as failed:
+            error = str(failed)
+            raise
+        finally:
+            self.questions.pop(node, None)
+            if keyboard is not None:
+                keyboard.cancel()
+            self.sink.emit(CallEnded(node=node, status="error" if error else "ok", text=text,
+                                     model="human", error=error))  # fmt: skip
+
+    async def tool(
+        self, call: Call, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Call one of the person's tools, off the loop (an ``async def`` one on it)."""
+        function = self._tools.get(name)
+        if function is None:
+            raise RLMError(f"There is no tool named {name!r}.")
+        if asyncio.iscoroutinefunction(function):
+            return await function(*args, **kwargs)
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    # -- how several are made at once -------------------------------------------------------
+
+    async def _all(self, call: Call, queries: Sequence[Query], kind: str, one: Child) -> list[Any]:
+        parent = call.cell or self.run
+        if not call.batch:
+            return [await one(call, parent, None, query) for query in queries]
+        batch = self.sink.new_id("batch")
+        self.sink.emit(BatchStarted(node=batch, parent=parent, size=len(queries), line=call.line,
+                                    kind="rlm" if kind == "rlm" else "llm"))  # fmt: skip
+        tasks = [
+            asyncio.ensure_future(one(call, batch, index, query))
+            for index, query in enumerate(queries)
+        ]
+        self.children[batch] = set(tasks)
+        items: list[Any] = []
+        try:
+            if tasks:
+                await asyncio.wait(tasks)
+        finally:
+            del self.children[batch]
+            for task in tasks:
+                task.cancel()
+            items = [_item(task) for task in tasks]
+            failed = sum(isinstance(item, ModelError) for item in items)
+            self.sink.emit(BatchEnded(node=batch, ok=len(items) - failed, failed=failed))
+        return items
+
+    async def _complete(
+        self, call: Call, parent: str, index: int | None, query: Query, note: str = ""
+    ) -> Any:
+        messages: list[Message] = [{"role": "user", "content": query.prompt}]
+        if query.system:
+            messages.insert(0, {"role": "system", "content": query.system})
+        request = CallRequest(
+            tuple(messages), query.model or self.sub_model, constraint=query.constraint,
+            max_tokens=query.max_tokens, temperature=query.temperature,
+        )  # fmt: skip
+        origin = Origin(self.run, parent, "sub", self.depth + 1, query.name, call.line, index)
+        if note:
+            origin.extra["note"] = note
+        reply = await self.gateway.call(request, origin, self.ledger, self.sink)
+        constraint = query.constraint
+        return reply.value if constraint and constraint.schema is not None else reply.text
+
+    async def _stand_in(self, call: Call, parent: str, index: int | None, query: Query) -> Any:
+        prompt = query.prompt
+        if query.has_context and query.context is not None:
+            prompt += "\n\n" + (
+                query.context if isinstance(query.context, str) else repr(query.context)
+            )
+        plain = Query(prompt, query.model, name=query.name)
+        return await self._complete(call, parent, index, plain, self._no_child)
+
+
+def _item(task: asyncio.Future[Any]) -> Any:
+    """Give what came of one item of a batch: an error is a value in its place."""
+    if not task.done() or task.cancelled():
+        return Cancelled("This item was cancelled before its reply was whole.")
+    error = task.exception()
+    if error is None:
+        return task.result()
+    if isinstance(error, ModelError):
+        return error
+    return ModelError(f"{type(error).__name__}: {error}")
