@@ -1,0 +1,7 @@
+"""Where cells run: in the person's shell (``ShellRepl``) or a run's own kernel (``KernelRepl``)."""
+
+from .bridge import Bridge, LocalBridge
+from .runtime import Runtime
+from .shell import ShellRepl, shell_runtime
+
+__all__ = ["Bridge", "LocalBridge", "Runtime", "ShellRepl", "shell_runtime"]

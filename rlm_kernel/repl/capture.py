@@ -1,0 +1,212 @@
+"""What a cell prints: the whole of it to a file, and to the person's own output up to a cap.
+
+Guarantees:
+- stdout and stderr go to one file in the order in which they were written;
+- in a shell (``TeeCapture``) the person sees what is printed as it comes, up to ``FORWARD``
+  characters a cell, then one line that says so; in a kernel of a run's own (``FdCapture``) the
+  file *is* file descriptors 1 and 2, so that what subprocesses and libraries write is there too;
+- streams that code keeps (a logging handler's) work in later cells, and outside of cells.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+from .spool import MOST
+
+FORWARD = 200_000  # characters of one cell that are shown to the person
+_SPAWNS = frozenset({"subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "os.exec"})
+
+
+class Capture(Protocol):
+    """Collects what is written between ``begin`` and ``end`` into a file."""
+
+    def begin(self, path: Path) -> None:
+        """Write to this file from here on."""
+        ...
+
+    def end(self) -> None:
+        """Everything is in the file; stop."""
+        ...
+
+    def write(self, text: str) -> None:
+        """Put a text into the file only, where a cell is running."""
+        ...
+
+    def paused(self) -> AbstractContextManager[None]:
+        """For a while, what is printed isn't the cell's."""
+        ...
+
+
+class _Tee(io.TextIOBase):
+    """Stands for ``sys.stdout`` or ``sys.stderr``; outside of a cell it is the original."""
+
+    def __init__(self, owner: TeeCapture, original: TextIO) -> None:
+        self._owner = owner
+        self._original = original
+
+    def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            msg = f"write() takes a text (str), not {type(text).__name__}"
+            raise TypeError(msg)
+        if self._owner.active:
+            self._owner.put(text, self._original)
+        else:
+            self._original.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._original.flush()
+
+    def close(self) -> None:
+        """Stay open: other cells write here too."""
+
+    def writable(self) -> bool:
+        return True
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return "utf-8"
+
+    @property
+    def errors(self) -> str:  # type: ignore[override]
+        return "surrogatepass"
+
+    def isatty(self) -> bool:
+        return False
+
+    def fileno(self) -> int:
+        return self._original.fileno()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._original, name)
+
+
+class TeeCapture:
+    """Capture in a process that isn't ours: the streams are replaced while a cell runs."""
+
+    def __init__(self) -> None:
+        self.active = False
+        self._lock = threading.RLock()
+        self._file: TextIO | None = None
+        self._written = 0
+        self._shown = 0
+        self._tees: dict[int, _Tee] = {}
+        self._before: tuple[TextIO, TextIO] | None = None
+
+    def begin(self, path: Path) -> None:
+        """Replace the streams."""
+        self._file = open(path, "w", encoding="utf-8", errors="surrogatepass", newline="")  # noqa: SIM115
+        self._written = self._shown = 0
+        self._before = (sys.stdout, sys.stderr)
+        sys.stdout = self._tee(sys.stdout)
+        sys.stderr = self._tee(sys.stderr)
+        self.active = True
+
+    def end(self) -> None:
+        """Put the streams back, unless somebody else has replaced them since."""
+        self.active = False
+        if self._before is not None:
+            out, err = self._before
+            if isinstance(sys.stdout, _Tee):
+                sys.stdout = out
+            if isinstance(sys.stderr, _Tee):
+                sys.stderr = err
+            self._before = None
+        with self._lock:
+            file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
+    def write(self, text: str) -> None:
+        """Put a text into the file, not before the person."""
+        with self._lock:
+            if self._file is not None and self._written < MOST:
+                self._file.write(text)
+                self._written += len(text)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """For a while, what is printed is only the person's."""
+        active, self.active = self.active, False
+        try:
+            yield
+        finally:
+            self.active = active
+
+    def put(self, text: str, original: TextIO) -> None:
+        """Put a text into the file, and before the person while they haven't seen too much."""
+        self.write(text)
+        if self._shown >= FORWARD:
+            return
+        shown = text[: FORWARD - self._shown]
+        self._shown += len(shown)
+        try:
+            original.write(shown)
+        except UnicodeEncodeError:  # a terminal that can't show it, or a lone surrogate
+            original.write(shown.encode("ascii", "backslashreplace").decode("ascii"))
+        if self._shown >= FORWARD:
+            original.write(
+                f"\n… [the cell printed over {FORWARD:,} characters; the rest isn't shown here, "
+                "show_output(n, start, stop) pages all of it]\n"
+            )
+
+    def _tee(self, original: TextIO) -> _Tee:
+        if isinstance(original, _Tee):
+            return original
+        # kept, and not made anew per cell: code may hold the stream of an earlier cell
+        return self._tees.setdefault(id(original), _Tee(self, original))
+
+
+class FdCapture:
+    """Capture in a process of our own: file descriptors 1 and 2 are the cell's file."""
+
+    def __init__(self) -> None:
+        self._stream = self._open()
+        # A subprocess writes to the descriptors directly: what we hold back must come first.
+        sys.addaudithook(self._before_spawn)
+
+    def begin(self, path: Path) -> None:
+        """Point the descriptors at this file."""
+        if self._stream.closed:
+            self._stream = self._open()
+        self._flush()
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.dup2(fd, 1)
+            os.dup2(fd, 2)
+        finally:
+            os.close(fd)
+        sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = self._stream  # type: ignore
+
+    def end(self) -> None:
+        """Write out what is held back; late output of threads goes on to the same file."""
+        self._flush()
+
+    def write(self, text: str) -> None:
+        """Put a text into the file."""
+        if not self._stream.closed:
+            self._stream.write(text)
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Nobody else's output is here: nothing changes."""
+        return nullcontext()
+
+    @staticmethod
+    def _open() -> TextIO:
+        return open(1, "w", encoding="utf-8", errors="surrogatepass", newline="", closefd=False)
+
+    def _flush(self) -> None:
+        if not self._stream.closed:
+            self._stream.flush()
+
+    def _before_spawn(self, event: str, args: tuple[Any, ...]) -> None:
+        if event in _SPAWNS:
+            self._flush()
