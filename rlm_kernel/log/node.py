@@ -1,0 +1,115 @@
+"""One node of the tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..protocol import NodeKind, Usage
+
+NOTHING_USED = Usage()
+
+
+@dataclass(slots=True, repr=False, eq=False)
+class Node:
+    """A run, turn, cell, batch, call or session, as far as the events have told of it.
+
+    Fields that don't apply to a kind keep their defaults. Times are epoch seconds, ``first_token``
+    and ``seconds`` are seconds, None where unknown. ``own`` is what this node used itself,
+    ``total`` what it and everything below it used.
+
+    Status words: runs have their phase (``"thinking"``, ``"paused"``, ``"done"``, …); cells
+    ``"proposed"``, ``"decided"``, ``"running"``, then how they ended (``"ok"``, ``"error"``,
+    ``"interrupted"``, ``"timeout"``, ``"memory"``, ``"died"``) or ``"rejected"``, ``"responded"``;
+    turns, batches and calls ``"running"``, (calls: ``"retrying"``), then ``"ok"``, ``"error"``,
+    ``"cancelled"``, (batches: ``"partial"``); sessions ``"open"``; a node of which only others
+    spoke ``"unknown"``.
+    """
+
+    id: str
+    kind: NodeKind
+    parent: str | None = None
+    known: bool = True  # False while only other nodes spoke of it
+    children: list[str] = field(default_factory=list)
+    title: str = ""
+    status: str = "running"
+    started: float | None = None
+    ended: float | None = None
+    seconds: float | None = None
+    own: Usage = NOTHING_USED
+    total: Usage = NOTHING_USED
+    depth: int = 0
+    line: int | None = None
+    index: int | None = None
+    name: str = ""
+    model: str = ""
+    note: str = ""
+    error: str = ""
+    reason: str = ""  # why a run is in its phase, or a proposal was rejected
+
+    # runs
+    run_id: str = ""
+    question: str = ""
+    context: list[dict[str, Any]] = field(default_factory=list)
+    sub_model: str = ""
+    mode: str = ""
+    where: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
+    budget: dict[str, Any] = field(default_factory=dict)
+    answer: str | None = None
+    answer_type: str = ""
+    forced: bool = False
+    notes: list[tuple[str, str]] = field(default_factory=list)  # (level, text)
+
+    # turns and cells
+    number: int = 0
+    of: int = 0
+    observation: str = ""
+    code: str = ""
+    proposed_code: str = ""
+    author: str = ""
+    decision: str = ""
+    by: str = ""
+    output: str = ""
+    output_chars: int = 0
+    result: str | None = None
+    traceback: str = ""
+    waited: float = 0.0
+    changed: list[str] = field(default_factory=list)
+
+    # batches
+    size: int = 0
+    ok: int = 0
+    failed: int = 0
+
+    # calls
+    role: str = ""
+    prompt: str = ""
+    retries: int = 0
+    first_token: float | None = None
+    finish: str = ""
+    cached: bool = False
+    error_kind: str = ""
+    _text: str = ""
+    _pieces: list[str] | None = None
+
+    @property
+    def text(self) -> str:
+        """The reply of a call: what has streamed in, then the whole."""
+        if self._pieces is not None:
+            self._text = "".join(self._pieces)
+            self._pieces = [self._text]
+        return self._text
+
+    @property
+    def live(self) -> bool:
+        """Whether it hasn't ended yet, as far as the events tell."""
+        return self.known and self.ended is None and self.kind != "session"
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Of a batch: how many items are done, of how many."""
+        return (self.ok + self.failed, self.size)
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.id} {self.status}: {self.title[:40]!r}>"
