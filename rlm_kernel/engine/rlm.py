@@ -157,34 +157,22 @@ class RLM(Configurable):
             super().__init__(**options)
         except t.TraitError as error:
             raise ConfigError(f"{error}") from error
-        self._providers: dict[str, Provider] = {}
-        for trait, given in (("model", model), ("sub_model", sub_model)):
-            if isinstance(given, str):
-                setattr(self, trait, given)
-            elif given is not None:
-                setattr(self, trait, self._register(given))
         self.ask, self.attended, self._make_repl = ask, attended, make_repl
         parse_budget(self.budget)
         if self.mode:
             parse_mode(self.mode)
         answer_type(self.answer_type)
         self.gateway = gateway or Gateway(
-            api_base=self.api_base, api_key=self.api_key, providers=self._providers, parent=None,
-            config=self.config,
+            api_base=self.api_base or None, api_key=self.api_key or None,
+            can_answer=lambda: self.attended, config=self.config,
         )  # fmt: skip
-        if gateway is not None:
-            for name, provider in self._providers.items():
-                gateway.register(name, provider)
+        for trait, given in (("model", model), ("sub_model", sub_model)):
+            if given is not None:
+                name = given if isinstance(given, str) else self.gateway.register(given)
+                setattr(self, trait, name)
         self.runs: list[Run] = []
         self._repl: Repl | None = None
         self._pool: Any = None
-
-    def _register(self, provider: Provider) -> str:
-        name = str(getattr(provider, "name", type(provider).__name__))
-        while name in self._providers and self._providers[name] is not provider:
-            name += "'"
-        self._providers[name] = provider
-        return name
 
     # -- asking -----------------------------------------------------------------------------
 
@@ -295,9 +283,11 @@ class RLM(Configurable):
             model=model, sub_model=sub_model, mode=mode, where=cast("Where", self.where),
             max_turns=self.max_turns, max_depth=self.max_depth,
             limits=Limits(self.cell_timeout, self.cell_memory, self.output_limit),
-            blocks=cast("Any", "first" if small else self.blocks), answer_type=answer_type(self.answer_type),
+            blocks=cast("Any", "first" if small else self.blocks),
+            answer_type=answer_type(self.answer_type),
             attended=self.attended, headless=cast("Headless", self.headless),
-            style=cast("Any", self.style or ("small" if small else "full")), instructions=self.instructions,
+            style=cast("Any", self.style or ("small" if small else "full")),
+            instructions=self.instructions,
             max_tokens=self.max_tokens, temperature=self.temperature, probe=self.probe,
             tools=dict(self.tools), sub_tools=dict(self.sub_tools), workdir=self.workdir or None,
         )  # fmt: skip

@@ -1,0 +1,106 @@
+"""The command line: ``rlm-kernel run | demo | doctor | models | install | bench``.
+
+Exit codes: 0 an answer; 1 no answer; 2 a mistake in what was asked (said in one sentence);
+3 a draft only (``partial``); 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from .. import __version__
+from ..errors import RLMError
+
+OK, NO_ANSWER, MISTAKE, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
+_BY_STATUS = {"done": OK, "partial": PARTIAL}
+
+
+def exit_code(status: str) -> int:
+    """Give the exit code for how a run ended."""
+    return _BY_STATUS.get(status, NO_ANSWER)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        prog="rlm-kernel",
+        description="Ask questions of texts too long for any model, and see every step.",
+        epilog="exit codes: 0 an answer, 1 none, 2 a mistake in the command, 3 a draft only, "
+        "130 interrupted",
+    )
+    top.add_argument("--version", action="version", version=f"rlm-kernel {__version__}")
+    verbs = top.add_subparsers(dest="verb", metavar="COMMAND")
+    run = verbs.add_parser("run", help="ask a question of one or more files")
+    run.add_argument("question")
+    run.add_argument("--context", "-c", nargs="+", action="extend", default=[], metavar="PATH",
+                     help="files, globs or folders; '-' reads standard input")  # fmt: skip
+    run.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
+    _model_options(run)
+    demo = verbs.add_parser("demo", help="the whole thing on a generated text, with a model of "
+                            "this machine")  # fmt: skip
+    _model_options(demo)
+    doctor = verbs.add_parser("doctor", help="what is installed, which models can be reached")
+    doctor.add_argument("--json", action="store_true")
+    models = verbs.add_parser("models", help="the local models: list, pull, add")
+    what = models.add_subparsers(dest="what", metavar="list | pull | add")
+    what.add_parser("list", help="what is here and what can be fetched")
+    pull = what.add_parser("pull", help="fetch a model's weights (always the same SHA-256)")
+    pull.add_argument("name", nargs="?", default=None)
+    pull.add_argument("--from", dest="source", metavar="PATH", help="a file or folder that holds it")
+    add = what.add_parser("add", help="add a GGUF file of yours")
+    add.add_argument("path")
+    add.add_argument("--name", default=None)
+    install = verbs.add_parser("install", help="install the kernel for Jupyter")
+    where = install.add_mutually_exclusive_group()
+    where.add_argument("--user", action="store_true", help="for you, in every environment")
+    where.add_argument("--sys-prefix", action="store_true", help="into this environment (default)")
+    where.add_argument("--prefix", metavar="DIR", help="under this prefix")
+    bench = verbs.add_parser("bench", help="our times beside the limits, in one run")
+    bench.add_argument("rows", nargs="*", help="which rows; none: all")
+    bench.add_argument("--json", action="store_true")
+    return top
+
+
+def _model_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--model", "-m", default="", help="the root model; default: the local one")
+    verb.add_argument("--sub-model", default="", help="answers llm_query; default: the same")
+    verb.add_argument("--api-base", default="", help="an OpenAI-compatible server")
+    verb.add_argument("--budget", default="$1, 1000 calls", help="such as '$1, 200 calls, 10 min'")
+    verb.add_argument("--max-turns", type=int, default=30)
+    verb.add_argument("--max-depth", type=int, default=1)
+    verb.add_argument("--quiet", "-q", action="store_true", help="no progress, the answer only")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; give its exit code."""
+    top = parser()
+    args = top.parse_args(argv)
+    if args.verb is None:
+        top.print_help()
+        return MISTAKE
+    try:
+        return _verb(args.verb)(args)
+    except RLMError as error:
+        print(f"rlm-kernel: {error}", file=sys.stderr)
+        return MISTAKE
+    except KeyboardInterrupt:
+        print("rlm-kernel: interrupted; the log is kept.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away
+        sys.stderr.close()
+        return NO_ANSWER
+
+
+def _verb(name: str) -> Callable[[argparse.Namespace], int]:
+    # Each verb brings its own imports, so that --help and mistakes answer at once.
+    import importlib
+
+    module = importlib.import_module(f".{name}", __name__)
+    verb: Callable[[argparse.Namespace], int] = module.main
+    return verb
+
+
+if __name__ == "__main__":
+    sys.exit(main())

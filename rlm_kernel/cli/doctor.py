@@ -1,0 +1,149 @@
+"""``rlm-kernel doctor``: what is installed, which models can be reached, what the sandbox can do."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from ..log import runs_dir, size_text
+
+State = Literal["ok", "missing", "note"]
+_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY",
+         "MISTRAL_API_KEY", "GROQ_API_KEY", "DEEPSEEK_API_KEY", "AZURE_API_KEY")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One row: what was looked at, how it is, and what to do about it."""
+
+    what: str
+    state: State
+    found: str
+    do: str = ""
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print the table; exit 0 when at least one model can be reached."""
+    findings = examine()
+    if args.json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        table = Table(title="rlm-kernel doctor", title_justify="left")
+        for column in ("what", "", "found", "what to do"):
+            table.add_column(column, overflow="fold")
+        marks = {"ok": "[green]ok[/]", "missing": "[red]missing[/]", "note": "[yellow]note[/]"}
+        for finding in findings:
+            table.add_row(finding.what, marks[finding.state], finding.found, finding.do)
+        Console().print(table)
+    reachable = any(f.state == "ok" and f.what.startswith("model") for f in findings)
+    return 0 if reachable else 1
+
+
+def examine() -> list[Finding]:
+    """Look at everything; never fails, never spends anything."""
+    rows: list[Finding] = []
+    for look in (_python, _packages, _kernel, _local, _servers, _keys, _sandbox, _disk):
+        try:
+            rows += look()
+        except Exception as error:  # one look that fails must not hide the others
+            rows.append(Finding(look.__name__.strip("_"), "note", f"could not look: {error}"))
+    return rows
+
+
+def _python() -> list[Finding]:
+    version = platform.python_version()
+    fine = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return [Finding("python", "ok" if fine else "note", f"{version}, {platform.system()}",
+                    "" if fine else "3.11 to 3.13 are tested")]  # fmt: skip
+
+
+def _packages() -> list[Finding]:
+    rows = []
+    for name, extra in (("ipykernel", ""), ("litellm", ""), ("jupyterlab", "lab"),
+                        ("xllamacpp", "local")):  # fmt: skip
+        try:
+            rows.append(Finding(f"package {name}", "ok", importlib.metadata.version(name)))
+        except importlib.metadata.PackageNotFoundError:
+            do = f'pip install "rlm-kernel[{extra}]"' if extra else "pip install rlm-kernel"
+            rows.append(Finding(f"package {name}", "note" if extra else "missing", "not here", do))
+    return rows
+
+
+def _kernel() -> list[Finding]:
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    try:
+        path = KernelSpecManager().get_kernel_spec("rlm").resource_dir
+        return [Finding("kernel rlm", "ok", path)]
+    except NoSuchKernel:
+        return [Finding("kernel rlm", "missing", "Jupyter here doesn't know it",
+                        "rlm-kernel install --user")]  # fmt: skip
+
+
+def _local() -> list[Finding]:
+    from ..lm import weights
+
+    engine = importlib.util.find_spec("xllamacpp") is not None
+    rows = []
+    for model in weights.list_models():
+        if model.present and engine:
+            rows.append(Finding(f"model local:{model.name}", "ok", size_text(model.size)))
+        elif model.present:
+            rows.append(Finding(f"model local:{model.name}", "note", "weights, but no engine",
+                                'pip install "rlm-kernel[local]"'))  # fmt: skip
+    if not rows:
+        rows.append(Finding("local model", "note", "no weights here", "rlm-kernel models pull"))
+    return rows
+
+
+def _servers() -> list[Finding]:
+    from ..lm.detect import find_servers
+
+    found = asyncio.run(find_servers())
+    if not found:
+        return [Finding("servers on loopback", "note", "none of the usual ports answers",
+                        "start Ollama, vLLM, LM Studio or llama.cpp")]  # fmt: skip
+    return [
+        Finding(f"models of {server.name}", "ok", ", ".join(server.models[:6]) or server.url,
+                f"--model openai/NAME --api-base {server.url}")
+        for server in found
+    ]  # fmt: skip
+
+
+def _keys() -> list[Finding]:
+    there = [name for name in _KEYS if os.environ.get(name)]
+    if not there:
+        return [Finding("keys", "note", "none of the usual variables is set")]
+    return [Finding("keys", "note", ", ".join(there) + " (values not read)",
+                    "used only for a model that you name")]  # fmt: skip
+
+
+def _sandbox() -> list[Finding]:
+    bwrap = shutil.which("bwrap")
+    found = "bubblewrap is here" if bwrap else "bubblewrap isn't here"
+    return [Finding("sandbox", "note", found + "; this version doesn't use a sandbox: cells run "
+                    "as you", "look at the cells (mode='step') for texts you don't trust")]  # fmt: skip
+
+
+def _disk() -> list[Finding]:
+    folder = runs_dir()
+    place = folder
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    return [Finding("logs", "ok" if free > 1 << 30 else "note",
+                    f"{folder}, {size_text(free)} free")]  # fmt: skip
+
+

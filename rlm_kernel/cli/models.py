@@ -1,0 +1,53 @@
+"""``rlm-kernel models``: the local models."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from ..lm import weights
+from ..log import size_text
+from . import MISTAKE, OK
+
+
+def main(args: argparse.Namespace) -> int:
+    """List, pull or add."""
+    if args.what == "pull":
+        return _pull(args)
+    if args.what == "add":
+        print(f"Added {weights.add(args.path, args.name)}.")
+        return OK
+    if args.what in (None, "list"):
+        _list()
+        return OK
+    return MISTAKE
+
+
+def _pull(args: argparse.Namespace) -> int:
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
+               TransferSpeedColumn())  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(args.name or "default model", total=None)
+        path = weights.pull(
+            args.name, args.source,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )  # fmt: skip
+    print(path)
+    return OK
+
+
+def _list() -> None:
+    table = Table(title="Local models", title_justify="left")
+    for column in ("name", "here", "size", "licence", "good for"):
+        table.add_column(column)
+    for model in weights.list_models():
+        table.add_row(model.name, "yes" if model.present else "no", size_text(model.size),
+                      model.licence, model.note)  # fmt: skip
+    Console().print(table)
+    print("rlm-kernel models pull NAME fetches one; models add PATH adds a GGUF file.",
+          file=sys.stderr)  # fmt: skip

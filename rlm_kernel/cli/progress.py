@@ -1,0 +1,128 @@
+"""The progress of a run on a terminal: a tree that grows; plain lines where it can't be redrawn."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+from ..engine import Run
+from ..log import count_text, duration_text, money_text, oneline, tree_text
+from ..protocol import Logged
+from ..protocol import events as e
+
+REFRESH = 4  # times a second
+
+
+def watch(run: Run, *, quiet: bool = False) -> None:
+    """Show a run on stderr until it ends; Ctrl-C interrupts it, twice stops it."""
+    shown: Any = None
+    if not quiet:
+        shown = _Live(run) if sys.stderr.isatty() else _Lines(run)
+    try:
+        while not run.wait():
+            if run.phase in ("paused", "proposed"):  # by Ctrl-C: there is no one else
+                _ask_at_terminal(run)
+    except KeyboardInterrupt:
+        run.stop()
+        run.wait(10)
+        raise
+    finally:
+        if shown is not None:
+            shown.close()
+
+
+def _ask_at_terminal(run: Run) -> None:
+    if not sys.stdin.isatty():
+        run.stop()
+        return
+    reply = input(f"\n{run.reason} [Enter] goes on, [q] stops: ")
+    run.stop() if reply.strip().lower().startswith("q") else run.resume()
+
+
+class _Live:
+    """Redraws the tree in place, from a thread of its own."""
+
+    def __init__(self, run: Run) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(stderr=True)
+        self._run, self._console = run, console
+        self._live = Live(
+            console=console, refresh_per_second=REFRESH, transient=False,
+            get_renderable=self._draw, vertical_overflow="visible",
+        )  # fmt: skip
+        self._live.start()
+
+    def _draw(self) -> Any:
+        from rich.text import Text
+
+        rows = max(8, self._console.height - 4)
+        return Text(tree_text(self._run.tree, width=self._console.width - 1, max_rows=rows))
+
+    def close(self) -> None:
+        self._live.stop()
+
+
+class _Lines:
+    """One line for each thing that happened."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._lock = threading.Lock()
+        self._unlisten = run.log.listen(self._hear)
+        for logged in list(run.log.events):
+            if isinstance(logged.event, e.RunStarted):
+                self._hear(logged)
+
+    def _hear(self, logged: Logged) -> None:
+        line = event_line(self._run, logged)
+        if line:
+            with self._lock:
+                print(line, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        self._unlisten()
+
+
+def event_line(run: Run, logged: Logged) -> str:
+    """Give what a person wants to read of an event, or ""."""
+    event = logged.event
+    match event:
+        case e.RunStarted():
+            return (
+                f"{event.node}: {oneline(event.question, 100)}\n"
+                f"  model {event.model}, sub-model {event.sub_model}, "
+                f"budget {event.config.get('budget') or 'none'}"
+            )
+        case e.TurnStarted():
+            return f"turn {event.number} of {event.of}"
+        case e.CellProposed():
+            return _indent(event.code, "  | ")
+        case e.CellEnded():
+            seen = event.output or event.result or event.error or "(no output)"
+            state = "" if event.status == "ok" else f" [{event.status}]"
+            return f"{_indent(_cut(seen), '  > ')}{state}"
+        case e.BatchEnded():
+            return f"  batch: {event.ok} ok, {event.failed} failed"
+        case e.CallEnded():
+            used = event.usage
+            tokens = count_text(int(used.get("input_tokens", 0)) + int(used.get("output_tokens", 0)))
+            what = event.error or f"{tokens} tokens, {money_text(used.get('cost', 0.0))}"
+            return f"  {event.node} {event.model}: {what}, {duration_text(used.get('seconds', 0.0))}"
+        case e.AnswerGiven() if not event.accepted:
+            return f"  {oneline(event.reason, 200)}"
+        case e.Noted():
+            return f"  {event.text}"
+        case e.RunEnded():
+            return f"{event.node}: {event.status} in {duration_text(event.seconds)}. {event.reason}"
+    return ""
+
+
+def _cut(text: str, most: int = 600) -> str:
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
+
+
+def _indent(text: str, mark: str) -> str:
+    return "\n".join(mark + line for line in text.rstrip("\n").split("\n"))

@@ -1,0 +1,84 @@
+"""``rlm-kernel run``: a question over files, from a terminal or a script."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from ..context import load_paths
+from ..engine import RLM, Run
+from ..errors import ConfigError
+from . import exit_code
+from .progress import watch
+
+
+def main(args: argparse.Namespace) -> int:
+    """Ask, show the progress on stderr, print the answer on stdout."""
+    contexts = _contexts(args.context)
+    rlm = make_rlm(args)
+    try:
+        run = rlm.start(args.question, contexts) if contexts else rlm.start(args.question)
+        watch(run, quiet=args.quiet or args.json)
+        if args.json:
+            print(json.dumps(as_dict(run), indent=2))
+        else:
+            print_answer(run)
+    finally:
+        rlm.close()
+    return exit_code(run.status)
+
+
+def make_rlm(args: argparse.Namespace) -> RLM:
+    """Make the RLM that the options of a verb describe."""
+    if args.max_turns < 1 or args.max_depth < 1:
+        raise ConfigError("--max-turns and --max-depth are whole numbers from 1 on.")
+    return RLM(
+        model=args.model, sub_model=args.sub_model, api_base=args.api_base, budget=args.budget,
+        max_turns=args.max_turns, max_depth=args.max_depth, mode="auto",
+    )  # fmt: skip
+
+
+def _contexts(paths: list[str]) -> Any:
+    if paths == ["-"]:
+        return sys.stdin.read()
+    return load_paths(paths) if paths else []
+
+
+def print_answer(run: Run) -> None:
+    """Print the answer plainly, or one sentence on stderr about why there is none."""
+    if run.answer_text is not None:
+        print(run.answer_text)
+    if run.status != "done":
+        print(f"rlm-kernel: {run.status}: {run.reason}", file=sys.stderr)
+
+
+def as_dict(run: Run) -> dict[str, Any]:
+    """Give a run as JSON-able data."""
+    usage = run.usage
+    answer = run.answer_text
+    if run.answer_text is not None and run.ended:
+        try:
+            json.dumps(run.answer)
+            answer = run.answer
+        except (TypeError, ValueError):
+            answer = run.answer_text
+    return {
+        "answer": answer,
+        "status": run.status,
+        "reason": run.reason,
+        "question": run.question,
+        "model": run.settings.model,
+        "sub_model": run.settings.sub_model,
+        "turns": sum(run.tree[child].kind == "turn" for child in run.tree[run.node].children),
+        "usage": {
+            "calls": usage.subtree.calls,
+            "input_tokens": usage.subtree.input_tokens,
+            "output_tokens": usage.subtree.output_tokens,
+            "cached_tokens": usage.subtree.cached_tokens,
+            "cost": usage.subtree.cost,
+            "seconds": round(usage.seconds, 3),
+        },
+        "log": str(run.log.folder) if run.log.folder else None,
+    }
