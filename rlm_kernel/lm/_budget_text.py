@@ -11,7 +11,9 @@ from ..errors import ConfigError
 from ..protocol import Budget
 
 _NUMBER = r"(?P<number>\d+(?:\.\d*)?|\.\d+)\s*(?P<scale>[kKmM](?![a-zA-Z]))?"
-_MONEY = re.compile(rf"^(?:US)?\$\s*{_NUMBER}$|^(?P<n2>\d+(?:\.\d*)?|\.\d+)\s*(?:\$|USD|dollars?)?$", re.I)  # fmt: skip
+_MONEY = re.compile(
+    rf"^(?:US)?\$\s*{_NUMBER}$|^(?P<n2>\d+(?:\.\d*)?|\.\d+)\s*(?:\$|USD|dollars?)?$", re.I
+)
 _COUNT = re.compile(rf"^{_NUMBER}\s*(?P<unit>[a-zA-Z]+)$")
 _SCALE = {"k": 1e3, "m": 1e6}
 _SECONDS = {

@@ -395,9 +395,7 @@ class BudgetLedger:
         """Give tokens and money neither spent nor set aside."""
         b = self.budget
         tokens = float("inf") if b.tokens is None else b.tokens - self._spent.tokens - self._tokens
-        money = (
-            float("inf") if b.money is None else b.money - self._spent.known_cost - self._money
-        )
+        money = float("inf") if b.money is None else b.money - self._spent.known_cost - self._money
         return tokens, money
 
     def _room(self, tokens: int, cost: float) -> tuple[bool, str, bool]:

@@ -42,7 +42,8 @@ class HumanModel:
                 "no stdin): run it in a notebook, or name another model."
             )
             raise ProviderError(msg, kind="refused")
-        return await asyncio.get_running_loop().create_future()
+        never: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        return await never
 
     async def close(self) -> None:
         """Nothing to let go of."""

@@ -77,7 +77,9 @@ def prepare(request: CallRequest, support: Support) -> CallRequest:
         return request
     words = _instruction(constraint)
     messages = _with_words(request.messages, words)
-    return replace(request, messages=messages, constraint=constraint if support == "maybe" else None)
+    return replace(
+        request, messages=messages, constraint=constraint if support == "maybe" else None
+    )
 
 
 def check(constraint: Constraint, text: str) -> tuple[str, Any]:
@@ -132,8 +134,11 @@ def _with_words(messages: tuple[Message, ...], words: str) -> tuple[Message, ...
     return (*messages, {"role": "user", "content": words})
 
 
+_WRAPPING = "*_`\"' \n\t\u201c\u201d\u2018\u2019"  # what models put around a word
+
+
 def _bare(text: str) -> str:
-    return text.strip().strip("*_`\"'“”‘’ \n\t").rstrip(".!").strip("*_`\"'“”‘’ ").casefold()
+    return text.strip(_WRAPPING).rstrip(".!").strip(_WRAPPING).casefold()
 
 
 def _choice(choices: Sequence[str], text: str) -> str:
@@ -196,7 +201,7 @@ def _dumps(schema: Any) -> str:
 
 @lru_cache(maxsize=64)
 def _validator(text: str) -> Any:
-    import jsonschema
+    import jsonschema  # type: ignore[import-untyped]
     import referencing
 
     schema = json.loads(text)
