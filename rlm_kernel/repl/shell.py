@@ -26,7 +26,7 @@ from ..protocol.events import Author
 from .bridge import LocalBridge
 from .capture import TeeCapture
 from .runtime import Job, Report, Runtime
-from .spool import Spool
+from .spool import Spool, read_output
 from .watch import Watch, sentence
 
 GRACE = 2.0  # seconds that an interrupted cell has to end
@@ -126,7 +126,7 @@ class ShellRepl:
             self._when_late(job, done, limits)
             return CellResult(
                 status="timeout" if why != "interrupt" else "interrupted",
-                output=await _output(path, limits.output),
+                output=await output_of(path, limits.output),
                 seconds=job.clock.seconds,
                 waited=job.clock.waited,
                 note=f"{sentence(why, limits.seconds)} It doesn't stop and still runs in your "
@@ -221,7 +221,7 @@ class ShellRepl:
         if isinstance(outcome, BaseException):
             msg = f"The cell couldn't be run: {type(outcome).__name__}: {outcome}"
             raise ReplError(msg) from outcome
-        output = await _output(self._opened().path(job.number), limits.output)
+        output = await output_of(self._opened().path(job.number), limits.output)
         return result_of(outcome, output, job)
 
     def _when_late(
@@ -237,9 +237,7 @@ class ShellRepl:
         task.add_done_callback(self._late.discard)
 
 
-async def _output(path: Path, limit: int) -> Output:
-    from .spool import read_output
-
+async def output_of(path: Path, limit: int) -> Output:
     if path.stat().st_size < 1 << 20:
         return read_output(path, limit)
     return await asyncio.to_thread(read_output, path, limit)

@@ -1,0 +1,245 @@
+"""The engine's end of the channel to its kernels: a socket server on the engine's loop.
+
+Guarantees:
+- a connection is a kernel's only if its first frame holds that kernel's token, which is used once;
+- whatever a kernel sends can at worst end its own connection: sizes are checked before they are
+  believed, nothing is unpickled, the number of calls in flight is bounded;
+- when a connection ends, the calls that came over it are cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelError, ReplError
+from ..protocol import Call, Services
+from .frames import HEAD, body_size, pack, unpack
+from .limits import Clock
+from .runtime import Report
+from .transfer import decode, encode
+from .wire import (
+    decode_queries,
+    decode_report,
+    encode_error,
+    encode_item,
+)
+
+MOST_CALLS = 10_000  # in flight from one kernel
+HELLO = 20.0  # seconds a new connection has to say who it is
+_BUFFER = 4 << 20
+
+
+class Link:
+    """One kernel's connection. All methods are of the engine's loop."""
+
+    def __init__(self) -> None:
+        self.token = secrets.token_urlsafe(32)
+        self.services: Services | None = None
+        self.clock = Clock()
+        self.connected = asyncio.Event()
+        self.closed = asyncio.Event()
+        self.opened: asyncio.Future[str] | None = None
+        self.reports: dict[int, asyncio.Future[Report]] = {}
+        self._writer: asyncio.StreamWriter | None = None
+        self._calls: dict[int, asyncio.Task[None]] = {}
+
+    def send(self, message: dict[str, Any], parts: Sequence[bytes] = ()) -> None:
+        """Send a message; raise ``ReplError`` when it is too big or the kernel is gone."""
+        if self._writer is None or self._writer.is_closing():
+            msg = "The kernel is gone."
+            raise ReplError(msg)
+        for piece in pack(message, parts):
+            self._writer.write(piece)
+
+    def close(self) -> None:
+        """End the connection and cancel its calls."""
+        if self._writer is not None:
+            self._writer.close()
+        for task in list(self._calls.values()):
+            task.cancel()
+        self.closed.set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer what the kernel asks until the connection ends."""
+        self._writer = writer
+        self.connected.set()
+        try:
+            while True:
+                message, parts = await read_frame(reader)
+                self._take(message, parts)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            return  # it ended, or it sent what no kernel of ours sends: either way it is over
+        finally:
+            self.close()
+
+    def _take(self, message: dict[str, Any], parts: list[bytes]) -> None:
+        op = message["op"]
+        if op == "call":
+            self._call(int(message["id"]), message, parts)
+        elif op == "cancel":
+            if (task := self._calls.get(message["id"])) is not None:
+                task.cancel()
+        elif op == "opened":
+            if self.opened is not None and not self.opened.done():
+                self.opened.set_result(str(message["problem"]))
+        elif op == "report":
+            future = self.reports.pop(message["number"], None)
+            if future is not None and not future.done():
+                future.set_result(decode_report(message["report"], parts))
+        else:
+            msg = "A frame of the channel is of no known kind."
+            raise ReplError(msg)
+
+    def _call(self, number: int, message: dict[str, Any], parts: list[bytes]) -> None:
+        if number in self._calls or len(self._calls) >= MOST_CALLS:
+            error = ReplError(f"More than {MOST_CALLS:,} calls are in flight from this kernel.")
+            self.send({"op": "reply", "id": number, "error": encode_error(error)})
+            return
+        clock = self.clock
+        clock.enter()
+        task = asyncio.ensure_future(self._answer(number, message, parts))
+        self._calls[number] = task
+
+        def over(_: asyncio.Task[None]) -> None:
+            clock.leave()
+            self._calls.pop(number, None)
+
+        task.add_done_callback(over)
+
+    async def _answer(self, number: int, message: dict[str, Any], parts: list[bytes]) -> None:
+        out: list[bytes] = []
+        reply: dict[str, Any] = {"op": "reply", "id": number}
+        try:
+            reply["items"] = await self._ask(message, parts, out)
+        except asyncio.CancelledError:
+            if self.closed.is_set():
+                raise
+            reply["error"] = encode_error(ModelError("The call was cancelled."))
+            reply["cancelled"] = True
+        except Exception as error:  # the code that asked gets it, whatever it is
+            reply["error"] = encode_error(error)
+        if self.closed.is_set():
+            return
+        try:
+            self.send(reply, out)
+        except ReplError as error:
+            self.send({"op": "reply", "id": number, "error": encode_error(error)})
+
+    async def _ask(
+        self, message: dict[str, Any], parts: list[bytes], out: list[bytes]
+    ) -> list[dict[str, Any]]:
+        if self.services is None:
+            msg = "Nothing answers calls here: the run is over."
+            raise ReplError(msg)
+        cell, line, batch = message["call"]
+        call = Call(cell=str(cell), line=line if type(line) is int else None, batch=bool(batch))
+        method, args = message["method"], message["args"]
+        if method in ("llm_query", "rlm_query"):
+            queries = decode_queries(args, parts)
+            ask = getattr(self.services, method)
+            return [encode_item(v, out, copies=True) for v in await ask(call, queries)]
+        values = decode(args, parts)
+        if method == "ask_human":
+            question, choices = values
+            answer: Any = await self.services.ask_human(call, question, choices)
+        elif method == "tool":
+            name, positional, named = values
+            answer = await self.services.tool(call, str(name), positional, named)
+        else:
+            msg = f"There is no call {method!r:.40}."
+            raise ReplError(msg)
+        return [{"value": encode(answer, out, copies=True)}]
+
+
+class Channel:
+    """The server that the kernels of one loop connect to."""
+
+    def __init__(self) -> None:
+        self.address = ""
+        self._links: dict[str, Link] = {}
+        self._server: asyncio.Server | None = None
+        self._folder: str | None = None
+        self._connections: set[asyncio.Task[Any]] = set()
+
+    async def start(self) -> None:
+        """Listen: on a Unix socket of this user's, or on loopback where there are none."""
+        if self._server is not None:
+            return
+        if sys.platform == "win32":
+            self._server = await asyncio.start_server(
+                self._connected, "127.0.0.1", 0, limit=_BUFFER
+            )
+            self.address = f"tcp:{self._server.sockets[0].getsockname()[1]}"
+            return
+        self._folder = tempfile.mkdtemp(prefix="rlm-channel-")
+        path = Path(self._folder) / "s"
+        self._server = await asyncio.start_unix_server(self._connected, path, limit=_BUFFER)
+        os.chmod(path, 0o600)
+        self.address = f"unix:{path}"
+
+    def link(self) -> Link:
+        """Make the end for a kernel that is about to start; its token lets it connect once."""
+        link = Link()
+        self._links[link.token] = link
+        return link
+
+    def forget(self, link: Link) -> None:
+        """A kernel that hasn't connected may no longer do so; one that has is cut off."""
+        self._links.pop(link.token, None)
+        link.close()
+
+    async def close(self) -> None:
+        """Stop listening and cut every kernel off."""
+        for link in list(self._links.values()):
+            link.close()
+        self._links.clear()
+        for task in list(self._connections):
+            task.cancel()
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        if self._folder is not None:
+            await asyncio.to_thread(shutil.rmtree, self._folder, True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            async with asyncio.timeout(HELLO):
+                message, _ = await read_frame(reader, 1 << 12)
+            link = self._links.pop(str(message.get("token")), None)
+            if link is not None and message.get("op") == "hello":
+                await link.serve(reader, writer)
+        except (TimeoutError, asyncio.IncompleteReadError, ConnectionError, ReplError):
+            return  # nobody of ours
+        except asyncio.CancelledError:
+            return  # the server closes; an exception here would only be logged
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+
+async def read_frame(
+    reader: asyncio.StreamReader, most: int | None = None
+) -> tuple[dict[str, Any], list[bytes]]:
+    """Read one frame; raise ``ReplError`` when it is malformed, or longer than ``most`` bytes."""
+    size = body_size(await reader.readexactly(HEAD))
+    if most is not None and size > most:
+        msg = "The first frame of the channel is too big."
+        raise ReplError(msg)
+    message, sizes = unpack(await reader.readexactly(size))
+    if most is not None and sizes:
+        msg = "The first frame of the channel has parts."
+        raise ReplError(msg)
+    return message, [await reader.readexactly(n) for n in sizes]

@@ -1,0 +1,158 @@
+"""The process of a kernel of a run's own: ``python -m rlm_kernel.repl.child -f FILE``.
+
+An ipykernel whose cells are run by our ``Runtime``; calls, the set-up and the reports go over the
+channel. It serves one run, and ends with the process that started it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import mmap
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ipykernel.ipkernel import IPythonKernel
+from ipykernel.kernelapp import IPKernelApp
+from traitlets.config import Config
+
+from ..protocol import CellError, Limits
+from .capture import FdCapture
+from .client import Client
+from .queries import Tool
+from .runtime import Job, Report, Runtime
+from .spool import Spool
+from .transfer import decode
+from .wire import encode_report
+
+_PR_SET_PDEATHSIG = 1
+
+
+class ChildKernel(IPythonKernel):
+    """Runs the cells that the engine sends, and reports over the channel."""
+
+    runtime: Runtime
+    client: Client
+
+    def pre_handler_hook(self) -> None:
+        """Interrupts are for cells only: outside of them they stay ignored."""
+
+    def post_handler_hook(self) -> None:
+        """Nothing to put back."""
+
+    async def do_execute(
+        self,
+        code: str,
+        silent: bool,
+        store_history: bool = True,
+        user_expressions: Any = None,
+        allow_stdin: bool = False,
+        *,
+        cell_meta: Any = None,
+        cell_id: Any = None,
+    ) -> dict[str, Any]:
+        """Run a cell as its message's metadata says."""
+        kernel: Any = self  # ipykernel's own calls are untyped
+        meta = kernel.get_parent("shell")["metadata"]["rlm"]
+        job = Job(meta["cell"], meta["number"], code, meta["author"], Limits(**meta["limits"]))
+        try:
+            with self.runtime.interrupts, self.runtime.interrupts.work():
+                self._run(job)
+        except KeyboardInterrupt:
+            pass  # it came after the cell was over
+        return {
+            "status": "ok",
+            "execution_count": job.number,
+            "user_expressions": {},
+            "payload": [],
+        }
+
+    def _run(self, job: Job) -> None:
+        parts: list[bytes] = []
+        try:
+            data = encode_report(self.runtime.execute(job), parts)
+        except BaseException as error:  # a fault of ours, or of memory: say it rather than hang
+            sentence = f"The cell's result could not be put together: {error}"
+            parts = []
+            data = encode_report(
+                Report("error", error=CellError(type(error).__name__, sentence)), parts
+            )
+        self.client.send({"op": "report", "number": job.number, "report": data}, parts, wait=True)
+
+
+class Setting:
+    """What the engine sends before and between cells; handled on the channel's reader thread."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self.client: Client | None = None
+
+    def open(self, message: dict[str, Any], parts: Sequence[bytes]) -> None:
+        """Bind the names of the run, and say how that went."""
+        assert self.client is not None
+        problem = ""
+        try:
+            os.chdir(message["workdir"])
+            values = {
+                name: _read_text(Path(item["file"]))
+                if "file" in item
+                else decode(item["value"], parts, copies=True)
+                for name, item in message["contexts"].items()
+            }
+            for name, (signature, doc) in message["tools"].items():
+                values[name] = Tool(self._runtime, name, signature, doc)
+            self._runtime.open(
+                self.client,
+                values,
+                decode(message["history"], parts),
+                Spool(message["spool"]),
+            )
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
+        self.client.send({"op": "opened", "problem": problem[:2_000]})
+
+    def history(self, message: dict[str, Any], parts: Sequence[bytes]) -> None:
+        """Give ``history`` its new value."""
+        self._runtime.set_history(decode(message["history"], parts))
+
+
+def _read_text(path: Path) -> str:
+    if path.stat().st_size == 0:
+        return ""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return str(data, "utf-8", "surrogatepass")
+
+
+def _end_with_parent() -> None:
+    if sys.platform == "linux":  # elsewhere the channel's end and ipykernel's poller see to it
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main() -> None:
+    """Start the kernel, connect, and serve until the engine is gone."""
+    _end_with_parent()
+    address, token = os.environ.pop("RLM_CHANNEL"), os.environ.pop("RLM_CHANNEL_TOKEN")
+    config = Config()
+    config.IPKernelApp.capture_fd_output = False
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "nocolor"
+    app: Any = IPKernelApp.instance(kernel_class=ChildKernel, config=config)
+    app.initialize(sys.argv[1:])
+    faulthandler.enable(file=2)  # a crash leaves its traceback in the cell's output
+    shell = app.kernel.shell
+    shell.display_formatter.active_types = ["text/plain"]
+    runtime = Runtime(shell, FdCapture(), person=False)
+    setting = Setting(runtime)
+    client = Client(address, token, {"open": setting.open, "history": setting.history})
+    setting.client = client
+    app.kernel.runtime = runtime
+    app.kernel.client = client
+    app.start()
+
+
+if __name__ == "__main__":
+    main()

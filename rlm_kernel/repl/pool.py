@@ -1,0 +1,119 @@
+"""Kernels that stand ready.
+
+Guarantees:
+- a kernel serves one run and is never handed to another;
+- taking one starts the next in the background, one at a time;
+- none outlives the process that made it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from traitlets import Float, Integer
+from traitlets.config import Configurable
+
+from ..errors import ReplError
+from .channel import Channel
+from .process import KernelProcess
+
+ROOM = 4 * 80 << 20  # bytes of free memory for each kernel kept ready: four times what one takes
+
+
+class KernelPool(Configurable):
+    """Starts kernels ahead of their use. All methods are of one loop: the engine's."""
+
+    size = Integer(4, min=0, help="Kernels kept ready; fewer where memory is short.").tag(
+        config=True
+    )
+    start_timeout = Float(60.0, help="Seconds that a kernel has to start.").tag(config=True)
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._channel = Channel()
+        self._ready: list[KernelProcess] = []
+        self._filling: asyncio.Task[None] | None = None
+        self._background: set[asyncio.Task[None]] = set()
+        self._problem = ""
+        self._closed = False
+
+    async def acquire(self) -> KernelProcess:
+        """Give a kernel: one that stands ready, or a new one.
+
+        Raises:
+            ReplError: it can't be started; one sentence, with the last lines it wrote.
+        """
+        if self._closed:
+            msg = "The pool of kernels is closed."
+            raise ReplError(msg)
+        while self._ready:
+            kernel = self._ready.pop(0)
+            if kernel.alive:
+                self.fill()
+                return kernel
+            self.discard(kernel)
+        await self._channel.start()
+        kernel = await KernelProcess.start(self._channel, self.start_timeout)
+        self.fill()
+        return kernel
+
+    def fill(self) -> None:
+        """Start what is missing, in the background."""
+        if not self._closed and (self._filling is None or self._filling.done()):
+            self._filling = asyncio.ensure_future(self._fill())
+
+    async def warm(self, count: int | None = None) -> None:
+        """Wait until ``count`` kernels (default: ``size``) stand ready."""
+        wanted = self._target() if count is None else count
+        while len(self._ready) < wanted and not self._closed:
+            await self._add()
+
+    def discard(self, kernel: KernelProcess) -> None:
+        """End a kernel, in the background."""
+        task = asyncio.ensure_future(kernel.end())
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def close(self) -> None:
+        """End the kernels that stand ready, and the channel of all of them."""
+        self._closed = True
+        if self._filling is not None:
+            self._filling.cancel()
+            await asyncio.wait({self._filling})
+        for kernel in self._ready:
+            self.discard(kernel)
+        self._ready.clear()
+        if self._background:
+            await asyncio.wait(set(self._background))
+        await self._channel.close()
+
+    async def _fill(self) -> None:
+        while len(self._ready) < self._target():
+            try:
+                await self._add()
+            except ReplError:
+                return  # whoever needs a kernel next is told why it can't be had
+
+    async def _add(self) -> None:
+        await self._channel.start()
+        kernel = await KernelProcess.start(self._channel, self.start_timeout)
+        if self._closed:
+            await kernel.end()
+        else:
+            self._ready.append(kernel)
+
+    def _target(self) -> int:
+        free = free_memory()
+        return self.size if free is None else min(self.size, free // ROOM)
+
+
+def free_memory() -> int | None:
+    """Give the bytes of memory that are free to use, or None where that can't be read."""
+    if sys.platform != "linux":
+        return None
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) << 10
+    return None

@@ -1,0 +1,201 @@
+"""One kernel process of a run's own: starting it, sending it cells, interrupting and ending it."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+
+from ..errors import ReplError
+from .channel import Channel
+from .environment import command, kernel_environment
+
+_LOG = "start.log"
+_folders: set[str] = set()
+
+
+@atexit.register
+def _remove_folders() -> None:
+    for folder in _folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Specs(KernelSpecManager):
+    """Knows one kernel: ours, of this interpreter, wherever it is installed."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        """Give the kernelspec of a run's own kernel."""
+        return KernelSpec(
+            argv=command(),
+            display_name="rlm (a run's own)",
+            language="python",
+            interrupt_mode="message",  # signals don't reach a kernel in a box
+        )
+
+
+class KernelProcess:
+    """A started kernel that is connected to the channel and serves nobody yet.
+
+    Its ``folder`` holds all its files and goes with it.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.link = channel.link()
+        self.folder = Path(tempfile.mkdtemp(prefix="rlm-kernel-"))
+        _folders.add(str(self.folder))
+        self._manager = AsyncKernelManager(
+            kernel_name="rlm-own",
+            kernel_spec_manager=_Specs(),
+            connection_file=str(self.folder / "k.json"),
+            transport="tcp" if sys.platform == "win32" else "ipc",
+        )
+        self._client: Any = None
+        self._ended = False
+
+    @classmethod
+    async def start(cls, channel: Channel, timeout: float) -> KernelProcess:
+        """Start a kernel and wait until it can be used.
+
+        Raises:
+            ReplError: it didn't come up; the sentence has the last lines it wrote.
+        """
+        kernel = cls(channel)
+        try:
+            await kernel._start(timeout)
+        except BaseException:
+            await kernel.end()
+            raise
+        return kernel
+
+    async def _start(self, timeout: float) -> None:
+        log = self.folder / _LOG
+        env = kernel_environment(self.folder, self._channel.address, self.link.token)
+        (self.folder / "work").mkdir()
+        try:
+            with log.open("wb") as file:
+                await self._manager.start_kernel(
+                    env=env,
+                    cwd=str(self.folder / "work"),
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=file,
+                )
+        except OSError as error:
+            msg = f"A kernel of the run's own can't be started: {error}"
+            raise ReplError(msg) from error
+        died = asyncio.ensure_future(self.died())
+        ready = asyncio.ensure_future(self.link.connected.wait())
+        try:
+            await asyncio.wait({died, ready}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            died.cancel()
+            ready.cancel()
+        if not self.link.connected.is_set():
+            last = log.read_text("utf-8", "replace").strip()[-1_500:]
+            what = "ended" if self.exit_code is not None else f"wasn't ready in {timeout:g} s"
+            msg = f"A kernel of the run's own can't be started: it {what}. Its last words: {last}"
+            raise ReplError(msg)
+        self._client = self._manager.client()
+        self._client.shell_channel.start()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return int(self._process.pid)
+
+    @property
+    def _process(self) -> Any:
+        provisioner: Any = self._manager.provisioner
+        return provisioner.process if provisioner is not None else None
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code; None while it lives."""
+        process = self._process
+        return None if process is None else process.poll()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can still serve."""
+        return not self._ended and not self.link.closed.is_set() and self.exit_code is None
+
+    def how_it_died(self) -> str:
+        """Say how the process ended."""
+        code = self.exit_code
+        if code is None:
+            return "it cut its connection"
+        if code < 0:
+            with suppress(ValueError):
+                name = signal.Signals(-code).name
+                more = {
+                    "SIGKILL": " (killed from outside; often for want of memory)",
+                    "SIGSEGV": " (a crash in native code)",
+                    "SIGABRT": " (a crash in native code)",
+                }.get(name, "")
+                return f"{name}{more}"
+        return f"exit code {code}"
+
+    async def died(self) -> None:
+        """Return when the process is gone."""
+        while not self.link.closed.is_set() and self.exit_code is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.25):  # its own children may hold the socket open
+                    await self.link.closed.wait()
+        for _ in range(50):
+            if self.exit_code is not None:
+                return
+            await asyncio.sleep(0.01)
+
+    def execute(self, code: str, metadata: dict[str, Any]) -> None:
+        """Send a cell; its report comes over the link."""
+        session = self._client.session
+        message = session.msg(
+            "execute_request",
+            {
+                "code": code,
+                "silent": False,
+                "store_history": False,
+                "user_expressions": {},
+                "allow_stdin": False,
+                "stop_on_error": False,
+            },
+            metadata=metadata,
+        )
+        self._client.shell_channel.send(message)
+
+    async def interrupt(self) -> None:
+        """Interrupt its cell, by a message."""
+        if self.alive:
+            await self._manager.interrupt_kernel()
+
+    async def end(self) -> None:
+        """Kill it and what it started, and remove its files. Can be called again."""
+        if self._ended:
+            return
+        self._ended = True
+        self._channel.forget(self.link)
+        if self._client is not None:
+            self._client.stop_channels()
+        process = self._process
+        if process is not None:
+            if sys.platform == "win32":
+                process.kill()
+            else:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            await asyncio.to_thread(process.wait)
+        await self._manager.cleanup_resources()
+        await asyncio.to_thread(shutil.rmtree, self.folder, True)
+        _folders.discard(str(self.folder))
