@@ -67,10 +67,10 @@ def parse_reply(text: str) -> ParsedReply:
     if not visible.strip():
         return ParsedReply(problem=prompts.empty_reply())
     fences = list(_fences(visible))
-    blocks = tuple(Block(f.code, f.label) for f in fences if f.label in LABELS and _usable(f))
+    blocks = tuple(Block(f.code.rstrip("\n"), f.label) for f in fences if f.label in LABELS and _usable(f))
     if not blocks:
         blocks = tuple(
-            Block(f.code) for f in fences if not f.label and _usable(f) and _does_something(f.code)
+            Block(f.code.rstrip("\n")) for f in fences if not f.label and _usable(f) and _does_something(f.code)
         )
     if not blocks:
         blocks = tuple(
@@ -138,10 +138,10 @@ def _fences(text: str) -> Iterator[_Fence]:
     while first < len(lines):
         for fence in _parsed(lines, first):
             longer = None
-            if fence.label in LABELS and fence.closed and tries < MAX_TRIES:
-                if not compiles(fence.code):
-                    tries += 1
-                    longer = _extended(lines, fence)
+            asked = fence.label in LABELS and fence.closed and tries < MAX_TRIES
+            if asked and not compiles(fence.code):
+                tries += 1
+                longer = _extended(lines, fence)
             yield longer or fence
             if longer is not None:
                 first = longer.end
@@ -193,7 +193,8 @@ def compiles(code: str) -> bool:
     from IPython.core.inputtransformer2 import TransformerManager
 
     try:
-        return _python(TransformerManager().transform_cell(code))
+        transformed: str = TransformerManager().transform_cell(code)  # type: ignore[no-untyped-call]
+        return _python(transformed)
     except (SyntaxError, ValueError):
         return False
 
@@ -222,10 +223,9 @@ def _final(text: str) -> FinalCall | None:
         if line.strip(" \t*_."):  # "FINAL(answer) once …" is a plan
             continue
         found = _call(match[1], text[match.end() : end]) or found
-    if found is None and (match := _AT_END.search(text[-2_000:])):
-        inside = match[2]
-        if match[1] == "FINAL_VAR" or not inside.isidentifier():
-            found = _call(match[1], inside)
+    at_end = _AT_END.search(text[-2_000:]) if found is None else None
+    if at_end is not None and (at_end[1] == "FINAL_VAR" or not at_end[2].isidentifier()):
+        found = _call(at_end[1], at_end[2])
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import traitlets as t
 from traitlets.config import Configurable
@@ -19,6 +19,9 @@ from .modes import parse_mode
 from .opening import Opening
 from .run import Run
 from .settings import Headless, Settings
+
+if TYPE_CHECKING:
+    from ..repl import KernelPool
 
 UNSET: Any = object()
 
@@ -172,7 +175,6 @@ class RLM(Configurable):
                 setattr(self, trait, name)
         self.runs: list[Run] = []
         self._repl: Repl | None = None
-        self._pool: Any = None
 
     # -- asking -----------------------------------------------------------------------------
 
@@ -305,9 +307,9 @@ class RLM(Configurable):
         return repl
 
     def _own_kernel(self) -> Repl:
-        from ..repl import KernelRepl, kernel_pool
+        from ..repl import KernelRepl
 
-        return KernelRepl(pool=kernel_pool())
+        return KernelRepl(kernel_pool(self.config))
 
     def _child(
         self, parent: Run, cell: str, place: tuple[int | None, int | None, str], query: Any
@@ -321,6 +323,18 @@ class RLM(Configurable):
             ledger=BudgetLedger(None, parent=parent.ledger), log=parent.log, tree=parent.tree,
             repl=self._own_kernel(), parent=cell, make_child=self._child, place=place,
         )  # fmt: skip
+
+
+_kernels: list[KernelPool] = []
+
+
+def kernel_pool(config: Any = None) -> KernelPool:
+    """Give the process's pool of kernels, made on first use; its kernels end with the process."""
+    from ..repl import KernelPool
+
+    if not _kernels:
+        _kernels.append(KernelPool(config=config) if config is not None else KernelPool())
+    return _kernels[0]
 
 
 def _pause_for_disk(run: Run, sentence: str) -> None:
