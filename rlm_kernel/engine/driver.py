@@ -115,7 +115,7 @@ class Driver:
             if silent >= NO_CODE_LIMIT:
                 why = f"{NO_CODE_LIMIT} replies in a row held no code to run"
                 return await self.close(why, unseen=True)
-        return await self.close(f"the {self.settings.max_turns} turns are used up")
+        return await self.close(f"The {self.settings.max_turns} turns are used up.")
 
     async def _turn(
         self, turn: str, number: int, parsed: ParsedReply, blocks: Sequence[str]
@@ -205,6 +205,8 @@ class Driver:
             except AnswerError as error:
                 reason, detail = "type", str(error)
         if reason:
+            if reason == "problem" and detail in result.output.head:
+                detail = ""  # FINAL_VAR has printed it
             refusal = prompts.answer_refused(reason, detail)
             self.run.emit(AnswerGiven(node=cell, accepted=False, answer=state.text, via=state.via,
                                       reason=refusal))  # fmt: skip
@@ -271,7 +273,7 @@ class Driver:
             reason: why there was no way on.
             unseen: whether the forced turn is also asked for where no cell ran (said then).
         """
-        reason = reason[:1].upper() + reason[1:].rstrip(".") + "."
+        reason = reason.rstrip(".") + "."
         if self.draft.text:
             try:
                 value = self.settings.answer_type(self.draft.value)

@@ -59,21 +59,14 @@ def _plain_error(result: CellResult) -> str:
 
 
 def _sentences(result: CellResult) -> list[str]:
-    told = []
+    told = [result.note] if result.note else []
     if result.status == "interrupted":
         told.append("A person interrupted this cell. Variables made before that are kept.")
     elif result.status == "timeout":
-        told.append("The cell ran past its time limit and was stopped: do less in one cell.")
+        told.append("Do less in one cell.")
     elif result.status == "memory":
         told.append("The cell ran out of memory: work on smaller pieces.")
-    elif result.status == "died":
-        told.append("The kernel died while this cell ran.")
-    if result.lost:
-        names = ", ".join(result.lost[:MAX_NAMES])
-        told.append(f"The kernel was replaced; these variables are gone: {names}.")
     if result.restored:
         names = ", ".join(result.restored)
         told.append(f"The cell overwrote {names}; put back as before. Use other names.")
-    if result.note:
-        told.append(result.note)
     return told

@@ -67,10 +67,14 @@ def parse_reply(text: str) -> ParsedReply:
     if not visible.strip():
         return ParsedReply(problem=prompts.empty_reply())
     fences = list(_fences(visible))
-    blocks = tuple(Block(f.code.rstrip("\n"), f.label) for f in fences if f.label in LABELS and _usable(f))
+    blocks = tuple(
+        Block(f.code.rstrip("\n"), f.label) for f in fences if f.label in LABELS and _usable(f)
+    )
     if not blocks:
         blocks = tuple(
-            Block(f.code.rstrip("\n")) for f in fences if not f.label and _usable(f) and _does_something(f.code)
+            Block(f.code.rstrip("\n"))
+            for f in fences
+            if not f.label and _usable(f) and _does_something(f.code)
         )
     if not blocks:
         blocks = tuple(

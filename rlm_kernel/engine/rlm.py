@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import importlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -334,7 +337,18 @@ def kernel_pool(config: Any = None) -> KernelPool:
 
     if not _kernels:
         _kernels.append(KernelPool(config=config) if config is not None else KernelPool())
+        # atexit would be too late: by then no thread can be started, and ending waits in threads.
+        # Last registered is first called, so the executors' own hook must be registered before.
+        importlib.import_module("concurrent.futures.thread")
+        getattr(threading, "_register_atexit", atexit.register)(_end_kernels)
     return _kernels[0]
+
+
+def _end_kernels() -> None:
+    from ..lm import run_sync
+
+    while _kernels:
+        run_sync(_kernels.pop().close())
 
 
 def _pause_for_disk(run: Run, sentence: str) -> None:
