@@ -1,7 +1,8 @@
 """The process of a kernel of a run's own: ``python -m rlm_kernel.repl.child -f FILE``.
 
-An ipykernel whose cells are run by our ``Runtime``; calls, the set-up and the reports go over the
-channel. It serves one run, and ends with the process that started it.
+An ipykernel in which our ``Runtime`` runs the cells. Cells, calls, the set-up and the reports go
+over the channel (as messages of the kernel's own a cell takes twice as long); starting, message
+interrupts and ending are Jupyter's. It serves one run, and ends with the process that started it.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
+from tornado.ioloop import IOLoop
 from traitlets.config import Config
 
 from ..protocol import CellError, Limits
@@ -32,56 +33,33 @@ from .wire import encode_report
 _PR_SET_PDEATHSIG = 1
 
 
-class ChildKernel(IPythonKernel):
-    """Runs the cells that the engine sends, and reports over the channel."""
+class Cells:
+    """Runs the cells that the engine sends, on the main thread, and reports."""
 
-    runtime: Runtime
-    client: Client
+    def __init__(self, runtime: Runtime, client: Client) -> None:
+        self._runtime = runtime
+        self._client = client
 
-    def pre_handler_hook(self) -> None:
-        """Interrupts are for cells only: outside of them they stay ignored."""
-
-    def post_handler_hook(self) -> None:
-        """Nothing to put back."""
-
-    async def do_execute(
-        self,
-        code: str,
-        silent: bool,
-        store_history: bool = True,
-        user_expressions: Any = None,
-        allow_stdin: bool = False,
-        *,
-        cell_meta: Any = None,
-        cell_id: Any = None,
-    ) -> dict[str, Any]:
-        """Run a cell as its message's metadata says."""
-        kernel: Any = self  # ipykernel's own calls are untyped
-        meta = kernel.get_parent("shell")["metadata"]["rlm"]
-        job = Job(meta["cell"], meta["number"], code, meta["author"], Limits(**meta["limits"]))
+    def run(self, job: Job) -> None:
+        """Run a cell; on the kernel's loop, between the messages of its own."""
         try:
-            with self.runtime.interrupts, self.runtime.interrupts.work():
+            with self._runtime.interrupts, self._runtime.interrupts.work():
                 self._run(job)
         except KeyboardInterrupt:
             pass  # it came after the cell was over
-        return {
-            "status": "ok",
-            "execution_count": job.number,
-            "user_expressions": {},
-            "payload": [],
-        }
 
     def _run(self, job: Job) -> None:
         parts: list[bytes] = []
         try:
-            data = encode_report(self.runtime.execute(job), parts)
+            data = encode_report(self._runtime.execute(job), parts)
         except BaseException as error:  # a fault of ours, or of memory: say it rather than hang
             sentence = f"The cell's result could not be put together: {error}"
             parts = []
             data = encode_report(
                 Report("error", error=CellError(type(error).__name__, sentence)), parts
             )
-        self.client.send({"op": "report", "number": job.number, "report": data}, parts, wait=True)
+        message = {"op": "report", "number": job.number, "report": data}
+        self._client.send(message, parts, wait=True)
 
 
 class Setting:
@@ -140,17 +118,32 @@ def main() -> None:
     config.IPKernelApp.capture_fd_output = False
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
-    app: Any = IPKernelApp.instance(kernel_class=ChildKernel, config=config)
+    app: Any = IPKernelApp.instance(config=config)
     app.initialize(sys.argv[1:])
-    faulthandler.enable(file=2)  # a crash leaves its traceback in the cell's output
+    faulthandler.enable(
+        file=2, all_threads=False
+    )  # a crash leaves its traceback in the cell's output
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # interrupts are for cells only
     shell = app.kernel.shell
     shell.display_formatter.active_types = ["text/plain"]
     runtime = Runtime(shell, FdCapture(), person=False)
     setting = Setting(runtime)
-    client = Client(address, token, {"open": setting.open, "history": setting.history})
+    loop = IOLoop.current()  # what the app will run
+
+    def execute(message: dict[str, Any], parts: Sequence[bytes]) -> None:
+        code = decode(message["code"], parts)
+        limits = Limits(**message["limits"])
+        job = Job(message["cell"], message["number"], code, message["author"], limits)
+        loop.add_callback(cells.run, job)
+
+    client = Client(
+        address,
+        token,
+        {"open": setting.open, "history": setting.history, "execute": execute},
+    )
     setting.client = client
-    app.kernel.runtime = runtime
-    app.kernel.client = client
+    cells = Cells(runtime, client)
+    client.start()
     app.start()
 
 

@@ -55,7 +55,11 @@ class Client:
         self._out: queue.SimpleQueue[tuple[list[bytes], threading.Event | None]] = (
             queue.SimpleQueue()
         )
-        self.send({"op": "hello", "token": token})
+        self._token = token
+
+    def start(self) -> None:
+        """Say who this is, and begin to listen."""
+        self.send({"op": "hello", "token": self._token})
         for work in (self._read, self._write):
             thread = threading.Thread(target=work, name=f"rlm{work.__name__}", daemon=True)
             # A debugger's breakpoint stops all threads but those that say so.

@@ -16,7 +16,6 @@ import ctypes
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -79,7 +78,7 @@ class Interrupts:
                 self._code = False
                 with self._lock:
                     pass  # no ``send`` is halfway from here on
-                time.sleep(0)  # a pending signal's handler runs now, not after the next line
+                _checkpoint()  # a pending signal's handler runs now, not after the next line
                 self._asked = False
                 return
             except KeyboardInterrupt:
@@ -116,3 +115,7 @@ class Interrupts:
             self._late = True
         else:
             raise KeyboardInterrupt
+
+
+def _checkpoint() -> None:
+    """Let Python run the handlers of signals that have come: it does at every call."""

@@ -94,7 +94,8 @@ class KernelRepl:
         kernel.link.clock = job.clock
         kernel.link.reports[job.number] = done
         job.clock.start()
-        kernel.execute(code, {"rlm": _metadata(job)})
+        parts: list[bytes] = []
+        kernel.link.send(_message(job, parts), parts)
         watch = Watch(
             over, job.clock, limits.seconds, kernel.interrupt, grace=self._grace, spool=path
         )
@@ -253,8 +254,10 @@ async def _first(done: asyncio.Future[Any], kernel: KernelProcess) -> None:
         died.cancel()
 
 
-def _metadata(job: Job) -> dict[str, Any]:
+def _message(job: Job, parts: list[bytes]) -> dict[str, Any]:
     return {
+        "op": "execute",
+        "code": encode(job.code, parts),
         "cell": job.cell,
         "number": job.number,
         "author": job.author,

@@ -1,4 +1,4 @@
-"""One kernel process of a run's own: starting it, sending it cells, interrupting and ending it."""
+"""One kernel process of a run's own: starting it, interrupting and ending it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,6 @@ class KernelProcess:
             connection_file=str(self.folder / "k.json"),
             transport="tcp" if sys.platform == "win32" else "ipc",
         )
-        self._client: Any = None
         self._ended = False
 
     @classmethod
@@ -107,8 +106,6 @@ class KernelProcess:
             what = "ended" if self.exit_code is not None else f"wasn't ready in {timeout:g} s"
             msg = f"A kernel of the run's own can't be started: it {what}. Its last words: {last}"
             raise ReplError(msg)
-        self._client = self._manager.client()
-        self._client.shell_channel.start()
 
     @property
     def pid(self) -> int:
@@ -158,23 +155,6 @@ class KernelProcess:
                 return
             await asyncio.sleep(0.01)
 
-    def execute(self, code: str, metadata: dict[str, Any]) -> None:
-        """Send a cell; its report comes over the link."""
-        session = self._client.session
-        message = session.msg(
-            "execute_request",
-            {
-                "code": code,
-                "silent": False,
-                "store_history": False,
-                "user_expressions": {},
-                "allow_stdin": False,
-                "stop_on_error": False,
-            },
-            metadata=metadata,
-        )
-        self._client.shell_channel.send(message)
-
     async def interrupt(self) -> None:
         """Interrupt its cell, by a message."""
         if self.alive:
@@ -186,8 +166,6 @@ class KernelProcess:
             return
         self._ended = True
         self._channel.forget(self.link)
-        if self._client is not None:
-            self._client.stop_channels()
         process = self._process
         if process is not None:
             if sys.platform == "win32":

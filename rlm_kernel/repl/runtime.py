@@ -20,7 +20,7 @@ import threading
 from asyncio import events as asyncio_events
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -335,6 +335,8 @@ class Runtime:
         patches: dict[tuple[Any, str], Any] = {
             (compiler, "cache"): cache_,
             (self.shell, "ask_exit"): _no_exit,
+            # IPython 9 keeps all that is printed in memory, and is slow about it.
+            (self.shell, "_tee"): lambda *_, **__: nullcontext(),
         }
         if self._person:
             patches[self.shell, "_showtraceback"] = show_

@@ -1,7 +1,7 @@
 """The messages between a kernel and the engine, in both directions: what is in a frame.
 
 From the kernel: ``hello``, ``call``, ``cancel``, ``opened``, ``report``.
-To the kernel: ``open``, ``reply``, ``history``.
+To the kernel: ``open``, ``execute``, ``reply``, ``history``.
 """
 
 from __future__ import annotations
