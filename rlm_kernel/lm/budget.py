@@ -151,6 +151,8 @@ class BudgetLedger:
                 parts.append(f"{max(0, b.calls - used.calls):,} calls")
             if b.seconds is not None:
                 parts.append(f"{max(0.0, b.seconds - self.seconds):.0f} s")
+            if not parts and self.parent is not None:
+                return self.parent.remaining_text()
             return ", ".join(parts) + " left" if parts else "no limit"
 
     # -- changing it -----------------------------------------------------------------------
