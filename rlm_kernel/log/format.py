@@ -80,9 +80,9 @@ def size_text(size: int) -> str:
     return plural(size, "byte")
 
 
-def plural(number: int, word: str) -> str:
+def plural(number: int, word: str, many: str = "") -> str:
     """Say a number of things: ``1 call``, ``1,200 calls``."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+    return f"{number:,} {word if number == 1 else many or word + 's'}"
 
 
 def usage_text(usage: Usage) -> str:
@@ -126,8 +126,9 @@ def capped(text: str, limit: int) -> str:
 def label(node: Node) -> str:
     """Give what a node is called in a row: ``cell 3``, ``root``, ``sub-call``, ``run``."""
     if node.kind == "call":
-        what = {"root": "root model", "sub": "call", "fold": "folding", "closing": "closing turn"}
-        return what.get(node.role, node.role or "call")
+        what = {"root": "root model", "fold": "folding", "closing": "closing turn"}
+        number = "" if node.index is None else f" {node.index + 1}"
+        return what.get(node.role, "call" + number)
     if node.kind == "cell":
         who = " by a person" if node.author == "human" else ""
         return f"cell {node.number}{who}" if node.number else f"cell{who}"
