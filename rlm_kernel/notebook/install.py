@@ -41,12 +41,7 @@ def install(
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".rlm-") as folder:
             made = Path(folder, KERNEL_NAME)
             _write(made)
-            # What is there goes only once the new one lies beside it.
-            if target.is_symlink() or target.is_file():
-                target.unlink()
-            elif target.exists():
-                target.rename(Path(folder, "old"))
-            made.rename(target)
+            _replace(target, made, Path(folder, "old"))
     except OSError as error:
         msg = (
             f"The kernel can't be installed in {target} ({error.strerror or error}); nothing was "
@@ -62,6 +57,19 @@ def _kernels(user: bool, prefix: str | os.PathLike[str] | None) -> Path:
 
         return Path(jupyter_data_dir(), "kernels")
     return Path(prefix if prefix is not None else sys.prefix, "share", "jupyter", "kernels")
+
+
+def _replace(target: Path, made: Path, aside: Path) -> None:
+    """Put ``made`` in the place of ``target``; where that fails, what was there is there again."""
+    was_there = target.is_symlink() or target.exists()
+    if was_there:
+        target.rename(aside)
+    try:
+        made.rename(target)
+    except OSError:
+        if was_there:
+            aside.rename(target)
+        raise
 
 
 def _write(folder: Path) -> None:

@@ -1,0 +1,45 @@
+"""Our errors in a notebook: one sentence instead of a traceback; ``%tb`` shows the traceback.
+
+Another extension's handler for its own exceptions stays in place.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Any
+
+from ..errors import RLMError
+
+_KEY = "_rlm_previous_handler"
+
+
+def one_sentence_errors(shell: Any) -> None:
+    """Show an ``RLMError`` that ends a cell as one line."""
+    previous = (tuple(shell.custom_exceptions), getattr(shell, "CustomTB", None))
+    shell.__dict__[_KEY] = previous
+    others, other = previous
+
+    def show(
+        inner: Any, kind: Any, value: BaseException, tb: Any, tb_offset: int | None = None
+    ) -> list[str]:
+        if not isinstance(value, RLMError) and other is not None:
+            stb: list[str] = other(kind, value, tb, tb_offset=tb_offset)
+            return stb
+        # %tb and the debugger look here.
+        sys.last_type, sys.last_value, sys.last_traceback = kind, value, tb
+        line = "".join(traceback.format_exception_only(kind, value)).strip()
+        line = line.removeprefix(f"{kind.__module__}.")
+        shell._showtraceback(kind, value, [line])
+        return [line]
+
+    shell.set_custom_exc((*others, RLMError), show)
+
+
+def usual_errors(shell: Any) -> None:
+    """Put back what handled errors before."""
+    others, other = shell.__dict__.pop(_KEY, ((), None))
+    if others:
+        shell.custom_exceptions, shell.CustomTB = others, other
+    else:
+        shell.set_custom_exc((), None)

@@ -1,0 +1,48 @@
+"""What the front end of the cell that runs now can do.
+
+The protocol has no message that says it, so it is read from what the front end sends anyway:
+JupyterLab, Notebook 7 and VS Code put the cell's id into a request's metadata, consoles don't;
+nbclient and papermill say that nobody can be asked.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What the front end can do.
+
+    Args:
+        updates: whether a display can be changed after it was shown.
+        stdin: whether a person can be asked by ``input()``.
+        cells: whether it puts the text of ``set_next_input`` into a new cell.
+    """
+
+    updates: bool
+    stdin: bool
+    cells: bool
+
+
+def front_of(shell: Any) -> Front:
+    """Say what the front end that asked for the running cell can do."""
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        person = type(shell).__name__ == "TerminalInteractiveShell" and sys.stdin.isatty()
+        return Front(updates=False, stdin=person, cells=False)
+    stdin = bool(getattr(kernel, "_allow_stdin", False))
+    metadata = (parent_of(shell) or {}).get("metadata") or {}
+    cells = any(key in metadata for key in ("cellId", "cell_id"))
+    return Front(updates=cells or not stdin, stdin=stdin, cells=cells and stdin)
+
+
+def parent_of(shell: Any) -> dict[str, Any] | None:
+    """Give the request that the running cell came with, or None outside a kernel."""
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return None
+    parent: dict[str, Any] | None = kernel.get_parent("shell")
+    return parent

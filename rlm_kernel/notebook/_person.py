@@ -1,0 +1,166 @@
+"""The person at the keyboard: what they are asked from other threads, and the cells they run."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ModelError
+from ..protocol import CellError, CellResult, Output
+from ..repl.capture import TeeCapture
+from ..repl.spool import read_output
+from ._front import front_of, parent_of
+
+if TYPE_CHECKING:
+    from .session import Session
+
+OUTPUT = 20_000  # characters of a person's cell that are kept
+
+
+class Keyboard:
+    """Asks the person for a line from a thread other than the main one.
+
+    ipykernel's own ``input()`` can't be given up, and the question may be answered elsewhere
+    (through Control) or cancelled: then ``release`` ends the waiting.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._one = threading.Lock()  # one question at a time has the line
+        self._free = threading.Event()
+        self._ident: Any = None
+        self._parent: Any = None
+        self.there = False
+
+    def arrive(self) -> None:
+        """Note who sits at the front end of the running cell, and whether they can be asked."""
+        self.there = front_of(self._shell).stdin
+        kernel = getattr(self._shell, "kernel", None)
+        if kernel is not None:
+            self._parent = parent_of(self._shell)
+            self._ident = kernel._parent_ident["shell"]
+
+    def release(self) -> None:
+        """Give up the question that is being asked."""
+        self._free.set()
+
+    def ask(self, question: str, choices: Sequence[str] | None = None) -> str:
+        """Ask a question and give the answer; one of ``choices`` where there are any.
+
+        Raises:
+            ModelError: nobody can be asked here, or the question was given up.
+        """
+        if not self.there:
+            msg = "Nobody can be asked here: the front end has no input."
+            raise ModelError(msg)
+        with self._one:
+            self._free.clear()
+            shown = question.rstrip()
+            if choices:
+                shown += "\n" + "\n".join(f"  {n}  {c}" for n, c in enumerate(choices, 1))
+            prompt = shown + "\n> "
+            while True:
+                text = self._line(prompt).strip()
+                if not choices:
+                    return text
+                if text in choices:
+                    return text
+                if text.isdecimal() and 1 <= int(text) <= len(choices):
+                    return choices[int(text) - 1]
+                prompt = "One of the choices, please (its number will do)\n> "
+
+    def _line(self, prompt: str) -> str:
+        kernel = getattr(self._shell, "kernel", None)
+        if kernel is None:
+            return input(prompt)
+        session, socket = kernel.session, kernel.stdin_socket
+        while session.recv(socket)[1] is not None:
+            pass  # the answer to a question that was given up
+        content = {"prompt": prompt, "password": False}
+        session.send(socket, "input_request", content, self._parent, ident=self._ident)
+        while not self._free.is_set():
+            _, reply = session.recv(socket)
+            if reply is not None:
+                value: str = reply["content"]["value"]
+                return value
+            time.sleep(0.05)
+        msg = "The question was given up."
+        raise ModelError(msg)
+
+
+class Recorder:
+    """Puts the cells that a person runs while a run is taken over into that run."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._capture = TeeCapture()
+        self._file: Path | None = None
+        self._code = ""
+        self._started = 0.0
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def open(self) -> None:
+        """Listen for cells."""
+        events = self._session.shell.events
+        events.register("pre_run_cell", self._before)
+        events.register("post_run_cell", self._after)
+
+    def close(self) -> None:
+        """Stop listening."""
+        events = self._session.shell.events
+        events.unregister("pre_run_cell", self._before)
+        events.unregister("post_run_cell", self._after)
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def _before(self, info: Any) -> None:
+        session = self._session
+        run = session.live_in_shell()
+        self._file = None
+        # ipykernel nests: the cells of a run fire these events as well
+        if run is None or run.phase != "taken over" or session.runtime.in_cell:
+            return
+        code = info.raw_cell or ""
+        if code.lstrip().startswith(("%rlm", "%%rlm")):
+            return
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="rlm-")
+        self._file = Path(self._folder.name) / "cell"
+        self._code, self._started = code, time.monotonic()
+        self._capture.begin(self._file)
+
+    def _after(self, result: Any) -> None:
+        if self._file is None or self._session.runtime.in_cell:
+            return
+        self._capture.end()
+        path, self._file = self._file, None
+        run = self._session.live_in_shell()
+        if run is None:
+            return
+        output = read_output(path, OUTPUT)
+        run.note_human_cell(self._code, _result(result, output, time.monotonic() - self._started))
+
+
+def _result(result: Any, output: Output, seconds: float) -> CellResult:
+    error = result.error_before_exec or result.error_in_exec
+    shown = None
+    if result.result is not None:
+        try:
+            shown = repr(result.result)[:OUTPUT]
+        except Exception as failed:  # a repr of the person's may do anything
+            shown = f"<its repr failed: {type(failed).__name__}>"
+    return CellResult(
+        status="interrupted"
+        if isinstance(error, KeyboardInterrupt)
+        else "error"
+        if error
+        else "ok",
+        output=output,
+        result=shown,
+        error=CellError(type(error).__name__, str(error)) if error else None,
+        seconds=seconds,
+    )

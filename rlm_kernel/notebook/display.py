@@ -1,0 +1,146 @@
+"""What a person sees of a run in a cell's output: a tree that grows, then the answer.
+
+Guarantees:
+- one display, updated in place at most ``HZ`` times a second, by a thread of the view's own: the
+  run never waits for a front end;
+- what is published last is final and whole, as text and as static HTML, so that the saved
+  notebook shows it in nbviewer, GitHub and nbconvert without any extension;
+- where a display can't be changed afterwards (consoles), the run is told line by line instead.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..protocol import Logged
+from ._hold import Tail, held_back
+from ._lines import Teller
+from ._page import Live, bundle, header_text
+
+if TYPE_CHECKING:
+    from ..engine import Run
+    from ._publish import Publisher
+
+HZ = 4.0
+Style = Literal["live", "lines", "quiet"]
+
+
+class View:
+    """Shows one run in the output of one cell.
+
+    Args:
+        run: the run.
+        publisher: where the cell's output goes.
+        style: ``"live"`` updates a display, ``"lines"`` prints as it goes, ``"quiet"`` shows
+            the answer only.
+        since: events up to this number were told by an earlier view of the run.
+        continued: this cell goes on with a run that another cell began.
+    """
+
+    def __init__(
+        self, run: Run, publisher: Publisher, style: Style, *, since: int = 0, notice: str = ""
+    ) -> None:
+        self.run = run
+        self.style = style
+        self._out = publisher
+        self._since = since
+        self._id = uuid.uuid4().hex
+        self._live = Live(notice=notice)
+        self._teller = Teller()
+        self._tail = Tail(self._touch)
+        self._dirty = threading.Event()
+        self._closing = threading.Event()
+        self._unlisten: Callable[[], None] | None = None
+        self._thread: threading.Thread | None = None
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Show the run as it is, and follow it."""
+        if self.style == "quiet":
+            return
+        if self.style == "lines":
+            self._out.write(header_text(self.run, self._live.notice) + "\n")
+            self._unlisten = self.run.log.listen(self._tell, since=self._since)
+            return
+        self._out.show(self._bundle(), self._id, update=False)
+        self._unlisten = self.run.log.listen(lambda _: self._touch())
+        self._thread = threading.Thread(target=self._draw, name="rlm-view", daemon=True)
+        # At a breakpoint every thread stops that the debugger traces; the view goes on.
+        self._thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
+        self._thread.is_pydev_daemon_thread = True  # type: ignore[attr-defined]
+        self._thread.start()
+
+    def close(self) -> None:
+        """Publish the final state and stop following."""
+        if self._unlisten is not None:
+            self._unlisten()
+        if self._thread is not None:
+            self._closing.set()
+            self._dirty.set()
+            self._thread.join()
+        self._live.clear()
+        if self.style == "live":
+            self._out.show(self._bundle(), self._id, update=True)
+        else:
+            self._out.show(self._bundle(), self._id, update=False)
+
+    # -- what is said while it goes -------------------------------------------------------------
+
+    def say(self, text: str) -> None:
+        """Say a sentence while the run stands; the next one takes its place."""
+        self._live.said = text
+        if self.style == "live":
+            self._touch()
+        elif text:
+            self.line(text)
+
+    def line(self, text: str) -> None:
+        """Print a line under what is shown."""
+        self._out.write(text + "\n")
+
+    def propose(self, number: int, code: str) -> None:
+        """Point at the proposal that a person is about to be asked about."""
+        if self.style == "quiet":
+            self.line(f"[{number}] is proposed:\n{code}")
+        else:
+            self.say("" if self.style == "lines" else f"Cell {number} waits for your decision.")
+
+    @contextmanager
+    def cells(self, shell: Any) -> Iterator[None]:
+        """While the run's cells may execute in ``shell``: what they show is shown here."""
+        if shell is None:
+            yield
+            return
+        self._tail.text = ""
+        with held_back(shell, self._tail):
+            yield
+
+    # -- private ------------------------------------------------------------------------------
+
+    def _touch(self) -> None:
+        self._dirty.set()
+
+    def _tell(self, logged: Logged) -> None:
+        for line in self._teller.lines(logged.event):
+            self._out.write(line + "\n")
+
+    def _draw(self) -> None:
+        while True:
+            self._dirty.wait()
+            if self._closing.is_set():
+                return
+            self._dirty.clear()
+            began = time.monotonic()
+            self._live.printed = self._tail.text
+            self._out.show(self._bundle(), self._id, update=True)
+            # A tree that takes long to draw is drawn less often.
+            self._closing.wait(max(1 / HZ, 4 * (time.monotonic() - began)))
+
+    def _bundle(self) -> dict[str, str]:
+        return bundle(self.run, self._live, self.style)

@@ -1,0 +1,203 @@
+"""Staying with a run from a cell: its cells run here, a person is asked here, until it stops.
+
+Guarantees:
+- Returns only when the run ended, was taken over, or goes on in another cell; whatever else
+  stops it (a pause, an interrupt, trouble) is raised as one sentence, so that "Run All" stops too.
+- Never waits for a person who can't be asked.
+- An interrupt pauses; a second one within 3 seconds stops the run.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import StdinNotImplementedError
+
+from ..errors import AnswerError, RLMError
+from ..protocol import Command, Logged
+from ..protocol.control import Interrupt, Stop
+from ..protocol.events import CellEnded, PhaseChanged, RunEnded
+from .ask import CLIENT, ask
+
+if TYPE_CHECKING:
+    from ..engine import Run
+    from ._front import Front
+    from .display import View
+
+TWICE = 3.0  # seconds within which a second interrupt stops the run
+SETTLE = 10.0  # seconds that a command may take to show
+
+
+class RunWaits(RLMError):
+    """A run stopped before its end; nothing of it is lost."""
+
+
+class Phases:
+    """Counts the changes of a run's phase, so that one after a command can be waited for.
+
+    A command is answered before the run has moved; without this, waiting for the run right after
+    it would find the old phase.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._changed = threading.Condition()
+        self._count = 0
+        self.interrupted = 0.0  # monotonic time of the last cell that was interrupted
+        self.end = run.log.listen(self._on_event)
+
+    def _on_event(self, logged: Logged) -> None:
+        event = logged.event
+        if isinstance(event, CellEnded) and event.status == "interrupted":
+            self.interrupted = time.monotonic()
+        if isinstance(event, PhaseChanged | RunEnded) and event.node == self._run.node:
+            with self._changed:
+                self._count += 1
+                self._changed.notify_all()
+
+    def send(self, *commands: Command) -> str:
+        """Send commands and wait until the run has moved; give why one wasn't taken, or ``""``."""
+        with self._changed:
+            before = self._count
+        for command in commands:
+            ack = self._run.send(command)
+            if not ack.ok:
+                return ack.message
+        with self._changed:
+            self._changed.wait_for(lambda: self._count > before or self._run.ended, SETTLE)
+        return ""
+
+
+def follow(
+    run: Run,
+    view: View,
+    front: Front,
+    *,
+    send: Callable[[Phases], str] | None = None,
+    insert: Callable[[], None] | None = None,
+    shell: Any = None,
+    read: Callable[[str], str] = input,
+) -> None:
+    """Stay with a run until it stops.
+
+    Args:
+        run: the run.
+        view: shows it; opened and closed here.
+        front: what the front end of this cell can do.
+        send: sends what makes the run go on, given its phases; gives why it wasn't taken.
+        insert: puts the waiting proposal into a new cell, where the front end can.
+        shell: whose own displays of the run's cells are held back.
+        read: asks for a line.
+
+    Raises:
+        RunWaits: it is paused, or waits for a person who can't be asked here.
+        AnswerError: it ended without an answer.
+    """
+    phases = Phases(run)
+    view.open()
+    try:
+        problem = send(phases) if send is not None else ""
+        if problem:
+            raise RunWaits(problem)
+        while True:
+            with view.cells(shell):
+                interrupted = _wait(run)
+            if run.ended:
+                break
+            if interrupted or time.monotonic() - phases.interrupted < TWICE:
+                _linger(run, view, phases)
+                break
+            if run.phase != "proposed" or not _decide(run, view, front, phases, insert, read):
+                break
+    finally:
+        phases.end()
+        view.close()
+    _tell(run)
+
+
+def _wait(run: Run) -> bool:
+    """Wait until the run stops; give whether an interrupt stopped it."""
+    try:
+        run.wait()
+    except KeyboardInterrupt:
+        run.send(Interrupt(client=CLIENT))
+        return True
+    return False
+
+
+def _linger(run: Run, view: View, phases: Phases) -> None:
+    """Keep the cell for a moment, so that a second interrupt reaches it and stops the run."""
+    view.say("Paused. Interrupt again within 3 seconds to stop the run.")
+    until = max(phases.interrupted, time.monotonic()) + TWICE
+    try:
+        while not run.ended and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
+    except KeyboardInterrupt:
+        phases.send(Stop(client=CLIENT))
+    view.say("")
+
+
+def _decide(
+    run: Run,
+    view: View,
+    front: Front,
+    phases: Phases,
+    insert: Callable[[], None] | None,
+    read: Callable[[str], str],
+) -> bool:
+    """Ask for a decision and send it; give whether to stay with the run."""
+    pending = run.pending
+    if pending is None:
+        return True
+    if not front.stdin:
+        phases.send(Stop(client=CLIENT))
+        raise RunWaits(
+            f"Cell {pending.number} needs a person's decision and nobody can be asked here, so the "
+            "run was stopped; use --mode auto, or say what then happens by --headless approve or "
+            "--headless reject."
+        )
+    view.propose(pending.number, pending.code)
+    try:
+        commands = ask(
+            pending.id,
+            pending.code,
+            read=read,
+            write=view.line,
+            insert=insert if front.cells else None,
+        )
+    except KeyboardInterrupt:
+        phases.interrupted = time.monotonic()
+        phases.send(Interrupt(client=CLIENT))
+        return True
+    except StdinNotImplementedError:
+        phases.send(Stop(client=CLIENT))
+        raise RunWaits(
+            "The proposal needs a person's decision and this front end can't ask, so the run was "
+            "stopped; use --mode auto or --headless approve."
+        ) from None
+    if commands is None:
+        return False
+    problem = phases.send(*commands)
+    if problem:  # somebody else decided meanwhile
+        view.line(problem)
+    return True
+
+
+def _tell(run: Run) -> None:
+    """Raise one sentence for a run that stopped without an answer."""
+    if run.ended:
+        if run.answer_text is None:
+            said = run.reason or "No reason is known."
+            raise AnswerError(
+                f"The run is {run.status} and has no answer. {said} `%rlm tree` shows what it did."
+            )
+        return
+    if run.phase == "paused":
+        said = run.reason.rstrip(".") or "Paused"
+        raise RunWaits(
+            f"{said}. `%rlm resume` goes on, `%rlm takeover` lets you write the cells, "
+            "`%rlm stop` ends it."
+        )

@@ -1,0 +1,326 @@
+"""``%%rlm``, ``%rlm`` and ``%%rlm_cell``.
+
+Errors of use are one line (``UsageError``); nothing is spent before every option was checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import traitlets as t
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
+from IPython.core.magic_arguments import MagicArgumentParser, argument, magic_arguments
+from traitlets.config import Configurable
+
+from ..engine import Run
+from ..engine.modes import parse_mode
+from ..errors import ConfigError, ContextError
+from ..lm import parse_budget
+from ..protocol.control import Edit
+from . import _options
+from ._front import Front, front_of
+from ._publish import publisher_of
+from ._words import near, split, unquote
+from .ask import CLIENT
+from .display import Style, View
+from .follow import follow
+from .session import Session
+
+
+@magics_class
+class RLMMagics(Magics, Configurable):
+    """The magics; ``%config RLMMagics`` lists and sets the defaults of ``%%rlm``."""
+
+    model = t.Unicode(
+        "",
+        help="The root model ('openai/gpt-5', 'anthropic/…', 'local', 'human'), "
+        "or a variable that holds a provider. Empty: as RLM.model says.",
+    ).tag(config=True)
+    sub_model = t.Unicode("", help="Answers llm_query. Empty: the same as model.").tag(config=True)
+    api_base = t.Unicode(
+        "",
+        help="The address of an OpenAI-compatible server, such as "
+        "http://127.0.0.1:11434/v1 for Ollama.",
+    ).tag(config=True)
+    mode = t.Unicode(
+        "",
+        help="How proposals are decided: 'auto', 'step' or 'ask when …'. Empty: "
+        "step where a person can answer, else auto.",
+    ).tag(config=True)
+    budget = t.Unicode(
+        "", help="Limits of one run, such as '$1, 1000 calls'. Empty: as RLM.budget says."
+    ).tag(config=True)
+    max_turns = t.Int(
+        None,
+        allow_none=True,
+        help="Messages of the root model, at most. None: as RLM.max_turns says.",
+    ).tag(config=True)
+    max_depth = t.Int(
+        None, allow_none=True, help="1: calls only, 2: children, … None: as RLM.max_depth says."
+    ).tag(config=True)
+    where = t.Enum(
+        ("shell", "kernel"),
+        "shell",
+        help="Which process runs the cells: this notebook's shell, or a kernel of the run's own.",
+    ).tag(config=True)
+    headless = t.Enum(
+        ("error", "approve", "reject"),
+        "error",
+        help="What becomes of a proposal that needs a person where nobody can be asked.",
+    ).tag(config=True)
+    display = t.Enum(("auto", "live", "lines", "quiet"), "auto", help="How a run is shown: a tree "
+                     "that is updated, lines as it goes, or the answer only. auto: by what the "
+                     "front end can do.").tag(config=True)  # fmt: skip
+
+    def __init__(self, shell: Any) -> None:
+        Configurable.__init__(self, config=shell.config)
+        Magics.__init__(self, shell=shell)
+        self.session = Session(shell, self)
+
+    @t.validate("mode")
+    def _mode_is_one(self, proposal: Any) -> str:
+        if proposal["value"]:
+            parse_mode(proposal["value"])
+        return str(proposal["value"])
+
+    @t.validate("budget")
+    def _budget_is_one(self, proposal: Any) -> str:
+        if proposal["value"]:
+            parse_budget(proposal["value"])
+        return str(proposal["value"])
+
+    def chosen(self) -> dict[str, Any]:
+        """Give the defaults that were chosen here, to go before those of ``RLM``."""
+        names = ("model", "sub_model", "api_base", "mode", "budget", "max_turns", "max_depth",
+                 "where", "headless")  # fmt: skip
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value not in ("", None)}
+
+    # -- %%rlm --------------------------------------------------------------------------------
+
+    @no_var_expand
+    @magic_arguments("rlm")
+    @argument(
+        "name",
+        nargs="?",
+        default="",
+        type=unquote,
+        metavar="NAME",
+        help="The run is bound to this name (and to _rlm).",
+    )
+    @argument(
+        "--context",
+        "-c",
+        nargs="+",
+        action="extend",
+        type=unquote,
+        metavar="VAR|PATH",
+        help="What the question is about: variables (by reference), "
+        "files, globs, folders. Left out: `context`, where it is set.",
+    )
+    @argument("--model", "-m", type=unquote, help="The root model.")
+    @argument("--sub-model", type=unquote, help="Answers llm_query.")
+    @argument("--api-base", type=unquote, help="The address of an OpenAI-compatible server.")
+    @argument("--mode", type=unquote, help="auto, step or 'ask when …': how cells are decided.")
+    @argument(
+        "--budget", "-b", type=unquote, help="Limits: $1, '200 calls', '1M tokens', '10 min'."
+    )
+    @argument("--max-turns", type=int, help="Messages of the root model, at most.")
+    @argument("--max-depth", type=int, help="1: calls only; 2: children; and so on.")
+    @argument("--where", choices=("shell", "kernel"), help="This shell, or a kernel of its own.")
+    @argument(
+        "--answer-type",
+        type=unquote,
+        metavar="TYPE",
+        help="What the answer must be: int, "
+        "float, str, list, dict, bool, or a variable: a type, a pydantic model, a JSON schema.",
+    )
+    @argument(
+        "--headless",
+        choices=("error", "approve", "reject"),
+        help="What becomes of a proposal where nobody can be asked.",
+    )
+    @argument("--block", action="store_true", help="Run the cells inline and wait (always so now).")
+    @argument("--quiet", "-q", action="store_true", help="Show the answer only.")
+    @cell_magic("rlm")
+    def question(self, line: str, cell: str) -> None:
+        """Ask a question over a context; the cell's text is the question.
+
+        The root model writes cells that look into `context`; each is run here, in this
+        notebook's namespace, and shown. With mode step each waits for a decision of yours.
+        """  # fmt: skip
+        self.start(_parse(self.question, line), cell)
+
+    def start(self, args: argparse.Namespace, question: str) -> None:
+        """Check everything, start the run and stay with it."""
+        session, shell = self.session, self.shell
+        front = front_of(shell)
+        session.keyboard.arrive()
+        if not question.strip():
+            raise UsageError("The question is empty: write it into the cell, under the %%rlm line.")
+        if args.name and not args.name.isidentifier():
+            raise UsageError(f"{args.name!r} can't be a variable's name; write %%rlm NAME --…")
+        where = args.where or self.where
+        live = session.live_in_shell()
+        if where == "shell" and live is not None:
+            raise UsageError(
+                f"{session.name_of(live)} is {live.phase} and has this shell: `%rlm resume`, "
+                "`%rlm stop`, or give this question a kernel of its own with --where kernel."
+            )
+        try:
+            rlm = session.make(
+                model=args.model, sub_model=args.sub_model, api_base=args.api_base,
+                mode=args.mode, budget=args.budget, max_turns=args.max_turns,
+                max_depth=args.max_depth, where=where, headless=args.headless,
+                answer_type=_options.answer_type(args.answer_type, shell.user_ns),
+                attended=front.stdin,
+            )  # fmt: skip
+            _options.check_person(rlm, front)
+            context = _options.context(args.context, shell.user_ns)
+            run = rlm.start(question.strip("\n"), *context, earlier=session.history())
+        except (ConfigError, ContextError) as error:
+            raise UsageError(str(error)) from None
+        session.add(run, args.name)
+        self.stay(run, quiet=args.quiet, front=front)
+
+    # -- %%rlm_cell ---------------------------------------------------------------------------
+
+    @no_var_expand
+    @cell_magic
+    def rlm_cell(self, line: str, cell: str) -> None:
+        """Run this cell in the place of a proposal: `%%rlm_cell RUN PROPOSAL`, then the code.
+
+        `%rlm edit` puts such a cell below; change the code and run it.
+        """
+        words = split(line)
+        if len(words) != 2:
+            raise UsageError("%%rlm_cell takes the run and the proposal: `%rlm edit` writes both.")
+        run = self.session.run_named(words[0])
+        pending = run.pending
+        if pending is None or pending.id != words[1]:
+            waits = f"{pending.id} waits now" if pending else f"the run is {run.phase}"
+            raise UsageError(f"{words[1]} is no longer open; {waits}. The cell was not run.")
+        edit = Edit(proposal=words[1], code=cell.rstrip("\n"), client=CLIENT)
+        self.stay(run, send=lambda phases: phases.send(edit))
+
+    # -- %rlm ---------------------------------------------------------------------------------
+
+    @no_var_expand
+    @line_magic("rlm")
+    def verb(self, line: str) -> None:
+        """Steer and look at runs. `%rlm help` lists what can be said; `%%rlm?` is about asking.
+
+        %rlm                 where the current run stands, and what can be done next
+        %rlm VERB …          a verb of the list; `--run NAME` means another run than the current
+        """
+        from ._verbs import VERBS, status
+
+        words = split(line)
+        run_name = _take_option(words, "--run")
+        if not words:
+            status(self, run_name, [])
+            return
+        found = VERBS.get(words[0])
+        if found is None:
+            raise UsageError(
+                f"%rlm has no {words[0]!r}.{near(words[0], VERBS)} `%rlm help` lists the verbs; a "
+                "question goes into a cell under %%rlm."
+            )
+        self.session.keyboard.arrive()
+        try:
+            found.do(self, run_name, words[1:])
+        except (ConfigError, ContextError) as error:
+            raise UsageError(str(error)) from None
+
+    # -- staying with a run -------------------------------------------------------------------
+
+    def stay(
+        self, run: Run, *, quiet: bool = False, front: Front | None = None, send: Any = None
+    ) -> None:
+        """Show a run in this cell and stay with it until it stops."""
+        front = front or front_of(self.shell)
+        self.session.keyboard.arrive()
+        self.session.current = run
+        view = View(
+            run,
+            publisher_of(self.shell),
+            self._style(quiet, front),
+            since=len(run.events) if send is not None else 0,
+            notice=self._notice(run),
+        )
+        here = run.settings.where == "shell"
+        try:
+            follow(
+                run, view, front,
+                send=send,
+                insert=lambda: self.insert(run),
+                shell=self.shell if here else None,
+            )  # fmt: skip
+        finally:
+            self.session.keyboard.release()
+        if not run.ended:
+            self._say_next(run)
+
+    def insert(self, run: Run) -> None:
+        """Put the waiting proposal into a new cell, to be edited and run there."""
+        pending = run.pending
+        if pending is None:
+            raise UsageError(f"No cell waits for a decision: the run is {run.phase}.")
+        name = self.session.name_of(run)
+        self.shell.set_next_input(f"%%rlm_cell {name} {pending.id}\n{pending.code}")
+
+    def _style(self, quiet: bool, front: Front) -> Style:
+        if quiet or self.display == "quiet":
+            return "quiet"
+        if self.display == "live" or (self.display == "auto" and front.updates):
+            return "live"
+        return "lines"
+
+    def _notice(self, run: Run) -> str:
+        info = run.gateway.info(run.settings.model)
+        if info.local or info.provider == "human" or not self.session.once("process"):
+            return ""
+        return "Models are called from this process: code that runs here can read its keys."
+
+    def _say_next(self, run: Run) -> None:
+        if run.phase == "taken over":
+            print(
+                "You have the notebook: write and run cells. `%rlm handback [note]` gives it back."
+            )
+        elif run.phase == "proposed":
+            print("Change the cell below and run it; `%rlm approve` runs the proposal as it was.")
+
+    # -- completions --------------------------------------------------------------------------
+
+    def completions(self) -> dict[str, Any]:
+        """Give what can be typed behind our magics."""
+        from ._verbs import VERBS
+
+        return _options.completions(self, list(VERBS))
+
+
+def _parse(function: Any, line: str) -> argparse.Namespace:
+    parser: MagicArgumentParser = function.parser
+    known = [option for action in parser._actions for option in action.option_strings]
+    for word in split(line):
+        option = word.partition("=")[0]
+        if option.startswith("--") and option not in known:
+            raise UsageError(
+                f"%%rlm has no option {option}.{near(option, known)} `%%rlm?` lists them."
+            )
+    try:
+        return parser.parse_argstring(line)
+    except UsageError as error:
+        raise UsageError(f"%%rlm: {error}. `%%rlm?` lists the options.") from None
+
+
+def _take_option(words: list[str], option: str) -> str:
+    if option not in words:
+        return ""
+    at = words.index(option)
+    if at + 1 >= len(words):
+        raise UsageError(f"{option} takes a name.")
+    del words[at]
+    return words.pop(at)

@@ -1,0 +1,237 @@
+"""One notebook session: the names bound outside of runs, the runs made here, whose turn it is.
+
+Guarantees:
+- a name of the person's is never taken: what stood under one of ours comes back at the end,
+  ``context`` is bound only where it is free;
+- one live run at a time has this shell; others have a kernel of their own;
+- calls typed outside of a run belong to a session node with a budget of its own;
+- while a run is taken over, the cells that the person runs are put into it, ours aren't.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+
+from ..engine import RLM
+from ..engine.services import CodeServices
+from ..lm import BudgetLedger, Gateway, engine_loop
+from ..log import Log, Tree, new_run_folder
+from ..protocol import Call, Provider
+from ..protocol.events import SessionStarted
+from ..repl import LocalBridge, ShellRepl, shell_runtime
+from ._person import Keyboard, Recorder
+from ._words import near
+
+if TYPE_CHECKING:
+    from ..engine import Run
+    from ..repl import Runtime
+    from ..repl.bridge import Method
+    from .magics import RLMMagics
+
+
+class NoContext:
+    """Stands under ``context`` as long as none is given; says how to give one."""
+
+    def __repr__(self) -> str:
+        return (
+            "No context is given yet. `%rlm context NAME` (a variable), `%rlm context PATH…` "
+            "(files, a glob or a folder), or --context behind %%rlm."
+        )
+
+    def __len__(self) -> int:
+        return 0
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class Session:
+    """What the magics share in one shell.
+
+    Args:
+        shell: the shell.
+        magics: whose options are the defaults.
+    """
+
+    def __init__(self, shell: Any, magics: RLMMagics) -> None:
+        self.shell = shell
+        self.magics = magics
+        self.matcher: Any = None
+        self.runs: dict[str, Run] = {}
+        self.current: Run | None = None
+        self.context: Any = None  # what ``%rlm context`` set; None: nothing
+        self.context_name = ""
+        self.keyboard = Keyboard(shell)
+        self._gateways: dict[str, Gateway] = {}
+        self._recorder = Recorder(self)
+        self._outside: Outside | None = None
+        self._lock = threading.RLock()
+        self._noted: set[str] = set()
+
+    # -- life ---------------------------------------------------------------------------------
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs cells in this shell."""
+        return shell_runtime(self.shell)
+
+    def open(self) -> None:
+        """Bind the names and listen for the person's cells."""
+        self.runtime.bind_session(_SessionBridge(self), {"context": NoContext()})
+        self._recorder.open()
+
+    def close(self) -> None:
+        """Stop what lives and take the names away."""
+        for run in self.runs.values():
+            if not run.ended:
+                run.stop()
+        self._recorder.close()
+        self.runtime.unbind_session()
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    def add(self, run: Run, name: str) -> None:
+        """Keep a run and make it the current one."""
+        key = name or f"run{len(self.runs) + 1}"
+        self.runs[key] = run
+        self.current = run
+        self.shell.push({"_rlm": run, **({name: run} if name else {})}, interactive=bool(name))
+
+    def name_of(self, run: Run) -> str:
+        """Give the name under which a run is known here."""
+        return next((key for key, other in self.runs.items() if other is run), run.id)
+
+    def run_named(self, name: str) -> Run:
+        """Find a run by its name; the current one where none is named."""
+        if not name:
+            if self.current is None:
+                raise UsageError("No run yet: `%%rlm` on a cell with a question starts one.")
+            return self.current
+        found = self.runs.get(name)
+        if found is None:
+            raise UsageError(f"There is no run named {name!r}.{near(name, self.runs)}")
+        return found
+
+    def live_in_shell(self) -> Run | None:
+        """Give the run that has this shell now."""
+        for run in self.runs.values():
+            if not run.ended and run.settings.where == "shell":
+                return run
+        return None
+
+    def history(self) -> list[dict[str, Any]]:
+        """Give what ``history`` holds for the next question: the latest run that ended."""
+        ended = [run for run in self.runs.values() if run.ended]
+        return ended[-1].history if ended else []
+
+    # -- models -------------------------------------------------------------------------------
+
+    def gateway(self, api_base: str = "") -> Gateway:
+        """Give the gateway for a server's address; one each, for the whole session."""
+        with self._lock:
+            if api_base not in self._gateways:
+                self._gateways[api_base] = Gateway(
+                    api_base=api_base or None,
+                    can_answer=lambda: self.keyboard.there,
+                    config=self.shell.config,
+                )
+            return self._gateways[api_base]
+
+    def model(self, text: str, api_base: str = "") -> str:
+        """Give the name of a model; a variable that holds a provider object is one too."""
+        value = self.shell.user_ns.get(text)
+        if text and isinstance(value, Provider) and not isinstance(value, type):
+            return self.gateway(api_base).register(value)
+        return text
+
+    def make(self, **options: Any) -> RLM:
+        """Make what answers questions, from options over the defaults."""
+        base = str(options.get("api_base") or self.magics.api_base)
+        merged = {**self.magics.chosen(), **{k: v for k, v in options.items() if v is not None}}
+        for role in ("model", "sub_model"):
+            if role in merged:
+                merged[role] = self.model(merged[role], base)
+        return RLM(
+            config=self.shell.config,
+            gateway=self.gateway(base),
+            ask=self.keyboard.ask,
+            make_repl=self._place if merged.get("where") == "shell" else None,
+            **merged,
+        )
+
+    def _place(self) -> ShellRepl:
+        return ShellRepl(self.runtime)
+
+    def once(self, key: str) -> bool:
+        """Say whether something hasn't been said yet; from now on it has."""
+        if key in self._noted:
+            return False
+        self._noted.add(key)
+        return True
+
+    @property
+    def outside(self) -> Outside | None:
+        """The session node, once a call was typed outside of a run."""
+        return self._outside
+
+    def outside_of_runs(self) -> Outside:
+        """Give the session node, made at the first use."""
+        with self._lock:
+            if self._outside is None:
+                self._outside = Outside(self)
+            return self._outside
+
+
+class Outside:
+    """What calls typed outside of a run need: a node, a budget, a log."""
+
+    def __init__(self, session: Session) -> None:
+        rlm = session.make(where="kernel")
+        self.log = Log(new_run_folder() if rlm.save else None)
+        self.tree = Tree()
+        self.log.listen(self.tree.apply)
+        self.ledger = BudgetLedger(rlm.budget)
+        self.node = self.log.new_id("session")
+        self.log.emit(SessionStarted(node=self.node, title="calls typed outside of a run"))
+        self.services = CodeServices(
+            rlm.gateway,
+            self.ledger,
+            self.log,
+            run=self.node,
+            sub_model=rlm.sub_model or rlm.model or "local",
+            no_child="rlm_query became llm_query: outside of a run there are no children",
+            ask=session.keyboard.ask,
+        )
+        self.bridge = LocalBridge(engine_loop(), self.services)
+
+    def use(self, rlm: RLM) -> None:
+        """Take the model that is the default now."""
+        self.services.sub_model = rlm.sub_model or rlm.model or "local"
+        self.services.gateway = rlm.gateway
+
+
+class _SessionBridge:
+    """Answers calls typed outside of a run; nothing is made before the first one."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def submit(self, method: Method, call: Call, *args: Any) -> Future[Any]:
+        """Send a call with the model and budget that are the defaults now."""
+        outside = self._session.outside_of_runs()
+        rlm = self._session.make(where="kernel")
+        outside.use(rlm)
+        model = outside.services.sub_model
+        info = rlm.gateway.info(model)
+        if self._session.once(f"outside {model}"):
+            from ._page import model_text
+
+            print(
+                f"Calls outside of a run: {model_text(info)}; "
+                f"{outside.ledger.remaining_text()} for this session."
+            )
+        return outside.bridge.submit(method, call, *args)
