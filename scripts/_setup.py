@@ -149,12 +149,13 @@ def _make(venv: Path) -> None:
 _REASONS = [
     ("No space left on device", "the disk is full: make room"),
     ("DO NOT MATCH THE HASHES", "a download doesn't match its hash: don't use this index or proxy"),
-    ("No matching distribution", "there's no wheel of it for this Python or system"),
     ("NewConnectionError", "the package index can't be reached: check the network"),
     ("ConnectTimeoutError", "the package index can't be reached: check the network"),
     ("NameResolutionError", "the package index can't be reached: check the network"),
     ("Max retries exceeded", "the package index can't be reached: check the network"),
     ("ReadTimeoutError", "the package index is too slow: check the network"),
+    # pip says this of an index that it couldn't reach, too: last.
+    ("No matching distribution", "there's no wheel of it for this Python or system"),
 ]
 
 

@@ -1,0 +1,208 @@
+"""Runs the whole test suite: ``python3 scripts/test.py [SUITE…] [--full]``.
+
+Makes ``.venv`` as the lock says, and one environment for each older ipykernel; then ruff, mypy, the
+tests of every folder in ``tests/``, and the examples under each ipykernel. The last lines say what
+ran, what did *not* run and the command that would bring it; with ``CI=true`` a suite that didn't
+run is a failure. A test says that it can't run here by skipping with the reason
+``NOT RUN: <what>; <command that would bring it>``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import _setup
+from _setup import ROOT, SetupError, say
+
+#: Tests in the order of the rooms; folders that aren't named come after them.
+ROOMS = ["packaging", "protocol", "log", "context", "lm", "local", "repl", "engine", "notebook"]
+MATRIX = ["6.31", "7.3"]
+SMALL_MODEL = "smollm2-135m"
+#: The suites that use the smallest local model, when it is there.
+USE_SMALL_MODEL = {"local", "engine", "cli", "examples"}
+
+
+@dataclass
+class Result:
+    """What came of one suite; the counts are of tests."""
+
+    name: str
+    seconds: float = 0.0
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    not_run: list[str] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> str:
+        if self.failed:
+            return "FAILED"
+        if self.passed:
+            return "passed"
+        return "NOT RUN"
+
+
+class Suites:
+    """The suites of this checkout, and how each is run."""
+
+    def __init__(self, full: bool, pytest_args: list[str]) -> None:
+        self.full = full
+        self.pytest_args = pytest_args
+        self.environment = _setup.clean_environment()
+        self.not_run: list[str] = []
+
+    @property
+    def names(self) -> list[str]:
+        here = {path.name for path in (ROOT / "tests").iterdir() if any(path.glob("test_*.py"))}
+        rooms = [name for name in ROOMS if name in here]
+        last = ["examples"] if "examples" in here else []
+        others = sorted(here - set(rooms) - set(last))
+        return ["lint", "types", *rooms, *others, *last]
+
+    def prepare(self, wanted: list[str]) -> None:
+        """Make the environments, and fetch the smallest model where a suite uses it."""
+        self.python = _setup.ensure(ROOT / ".venv", "test")
+        self.environment["PATH"] = os.pathsep.join([str(self.python.parent), os.environ["PATH"]])
+        if "examples" in wanted:
+            kernels = {"7.4": str(self.python)}
+            for version in MATRIX:
+                venv = ROOT / f".venv-ipykernel-{version}"
+                try:
+                    kernels[version] = str(_setup.ensure(venv, f"ipykernel-{version}"))
+                except SetupError as error:
+                    say(str(error))
+                    again = "python3 scripts/test.py examples"
+                    self.not_run.append(f"the examples under ipykernel {version}; {again}")
+            self.environment["RLM_TEST_KERNELS"] = json.dumps(kernels)
+        if USE_SMALL_MODEL.intersection(wanted):
+            self._small_model()
+
+    def run(self, name: str) -> Result:
+        """Run one suite, its output going to the terminal as it comes."""
+        say(f"\n── {name} " + "─" * (60 - len(name)))
+        started = time.monotonic()
+        if name == "lint":
+            result = self._check(name, ["ruff", "check", "."])
+        elif name == "types":
+            result = self._check(name, ["mypy"])
+        else:
+            result = self._pytest(name)
+        result.seconds = time.monotonic() - started
+        return result
+
+    def _small_model(self) -> None:
+        command = [str(_setup.bin_path(ROOT / ".venv", "rlm-kernel"))]
+        command += ["models", "pull", SMALL_MODEL]
+        if subprocess.run(command, cwd=ROOT, env=self.environment).returncode:
+            again = f".venv/bin/rlm-kernel models pull {SMALL_MODEL}"
+            self.not_run.append(f"the tests of the real local model; {again}")
+
+    def _check(self, name: str, command: list[str]) -> Result:
+        code = subprocess.run(
+            [str(self.python), "-m", *command], cwd=ROOT, env=self.environment
+        ).returncode
+        return Result(name, passed=int(code == 0), failed=int(code != 0))
+
+    def _pytest(self, name: str) -> Result:
+        with tempfile.TemporaryDirectory() as folder:
+            report = Path(folder, "report.xml")
+            command = [str(self.python), "-m", "pytest", "-q", f"tests/{name}"]
+            command += [f"--junitxml={report}", "-o", "junit_family=xunit2"]
+            if not self.full:
+                command += ["-m", "not full"]
+            code = subprocess.run(
+                [*command, *self.pytest_args], cwd=ROOT, env=self.environment
+            ).returncode
+            result = read_report(name, report)
+        nothing_chosen = code == 5 and (self.pytest_args or result.passed == 0)
+        if code not in (0, 1) and not nothing_chosen:
+            result.failed = max(result.failed, 1)  # pytest itself broke, or was killed
+        return result
+
+
+def read_report(name: str, report: Path) -> Result:
+    """Count what pytest wrote down."""
+    result = Result(name)
+    if not report.exists():
+        return result
+    for case in ET.parse(report).iter("testcase"):
+        skip = case.find("skipped")
+        if case.find("failure") is not None or case.find("error") is not None:
+            result.failed += 1
+        elif skip is None:
+            result.passed += 1
+        else:
+            result.skipped += 1
+            _, mark, rest = (skip.get("message") or "").partition("NOT RUN: ")
+            if mark and rest not in result.not_run:
+                result.not_run.append(rest)
+    return result
+
+
+def summary(results: list[Result], not_run: list[str], ci: bool) -> int:
+    """Print the table and the last lines, and give the exit code."""
+    say("\n" + f"{'suite':<14}{'':<10}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
+    for r in results:
+        counts = f"{r.passed:>8}{r.failed:>8}{r.skipped:>9}{r.seconds:>9.1f}"
+        say(f"{r.name:<14}{r.verdict:<10}{counts}")
+    failed = sum(r.failed for r in results)
+    passed = sum(r.passed for r in results)
+    skipped = sum(r.skipped for r in results)
+    say(f"{'FAILED' if failed else 'all passed'} in {sum(r.seconds for r in results):.0f} s\n")
+    missing = not_run + [line for r in results for line in r.not_run]
+    missing += [f"{r.name}; no test in it ran" for r in results if r.verdict == "NOT RUN"]
+    say(f"{passed} passed, {failed} failed, {skipped} skipped")
+    for line in dict.fromkeys(missing):
+        what, _, how = line.partition("; ")
+        say(f"NOT RUN: {what}" + (f" (to run it: {how})" if how else ""))
+    if missing and ci:
+        say("CI=true: what didn't run counts as failed.")
+    return int(bool(failed) or not passed or (ci and bool(missing)))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run the test suite.")
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help="only these; none: all")
+    parser.add_argument("--full", action="store_true", help="the longer tests as well")
+    parser.add_argument("--list", action="store_true", help="print the names of the suites")
+    parser.add_argument(
+        "--pytest", default="", metavar="ARGS", help="more arguments for pytest, as one string"
+    )
+    options = parser.parse_args()
+    suites = Suites(options.full, shlex.split(options.pytest))
+    if options.list:
+        say("\n".join(suites.names))
+        return 0
+    if unknown := [name for name in options.suites if name not in suites.names]:
+        say(f"There is no suite {unknown[0]!r}; the suites are: {', '.join(suites.names)}.")
+        return 2
+    wanted = options.suites or suites.names
+    started = time.monotonic()
+    say("Preparing the environments")
+    try:
+        suites.prepare(wanted)
+    except SetupError as error:
+        say(str(error))
+        return 1
+    say(f"Ready after {time.monotonic() - started:.0f} s")
+    results = [suites.run(name) for name in wanted]
+    ci = os.environ.get("CI", "").lower() in ("true", "1")
+    return summary(results, suites.not_run, ci)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        say("\nStopped.")
+        sys.exit(130)

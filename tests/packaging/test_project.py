@@ -1,0 +1,91 @@
+"""The project's own files: locks that fit, no machine's path, the two commands."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def pins(lock: Path) -> dict[str, list[str]]:
+    """A lock's versions by package; one package may have one for each Python."""
+    found: dict[str, list[str]] = {}
+    for name, version in re.findall(r"(?m)^([a-z0-9.\-]+)==([^\s;\\]+)", lock.read_text()):
+        found.setdefault(name, []).append(version)
+    return found
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda p: p.stem)
+def test_a_lock_fits_what_the_package_asks_for(lock: Path) -> None:
+    extras = {"run": ["local"], "lab": ["lab", "local"], "test": ["lab", "local", "test"]}
+    wanted = list(PROJECT["dependencies"])
+    for extra in extras.get(lock.stem, []):
+        wanted += PROJECT["optional-dependencies"][extra]
+    locked = pins(lock)
+    for text in wanted:
+        requirement = Requirement(text)
+        versions = locked.get(canonicalize_name(requirement.name), [])
+        assert versions, f"{text} is missing: run scripts/lock.py"
+        assert all(v in requirement.specifier for v in versions), f"{text}: {versions}"
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda p: p.stem)
+def test_a_lock_holds_hashes_and_names_no_index(lock: Path) -> None:
+    text = lock.read_text()
+    assert "://" not in text
+    assert "torch" not in pins(lock)
+    entries = re.split(r"(?m)^(?=[a-z0-9])", text)[1:]
+    assert entries
+    assert all("--hash=sha256:" in entry for entry in entries)
+
+
+def test_the_older_kernels_are_in_the_matrix() -> None:
+    kernels = {lock.stem: pins(lock)["ipykernel"][0] for lock in LOCKS}
+    assert kernels["ipykernel-6.31"].startswith("6.31.")
+    assert kernels["ipykernel-7.3"].startswith("7.3.")
+    assert kernels["test"].startswith("7.4.")
+
+
+def test_litellm_stays_below_what_was_reviewed() -> None:
+    (text,) = (d for d in PROJECT["dependencies"] if d.startswith("litellm"))
+    specifier = Requirement(text).specifier
+    assert "1.106.2" in specifier
+    # Versions that carried malware.
+    assert not [bad for bad in ("1.82.7", "1.82.8", "1.107.0") if bad in specifier]
+
+
+def tracked_files() -> list[Path]:
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("this isn't a git checkout")
+    paths = [ROOT / name for name in done.stdout.split("\0") if name]
+    return [p for p in paths if p.is_file() and p.stat().st_size < 2_000_000]
+
+
+def test_no_tracked_file_names_a_path_of_a_machine_or_an_index() -> None:
+    # Put together here, so that this file doesn't find itself.
+    parts = ["/ro", "ot/"], ["/ho", "me/"], ["/wo", "rk/"], ["pypi", r"\.org"], ["pythonho", "sted"]
+    pattern = re.compile("|".join(map("".join, parts)))
+    wrong = []
+    for path in tracked_files():
+        for number, line in enumerate(path.read_bytes().decode("utf-8", "ignore").splitlines(), 1):
+            if pattern.search(line):
+                wrong.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}")
+    assert wrong == []
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    command = "python3 scripts/test.py"
+    assert command in (ROOT / ".ci" / "run").read_text()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert command in readme
+    assert "python3 scripts/first_run.py" in readme
