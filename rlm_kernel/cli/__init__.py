@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_parser("list", help="what is here and what can be fetched")
     pull = what.add_parser("pull", help="fetch a model's weights (always the same SHA-256)")
     pull.add_argument("name", nargs="?", default=None)
-    pull.add_argument("--from", dest="source", metavar="PATH", help="a file or folder that holds it")
+    pull.add_argument("--from", dest="source", metavar="PATH", help="a file or folder with it")
     add = what.add_parser("add", help="add a GGUF file of yours")
     add.add_argument("path")
     add.add_argument("--name", default=None)

@@ -1,4 +1,4 @@
-"""``rlm-kernel doctor``: what is installed, which models can be reached, what the sandbox can do."""
+"""``rlm-kernel doctor``: what is installed, and which models can be reached."""
 
 from __future__ import annotations
 
@@ -133,8 +133,9 @@ def _keys() -> list[Finding]:
 def _sandbox() -> list[Finding]:
     bwrap = shutil.which("bwrap")
     found = "bubblewrap is here" if bwrap else "bubblewrap isn't here"
-    return [Finding("sandbox", "note", found + "; this version doesn't use a sandbox: cells run "
-                    "as you", "look at the cells (mode='step') for texts you don't trust")]  # fmt: skip
+    found += "; this version doesn't use a sandbox: cells run as you"
+    return [Finding("sandbox", "note", found,
+                    "look at the cells (mode='step') for texts you don't trust")]  # fmt: skip
 
 
 def _disk() -> list[Finding]:

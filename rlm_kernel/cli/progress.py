@@ -20,9 +20,8 @@ def watch(run: Run, *, quiet: bool = False) -> None:
     if not quiet:
         shown = _Live(run) if sys.stderr.isatty() else _Lines(run)
     try:
-        while not run.wait():
-            if run.phase in ("paused", "proposed"):  # by Ctrl-C: there is no one else
-                _ask_at_terminal(run)
+        while not _waited(run):
+            _ask_at_terminal(run)
     except KeyboardInterrupt:
         run.stop()
         run.wait(10)
@@ -32,12 +31,24 @@ def watch(run: Run, *, quiet: bool = False) -> None:
             shown.close()
 
 
+def _waited(run: Run) -> bool:
+    """Wait for the end; the first Ctrl-C pauses, a second one goes to the caller."""
+    try:
+        return run.wait()
+    except KeyboardInterrupt:
+        run.interrupt()
+        return run.wait(10)
+
+
 def _ask_at_terminal(run: Run) -> None:
     if not sys.stdin.isatty():
         run.stop()
         return
     reply = input(f"\n{run.reason} [Enter] goes on, [q] stops: ")
-    run.stop() if reply.strip().lower().startswith("q") else run.resume()
+    if reply.strip().lower().startswith("q"):
+        run.stop()
+    else:
+        run.resume()
 
 
 class _Live:
@@ -108,15 +119,17 @@ def event_line(run: Run, logged: Logged) -> str:
             return f"  batch: {event.ok} ok, {event.failed} failed"
         case e.CallEnded():
             used = event.usage
-            tokens = count_text(int(used.get("input_tokens", 0)) + int(used.get("output_tokens", 0)))
+            tokens = count_text(sum(int(used.get(k, 0)) for k in ("input_tokens", "output_tokens")))
             what = event.error or f"{tokens} tokens, {money_text(used.get('cost', 0.0))}"
-            return f"  {event.node} {event.model}: {what}, {duration_text(used.get('seconds', 0.0))}"
+            took = duration_text(used.get("seconds", 0.0))
+            return f"  {event.node} {event.model}: {what}, {took}"
         case e.AnswerGiven() if not event.accepted:
             return f"  {oneline(event.reason, 200)}"
         case e.Noted():
             return f"  {event.text}"
         case e.RunEnded():
-            return f"{event.node}: {event.status} in {duration_text(event.seconds)}. {event.reason}"
+            took = duration_text(event.seconds)
+            return f"{event.node}: {event.status} in {took}. {event.reason}".rstrip()
     return ""
 
 

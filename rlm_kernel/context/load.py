@@ -147,7 +147,8 @@ def _load_folder(folder: Path, name: str, encoding: str | None) -> Loaded:
     files: dict[str, str] = {}
     refused: list[str] = []
     for path in sorted(folder.rglob("*")):
-        if not path.is_file() or any(part.startswith(".") for part in path.relative_to(folder).parts):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if hidden or not path.is_file():
             continue
         if len(files) >= MOST_FILES:
             raise ContextError(f"{folder} holds more than {MOST_FILES:,} files: give a glob.")

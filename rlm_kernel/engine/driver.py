@@ -8,13 +8,23 @@ well; what ends without one is ``partial`` (a draft or a forced closing turn) or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import AnswerError, Cancelled, ModelError
+from ..errors import AnswerError, BudgetExceeded, Cancelled, ModelError
 from ..lm.tokens import upper_messages
-from ..protocol import AnswerState, CallRequest, CellResult, Constraint, Message, Origin, Reply
+from ..protocol import (
+    AnswerState,
+    CallRequest,
+    CellResult,
+    Constraint,
+    Limits,
+    Message,
+    Origin,
+    Reply,
+)
 from ..protocol.events import (
     AnswerGiven,
     CellDecided,
@@ -140,7 +150,7 @@ class Driver:
         cell = self.run.log.new_id("cell")
         proposal = Proposal(cell, code, self.cells + 1, number)
         self.run.emit(CellProposed(node=cell, parent=turn, code=code, number=proposal.number))
-        asks = self.run.mode.asks(Proposed(code, number, self.settings.depth, None))
+        asks = self.run.mode.asks(Proposed(code, number, self.settings.depth))
         decision = await self._decide(proposal, asks)
         edited = decision.code if decision.kind == "edit" else None
         self.run.emit(CellDecided(node=cell, decision=decision.kind, by=decision.by, code=edited,
@@ -176,7 +186,7 @@ class Driver:
         self.cells += 1
         self.run.phase_is("running")
         self.run.emit(CellStarted(node=cell, where=self.settings.where))
-        result = await self.run.repl.execute(cell, code, limits=self.settings.limits)
+        result = await self.run.repl.execute(cell, code, limits=self._limits())
         self.run.emit(cell_ended(cell, result))
         if not result.answer.empty and not result.answer.problem:
             self.draft = _Draft(result.answer.content, result.answer.text)
@@ -190,6 +200,13 @@ class Driver:
                 "interrupt or restart it, then resume."
             )
         return result
+
+    def _limits(self) -> Limits:
+        """The limits of a cell: its own, and what is left of the run's time."""
+        limits, left = self.settings.limits, self.run.ledger.seconds_left()
+        if left is None or (limits.seconds is not None and limits.seconds <= left):
+            return limits
+        return replace(limits, seconds=max(0.1, left))
 
     # -- the answer -------------------------------------------------------------------------
 
@@ -236,7 +253,7 @@ class Driver:
             try:
                 await self._fold_if_full()
                 self.run.phase_is("thinking")
-                return await self.complete(tuple(self.messages), parent, role)
+                return await self._in_time(self.complete(tuple(self.messages), parent, role))
             except Cancelled as error:
                 self.gate.paused = True
                 self.gate.reason = f"The call was cancelled ({error}) Resume asks again."
@@ -247,6 +264,15 @@ class Driver:
                 self.gate.paused = True
                 self.gate.reason = f"{error} Nothing is lost: resume tries again, stop ends it."
                 await self.gate.boundary()
+
+    async def _in_time(self, reply: Coroutine[Any, Any, Reply]) -> Reply:
+        """Await a reply, at most as long as the run's time lasts."""
+        left = self.run.ledger.seconds_left()
+        try:
+            async with asyncio.timeout(left):
+                return await reply
+        except TimeoutError:
+            raise BudgetExceeded("The run's time is used up.") from None
 
     async def complete(self, messages: tuple[Message, ...], parent: str, role: str) -> Reply:
         """Make one call of the root model under ``parent``."""
@@ -290,9 +316,11 @@ class Driver:
             reply = await self.complete((*self.messages, request), self.run.node, "closing")
         except ModelError as error:
             return Outcome("failed", reason=f"{reason} A closing answer failed too: {error}")
-        text = reply.text.strip()
-        if not text:
-            return Outcome("failed", reason=reason + " The closing reply was empty.")
+        parsed = parse_reply(reply.text)
+        text = str(parsed.final.value) if parsed.final is not None else reply.text.strip()
+        if not text or parsed.code_blocks:
+            what = "held code instead of an answer" if text else "was empty"
+            return Outcome("failed", reason=f"{reason} The closing reply {what}.")
         reason += " The model was made to answer without an accepted cell."
         return Outcome("partial", text, text, forced=True, reason=reason)
 

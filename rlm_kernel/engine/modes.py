@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from ..errors import ConfigError
 
-_FACTS = "calls, depth, turn, imports, names, cost, answer"
-_NUMBER = re.compile(r"^(calls|depth|turn|cost)\s*(>=|>|=)\s*\$?(\d+(?:\.\d+)?)$")
+_FACTS = "calls, depth, turn, imports, names, answer"
+_NUMBER = re.compile(r"^(calls|depth|turn)\s*(>=|>|=)\s*(\d+(?:\.\d+)?)$")
 _WORDS = re.compile(r"^(imports|names)\s+([\w.,\s]+)$")
 
 
@@ -21,7 +21,6 @@ class Proposed:
     code: str
     turn: int
     depth: int
-    cost: float | None = None
 
     @property
     def calls(self) -> int:
@@ -117,8 +116,6 @@ def _rule(text: str) -> Callable[[Proposed], bool]:
 
         def compare(proposed: Proposed) -> bool:
             value = getattr(proposed, fact)
-            if value is None:  # an unknown cost is a reason to ask
-                return True
             return bool(
                 value > number
                 if sign == ">"
@@ -132,6 +129,6 @@ def _rule(text: str) -> Callable[[Proposed], bool]:
         fact, words = match[1], {word for word in re.split(r"[,\s]+", match[2]) if word}
         return lambda proposed: bool(words & getattr(proposed, fact))
     raise ConfigError(
-        f"{text!r} isn't a rule: compare calls, depth, turn or cost with a number, name imports "
+        f"{text!r} isn't a rule: compare calls, depth or turn with a number, name imports "
         "or names, or say answer."
     )

@@ -194,7 +194,11 @@ class RLM(Configurable):
         """
         self._refuse_to_wait_for_nobody()
         run = self.start(question, context, **more)
-        run.wait()
+        try:
+            run.wait()
+        except KeyboardInterrupt:
+            run.interrupt()  # paused, not lost: it stands in self.runs
+            raise
         return run
 
     async def arun(self, question: str, context: Any = UNSET, **more: Any) -> Run:

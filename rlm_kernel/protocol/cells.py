@@ -131,7 +131,9 @@ class Services(Protocol):
         """Wait for a person's answer, or raise where there is none."""
         ...
 
-    async def tool(self, call: Call, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    async def tool(
+        self, call: Call, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
         """Call one of the user's tools in the caller's process."""
         ...
 

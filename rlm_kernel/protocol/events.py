@@ -294,7 +294,7 @@ EVENTS: dict[str, type[Event]] = {
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """An event with its place in the log: ``seq`` from 1 without gaps, ``time`` in epoch seconds."""
+    """An event with its place in the log: ``seq`` counts from 1, ``time`` is epoch seconds."""
 
     seq: int
     time: float

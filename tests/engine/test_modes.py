@@ -35,10 +35,6 @@ def test_a_rule_asks_before_an_answer_is_submitted():
     assert not asks("ask when answer", "print(context[:10])")
 
 
-def test_an_unknown_cost_is_a_reason_to_ask():
-    assert asks("ask when cost > $0.5", "llm_query('x')")
-
-
 @pytest.mark.parametrize("mode", ["sometimes", "ask when", "ask when moon > 3", "ask when calls >"])
 def test_a_mode_that_is_none_is_refused_with_the_modes_there_are(mode):
     with pytest.raises(ConfigError, match="isn't a (mode|rule)"):
