@@ -20,6 +20,7 @@ from ..protocol import CallRequest, Reply, Usage
 
 log = logging.getLogger(__name__)
 
+_encode = json.JSONEncoder(sort_keys=True, default=str).encode
 _OVERHEAD = 500  # bytes that a small reply takes besides its text
 
 
@@ -37,8 +38,7 @@ def cache_key(request: CallRequest, where: str) -> str:
         None if c is None else [c.schema, c.choices, c.grammar],
         request.max_tokens, request.temperature, request.stop,
     ]  # fmt: skip
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_encode(parts).encode()).hexdigest()
 
 
 class ReplyCache:

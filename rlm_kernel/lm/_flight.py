@@ -191,10 +191,9 @@ class Flight:
 
     async def _work(self) -> Reply:
         constraint = self.request.constraint
-        request = replace(self.request, model=self.target.bare)
+        request = self.request
         if constraint is None:
-            reply = await self._tries(request)
-            return replace(reply, usage=self.used)
+            return await self._tries(request)
         structured.validate(constraint)
         support = _support(self.target, constraint)
         if constraint.grammar is not None and support != "yes":
@@ -213,7 +212,7 @@ class Flight:
                 problem = str(error)
                 request = structured.again(request, reply.text, problem)
                 continue
-            return replace(reply, text=text, value=value, usage=self.used)
+            return replace(reply, text=text, value=value)
         msg = (
             f"{self.target.model} gave no reply of the form asked for in "
             f"{1 + structured.FIXES} tries: {problem}"
@@ -273,7 +272,7 @@ class Flight:
         )
         self._reservation = reservation
         limit = self._limit(request, reservation, output, asked, cost)
-        request = request if limit == request.max_tokens else replace(request, max_tokens=limit)
+        request = replace(request, model=self.target.bare, max_tokens=limit)
         throttle = self.target.throttle
         await throttle.enter(self._tokens)
         try:
@@ -287,18 +286,13 @@ class Flight:
             throttle.leave()
         if self._reservation is not reservation or self._sent is None:
             raise Cancelled(f"{self.node} was ended by hand.")  # and settled, by ``abandon``
-        seconds = time.monotonic() - self._sent
-        usage = reply.usage
-        if usage.cost is None:
-            price = cost_of(
-                usage.input_tokens, usage.output_tokens, usage.cached_tokens,
-                info.input_price, info.output_price,
-            )  # fmt: skip
-            usage = replace(usage, cost=price, known_cost=price or 0.0)
-        usage = replace(usage, seconds=seconds, calls=1)
+        usage = self._billed(reply.usage, time.monotonic() - self._sent)
         throttle.used(self._tokens, usage.tokens)
         self._settle(usage)
-        return replace(reply, text=_whole(reply.text), usage=usage, first_token=self.first_token)
+        # ``used``: tries that failed may have been billed, too.
+        return Reply(
+            _whole(reply.text), reply.model, self.used, reply.finish, first_token=self.first_token
+        )
 
     async def _send(self, request: CallRequest) -> Reply:
         provider = self.target.provider
@@ -377,17 +371,24 @@ class Flight:
             self.used = self.used + usage
             self.ledger.settle(reservation, usage, whole)
 
+    def _billed(self, usage: Usage, seconds: float) -> Usage:
+        """Put the price into a bill that doesn't tell it, where it is known."""
+        cost = usage.cost
+        if cost is None:
+            info = self.target.info
+            cost = cost_of(
+                usage.input_tokens, usage.output_tokens, usage.cached_tokens,
+                info.input_price, info.output_price,
+            )  # fmt: skip
+        return Usage(
+            usage.input_tokens, usage.output_tokens, usage.cached_tokens,
+            cost, cost or 0.0, 1, seconds,
+        )  # fmt: skip
+
     def _settle_error(self, error: ProviderError) -> None:
         if error.usage is not None:
-            usage: Usage = error.usage
-            if usage.cost is None:
-                info = self.target.info
-                price = cost_of(
-                    usage.input_tokens, usage.output_tokens, usage.cached_tokens,
-                    info.input_price, info.output_price,
-                )  # fmt: skip
-                usage = replace(usage, cost=price, known_cost=price or 0.0)
-            self._settle(usage)
+            began = time.monotonic() if self._sent is None else self._sent
+            self._settle(self._billed(error.usage, time.monotonic() - began))
         elif error.kind == "timeout" or (error.kind == "malformed" and error.status == 200):
             self._settle_cut()
         else:

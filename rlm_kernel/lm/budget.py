@@ -62,6 +62,7 @@ class _Waiter:
     cost: float | None
     least: tuple[int, float | None] | None
     future: asyncio.Future[None]
+    thread: int = field(default_factory=threading.get_ident)
     granted: Reservation | None = None
     refused: BudgetExceeded | None = None
     dead: bool = False
@@ -210,8 +211,12 @@ class BudgetLedger:
             tree.queues.setdefault(model, deque()).append(waiter)
         while True:
             try:
-                async with asyncio.timeout(self.seconds_left()):
-                    await asyncio.shield(waiter.future)
+                left = self.seconds_left()
+                if left is None:
+                    await waiter.future
+                else:
+                    async with asyncio.timeout(left):
+                        await asyncio.shield(waiter.future)
                 return self._outcome(waiter)
             except TimeoutError:
                 with tree.lock:  # nothing but the clock can have run out (or been paused since)
@@ -316,7 +321,10 @@ class BudgetLedger:
                 if not waiter.ledger._decide(waiter):
                     break
                 queue.popleft()
-                waiter.future.get_loop().call_soon_threadsafe(_finish, waiter.future)
+                if waiter.thread == threading.get_ident():
+                    _finish(waiter.future)
+                else:
+                    waiter.future.get_loop().call_soon_threadsafe(_finish, waiter.future)
             if not queue:
                 del self._tree.queues[model]
 

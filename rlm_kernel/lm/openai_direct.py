@@ -45,6 +45,8 @@ _HOSTS = {
     "api.x.ai": "xai",
     "api.cerebras.ai": "cerebras",
 }
+# Made once: ``json.dumps`` with options makes an encoder for each call.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _LOOPBACK = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}
 
 
@@ -141,7 +143,7 @@ class OpenAIProvider:
         import aiohttp
 
         body = self._body(request, on_text is not None, left_out)
-        data = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        data = _encode(body)
         session = self._open()
         # A lone surrogate has no UTF-8 form; the context keeps it, the wire can't.
         payload = data.encode("utf-8", "replace")
