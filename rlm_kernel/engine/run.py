@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import AnswerError, ModelError, RLMError
 from ..lm.loop import engine_loop, on_engine_loop
-from ..log import Log, Tree
+from ..log import Log, Tree, tree_html
 from ..protocol import Ack, CellResult, Command, GatewayClient, Repl, Setup, Usage
 from ..protocol.events import (
     CellDecided,
@@ -214,6 +214,9 @@ class Run(Steering):
         if self.answer_text is not None:
             mine.append({"role": "assistant", "content": self.answer_text})
         return [*map(dict, self.earlier), *mine]
+
+    def _repr_html_(self) -> str:
+        return tree_html(self.tree)
 
     def __repr__(self) -> str:
         said = f": {self.answer_text[:80]!r}" if self.answer_text is not None else ""

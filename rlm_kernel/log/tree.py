@@ -113,6 +113,16 @@ class Tree:
             if (status is None or node.status == status) and (where is None or where(node))
         ]
 
+    def __str__(self) -> str:
+        from .text import tree_text
+
+        return tree_text(self)
+
+    def _repr_html_(self) -> str:
+        from .html import tree_html
+
+        return tree_html(self)
+
     def __repr__(self) -> str:
         return f"<Tree of {len(self)} nodes, {len(self._kinds['call'])} calls>"
 

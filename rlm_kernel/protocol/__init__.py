@@ -44,7 +44,8 @@ from .events import (
 __all__ = [
     "COMMANDS", "EVENTS", "PROTOCOL_VERSION", "Ack", "AnswerState", "Budget", "Call",
     "CallRequest", "CellError", "CellResult", "Command", "Constraint", "Control", "Event",
-    "GatewayClient", "Ledger", "Limits", "Logged", "Message", "ModelInfo", "NodeKind", "OnText", "Origin", "Output", "Provider",
-    "Query", "Repl", "Reply", "Services", "Setup", "Sink", "Usage", "Where", "command_from_dict",
-    "event_from_dict", "event_to_dict", "usage_from_dict", "usage_to_dict",
+    "GatewayClient", "Ledger", "Limits", "Logged", "Message", "ModelInfo", "NodeKind", "OnText",
+    "Origin", "Output", "Provider", "Query", "Repl", "Reply", "Services", "Setup", "Sink",
+    "Usage", "Where", "command_from_dict", "event_from_dict", "event_to_dict",
+    "usage_from_dict", "usage_to_dict",
 ]  # fmt: skip
