@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterable
+from functools import lru_cache
 
 from ..protocol import Message
 
@@ -15,6 +16,7 @@ _LETTERS = string.ascii_letters.encode()
 _BLANKS = b" \t"
 _SAMPLES = 4
 _SAMPLE = 4096
+_KEPT = 20_000  # characters of the longest text whose count is kept
 _PER_MESSAGE = 8  # role, separators; real templates need 3 to 7
 
 
@@ -25,8 +27,16 @@ def estimate(text: str) -> int:
 
 def upper(text: str) -> int:
     """Give a number of tokens that a text shouldn't exceed, whatever the tokenizer."""
+    return _upper_kept(text) if len(text) <= _KEPT else _upper(text)
+
+
+def _upper(text: str) -> int:
     counted = _count(text, 2.5, 1.0, 1.0, 1.5)
     return counted if len(text) <= _SAMPLES * _SAMPLE else counted * 11 // 10
+
+
+# A chat is counted before every turn, and all of it but the newest message was counted before.
+_upper_kept = lru_cache(maxsize=4096)(_upper)
 
 
 def estimate_messages(messages: Iterable[Message]) -> int:
