@@ -74,6 +74,8 @@ class Setting:
         assert self.client is not None
         problem = ""
         try:
+            if self._runtime.running:  # the next run of a session, in the same namespace
+                self._runtime.close()
             os.chdir(message["workdir"])
             values = {
                 name: _read_text(Path(item["file"]))

@@ -61,18 +61,27 @@ class KernelRepl:
     # -- the Repl ------------------------------------------------------------------------------
 
     async def open(self, setup: Setup) -> None:
-        """Take a kernel and bind the names; raise ``ReplError`` in one sentence when it can't."""
+        """Take a kernel and bind the names; raise ``ReplError`` in one sentence when it can't.
+
+        Opened again for the next run of a session, it goes on in the same kernel, with its
+        variables, while that lives.
+        """
         self._setup = setup
+        self._number = 0
         self._history = setup.history
         if setup.workdir is not None and not Path(setup.workdir).is_dir():
             msg = f"The working directory {setup.workdir!r} isn't there."
             raise ReplError(msg)
+        await self._remove_files()
         self._folder = tempfile.TemporaryDirectory(prefix="rlm-run-", ignore_cleanup_errors=True)
         outputs = Path(self._folder.name) / "outputs"
         outputs.mkdir(mode=0o700)
         self._spool = Spool(str(outputs))
         try:
-            await self._take_kernel()
+            if self._kernel is not None and self._kernel.alive:
+                await self._give(self._kernel)
+            else:
+                await self._take_kernel()
         except BaseException:
             await self.close()
             raise
@@ -146,6 +155,9 @@ class KernelRepl:
         if kernel is not None:
             self._pool.discard(kernel)
         self._spool = None
+        await self._remove_files()
+
+    async def _remove_files(self) -> None:
         if self._folder is not None:
             folder, self._folder = self._folder, None
             await asyncio.to_thread(folder.cleanup)
@@ -153,39 +165,43 @@ class KernelRepl:
     # -- kernels -------------------------------------------------------------------------------
 
     async def _take_kernel(self) -> None:
-        setup, spool = self._opened()
         kernel = await self._pool.acquire()
         try:
-            kernel.link.services = setup.services
-            parts: list[bytes] = []
-            message = {
-                "op": "open",
-                "workdir": str(Path(setup.workdir or kernel.folder / "work").resolve()),
-                "spool": str(spool.folder),
-                "contexts": {
-                    name: await self._context(name, live_value(loaded), parts)
-                    for name, loaded in setup.contexts.items()
-                },
-                "tools": {name: describe_tool(tool) for name, tool in setup.tools.items()},
-                "history": encode([dict(h) for h in self._history], parts),
-            }
-            opened: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-            kernel.link.opened = opened
-            kernel.link.send(message, parts)
-            over = asyncio.ensure_future(_first(opened, kernel))
-            await asyncio.wait({over}, timeout=OPEN)
-            over.cancel()
-            if not opened.done():
-                what = "died" if not kernel.alive else f"didn't answer in {OPEN:g} s"
-                msg = f"The run's kernel {what} while it was given its context."
-                raise ReplError(msg)
-            if problem := opened.result():
-                msg = f"The run's kernel couldn't take what it was given: {problem}"
-                raise ReplError(msg)
+            await self._give(kernel)
         except BaseException:
             self._pool.discard(kernel)
             raise
         self._kernel = kernel
+
+    async def _give(self, kernel: KernelProcess) -> None:
+        """Bind the names in a kernel."""
+        setup, spool = self._opened()
+        kernel.link.services = setup.services
+        parts: list[bytes] = []
+        message = {
+            "op": "open",
+            "workdir": str(Path(setup.workdir or kernel.folder / "work").resolve()),
+            "spool": str(spool.folder),
+            "contexts": {
+                name: await self._context(name, live_value(loaded), parts)
+                for name, loaded in setup.contexts.items()
+            },
+            "tools": {name: describe_tool(tool) for name, tool in setup.tools.items()},
+            "history": encode([dict(h) for h in self._history], parts),
+        }
+        opened: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        kernel.link.opened = opened
+        kernel.link.send(message, parts)
+        over = asyncio.ensure_future(_first(opened, kernel))
+        await asyncio.wait({over}, timeout=OPEN)
+        over.cancel()
+        if not opened.done():
+            what = "died" if not kernel.alive else f"didn't answer in {OPEN:g} s"
+            msg = f"The run's kernel {what} while it was given its context."
+            raise ReplError(msg)
+        if problem := opened.result():
+            msg = f"The run's kernel couldn't take what it was given: {problem}"
+            raise ReplError(msg)
 
     async def _context(self, name: str, value: Any, parts: list[bytes]) -> dict[str, Any]:
         if type(value) is not str or len(value) <= TEXT:

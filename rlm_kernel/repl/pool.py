@@ -9,6 +9,7 @@ Guarantees:
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -36,7 +37,8 @@ class KernelPool(Configurable):
         self._ready: list[KernelProcess] = []
         self._filling: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
-        self._problem = ""
+        # More at once would only start more slowly, all of them.
+        self._starting = asyncio.Semaphore(max(2, os.cpu_count() or 1))
         self._closed = False
 
     async def acquire(self) -> KernelProcess:
@@ -54,8 +56,7 @@ class KernelPool(Configurable):
                 self.fill()
                 return kernel
             self.discard(kernel)
-        await self._channel.start()
-        kernel = await KernelProcess.start(self._channel, self.start_timeout)
+        kernel = await self._start()
         self.fill()
         return kernel
 
@@ -97,12 +98,16 @@ class KernelPool(Configurable):
                 return  # whoever needs a kernel next is told why it can't be had
 
     async def _add(self) -> None:
-        await self._channel.start()
-        kernel = await KernelProcess.start(self._channel, self.start_timeout)
+        kernel = await self._start()
         if self._closed:
             await kernel.end()
         else:
             self._ready.append(kernel)
+
+    async def _start(self) -> KernelProcess:
+        async with self._starting:
+            await self._channel.start()
+            return await KernelProcess.start(self._channel, self.start_timeout)
 
     def _target(self) -> int:
         free = free_memory()

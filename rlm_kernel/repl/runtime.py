@@ -40,7 +40,7 @@ from .limits import Clock, memory_limit
 from .names import Names
 from .queries import AskHuman, LlmQuery, LlmQueryBatched, RlmQuery, RlmQueryBatched
 from .spool import Spool
-from .tracebacks import calling_line, cell_error
+from .tracebacks import Source, calling_line, cell_error, source_of
 from .variables import changed, identities, user_variables
 
 SPARED = ("answer",)  # a cell may rebind it: that is one of the ways to answer
@@ -101,7 +101,7 @@ class Runtime:
         self._session_bridge: Bridge | None = None
         self._session = Names(shell)
         self._run = Names(shell)
-        self._files: dict[str, int] = {}
+        self._files: dict[str, Source] = {}
         self._job: Job | None = None
         self._thread = 0
         self._via, self._problem = "answer", ""
@@ -320,11 +320,12 @@ class Runtime:
     def _patched(self, job: Job) -> Iterator[None]:
         """The parts of IPython that behave otherwise while a cell of ours runs."""
         compiler = self.shell.compile
+        source = source_of(job.number, job.code)
         cache, show = compiler.cache, self.shell._showtraceback
 
         def cache_(*args: Any, **kwargs: Any) -> str:
             name: str = cache(*args, **kwargs)
-            self._files[name] = job.number
+            self._files[name] = source
             return name
 
         def show_(*args: Any, **kwargs: Any) -> None:

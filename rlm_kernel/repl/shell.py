@@ -25,6 +25,7 @@ from ..protocol import CellError, CellResult, Limits, Output, Setup, Where
 from ..protocol.events import Author
 from .bridge import LocalBridge
 from .capture import TeeCapture
+from .contexts import live_value
 from .runtime import Job, Report, Runtime
 from .spool import Spool, read_output
 from .watch import Watch, sentence
@@ -75,9 +76,12 @@ class ShellRepl:
     # -- on the engine's loop ------------------------------------------------------------------
 
     async def open(self, setup: Setup) -> None:
-        """Bind the names; raise ``ReplError`` in one sentence when it can't."""
-        from .contexts import live_value
+        """Bind the names; raise ``ReplError`` in one sentence when it can't.
 
+        Opened again for the next run of a session, it goes on in the same namespace.
+        """
+        await self.close()
+        self._number = 0
         bridge = LocalBridge(asyncio.get_running_loop(), setup.services)
         spool = Spool()
         values: dict[str, Any] = {n: live_value(c) for n, c in setup.contexts.items()}

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Mapping
 from pathlib import PurePath
 from types import FrameType, TracebackType
+from typing import NamedTuple
 
 from ..protocol import CellError
 from .text import plain, shortened
@@ -17,7 +18,25 @@ FRAMES = 20  # of the cell's own, half from the start and half from the end
 CHAIN = 3  # exceptions of a chain
 _PACKAGE = str(PurePath(__file__).parent)
 
-Files = Mapping[str, int]  # the file names under which cells were compiled, and their numbers
+
+class Source(NamedTuple):
+    """What was compiled under a file name: a cell, of which IPython dropped the first lines."""
+
+    number: int
+    dropped: int
+
+
+Files = Mapping[str, Source]
+
+
+def source_of(number: int, code: str) -> Source:
+    """Give the source of a cell; IPython drops the empty lines it begins with."""
+    dropped = 0
+    for line in code.splitlines():
+        if line.strip():
+            break
+        dropped += 1
+    return Source(number, dropped)
 
 
 def cell_error(error: BaseException, files: Files) -> CellError:
@@ -36,8 +55,9 @@ def cell_error(error: BaseException, files: Files) -> CellError:
 def calling_line(frame: FrameType | None, files: Files, number: int) -> int | None:
     """Give the line of the cell ``number`` from which a frame was called, if it was."""
     while frame is not None:
-        if files.get(frame.f_code.co_filename) == number:
-            return frame.f_lineno
+        source = files.get(frame.f_code.co_filename)
+        if source is not None and source.number == number:
+            return frame.f_lineno + source.dropped
         frame = frame.f_back
     return None
 
@@ -53,12 +73,13 @@ def _message(error: BaseException) -> str:
 
 def _line(error: BaseException, files: Files) -> int | None:
     if isinstance(error, SyntaxError) and error.filename in files:
-        return error.lineno
-    newest = max(files.values(), default=0)
+        return (error.lineno or 1) + files[error.filename].dropped
+    newest = max((source.number for source in files.values()), default=0)
     line = None
     for frame, lineno in traceback.walk_tb(error.__traceback__):
-        if files.get(frame.f_code.co_filename) == newest:
-            line = lineno
+        source = files.get(frame.f_code.co_filename)
+        if source is not None and source.number == newest:
+            line = lineno + source.dropped
     return line
 
 
@@ -95,8 +116,8 @@ def _frames(tb: TracebackType | None, files: Files) -> list[str]:
     for frame, lineno in traceback.walk_tb(tb):
         name = frame.f_code.co_filename
         where = frame.f_code.co_name
-        number = files.get(name)
-        if number is None:
+        cell = files.get(name)
+        if cell is None:
             # what is above the cell's first frame is how we called it
             if shown and not name.startswith(_PACKAGE):
                 hidden += 1
@@ -105,7 +126,7 @@ def _frames(tb: TracebackType | None, files: Files) -> list[str]:
         if hidden:
             shown.append(f"  [{hidden} frames of libraries]")
             hidden, last = 0, ""
-        head = f"  cell {number}, line {lineno}"
+        head = f"  cell {cell.number}, line {lineno + cell.dropped}"
         if where != "<module>":
             head += f", in {where}"
         source = linecache.getline(name, lineno).strip()
@@ -123,7 +144,7 @@ def _frames(tb: TracebackType | None, files: Files) -> list[str]:
 
 def _syntax(error: SyntaxError, files: Files) -> list[str]:
     lines = "".join(traceback.format_exception_only(error)).rstrip("\n").split("\n")
-    number = files.get(error.filename or "")
-    if number is not None and lines and lines[0].lstrip().startswith("File "):
-        lines[0] = f"  cell {number}, line {error.lineno}"
+    cell = files.get(error.filename or "")
+    if cell is not None and lines and lines[0].lstrip().startswith("File "):
+        lines[0] = f"  cell {cell.number}, line {(error.lineno or 1) + cell.dropped}"
     return [shortened(plain(line), MESSAGE) for line in lines]
