@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 from ..engine import Run
+from ..engine.heading import header_text
 from ..log import count_text, duration_text, money_text, oneline, tree_text
 from ..protocol import Logged
 from ..protocol import events as e
@@ -102,11 +103,9 @@ def event_line(run: Run, logged: Logged) -> str:
     event = logged.event
     match event:
         case e.RunStarted():
-            return (
-                f"{event.node}: {oneline(event.question, 100)}\n"
-                f"  model {event.model}, sub-model {event.sub_model}, "
-                f"budget {event.config.get('budget') or 'none'}"
-            )
+            if event.node != run.node:  # a child: its models are of the run's first line
+                return f"{event.node}: {oneline(event.question, 100)}"
+            return f"{event.node}: {oneline(event.question, 100)}\n  {header_text(run)}"
         case e.TurnStarted():
             return f"turn {event.number} of {event.of}"
         case e.CellProposed():

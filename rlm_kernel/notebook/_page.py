@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from ..errors import RLMError
+from ..engine.heading import header_text, model_text, price_text
 from ..log import tree_html, tree_text
 from ..log.format import capped, clean, cost_text, duration_text, plural, tokens_text
-from ..protocol import ModelInfo
 
 if TYPE_CHECKING:
     from ..engine import Run
@@ -42,41 +41,6 @@ class Live:
     def clear(self) -> None:
         """Forget all that the final state doesn't have."""
         self.said = self.printed = ""
-
-
-def price_text(info: ModelInfo) -> str:
-    """Say what a model costs, in dollars per million tokens in and out."""
-    if info.input_price is None or info.output_price is None:
-        return "price unknown"
-    if info.input_price == 0 and info.output_price == 0:
-        return "free"
-    per = [f"${1e6 * price:.2f}" for price in (info.input_price, info.output_price)]
-    return f"{per[0]} in, {per[1]} out per million tokens"
-
-
-def model_text(info: ModelInfo) -> str:
-    """Say a model's name, its price, and what else has to be known of it."""
-    note = f", {info.note}" if info.note else ""
-    return f"{info.name} ({price_text(info)}{note})"
-
-
-def header_text(run: Run, notice: str = "") -> str:
-    """Give the first line: which models at which price, which budget, how cells are decided."""
-    settings = run.settings
-    said = []
-    for role, model in (("root", settings.model), ("sub-model", settings.sub_model)):
-        if role == "root" or model != settings.model:
-            try:
-                said.append(f"{role} {model_text(run.gateway.info(model))}")
-            except RLMError:  # of a run that was loaded: its model isn't there any more
-                said.append(f"{role} {model}")
-    node = run.tree.get(run.node)
-    if node is not None and node.config.get("budget"):
-        said.append(f"budget {node.config['budget'].removesuffix(' left')}")
-    said.append(f"mode {run.mode.text}")
-    said.append("cells in this shell" if settings.where == "shell" else "cells in their own kernel")
-    line = clean(" · ".join(said))
-    return f"{line}\n{notice}" if notice else line
 
 
 def bundle(run: Run, live: Live, style: Style) -> dict[str, str]:

@@ -1,0 +1,47 @@
+"""The first line that a person is shown of a run: models, prices, budget, mode, where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import RLMError
+from ..log.format import clean
+from ..protocol import ModelInfo
+
+if TYPE_CHECKING:
+    from .run import Run
+
+
+def price_text(info: ModelInfo) -> str:
+    """Say what a model costs, in dollars per million tokens in and out."""
+    if info.input_price is None or info.output_price is None:
+        return "price unknown"
+    if info.input_price == 0 and info.output_price == 0:
+        return "free"
+    per = [f"${1e6 * price:.2f}" for price in (info.input_price, info.output_price)]
+    return f"{per[0]} in, {per[1]} out per million tokens"
+
+
+def model_text(info: ModelInfo) -> str:
+    """Say a model's name, its price, and what else has to be known of it."""
+    note = f", {info.note}" if info.note else ""
+    return f"{info.name} ({price_text(info)}{note})"
+
+
+def header_text(run: Run, notice: str = "") -> str:
+    """Give the first line: which models at which price, which budget, how cells are decided."""
+    settings = run.settings
+    said = []
+    for role, model in (("root", settings.model), ("sub-model", settings.sub_model)):
+        if role == "root" or model != settings.model:
+            try:
+                said.append(f"{role} {model_text(run.gateway.info(model))}")
+            except RLMError:  # of a run that was loaded: its model isn't there any more
+                said.append(f"{role} {model}")
+    node = run.tree.get(run.node)
+    if node is not None and node.config.get("budget"):
+        said.append(f"budget {node.config['budget'].removesuffix(' left')}")
+    said.append(f"mode {run.mode.text}")
+    said.append("cells in this shell" if settings.where == "shell" else "cells in their own kernel")
+    line = clean(" · ".join(said))
+    return f"{line}\n{notice}" if notice else line
