@@ -96,10 +96,15 @@ def run_sync(coro: Coroutine[Any, Any, T], *, grace: float = 5.0) -> T:
 def _result(future: concurrent.futures.Future[T]) -> T:
     while True:
         try:
-            return future.result(_POLL)
+            value = future.result(_POLL)
+            break
         except TimeoutError:
             if future.done():  # the coroutine's own TimeoutError
                 raise
+    error = future.exception()  # result() takes a falsy exception, as a ModelError is, for none
+    if error is not None:
+        raise error
+    return value
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

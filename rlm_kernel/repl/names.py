@@ -43,10 +43,13 @@ class Names:
         kept = []
         for name, value in values.items():
             old = self._ns.get(name, _MISSING)
-            if old is not _MISSING and old is not value and name not in self.bound:
-                self._kept[name] = old
-                if not any(old is own for own in mine):
-                    kept.append(name)
+            if old is _MISSING or name in self.bound:
+                continue
+            theirs = not any(old is own for own in mine)
+            if theirs or old is not value:
+                self._kept[name] = old  # also where it is the same object: `context` is theirs
+            if theirs and old is not value:
+                kept.append(name)
         self.bound.update(values)
         self._push(dict(values))
         return kept
