@@ -89,7 +89,8 @@ def _wanted(
         return options
     if not before:
         return verbs
-    return values.get(before[0], lambda _: ())(fragment)
+    asked = values.get(before[0])
+    return asked(fragment) if asked is not None else ()
 
 
 def _result(texts: Iterable[str], fragment: str, *, suppress: bool) -> SimpleMatcherResult:

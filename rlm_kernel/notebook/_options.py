@@ -100,8 +100,8 @@ def check_person(rlm: RLM, front: Front) -> None:
 
 def completions(magics: RLMMagics, verbs: Sequence[str]) -> dict[str, Any]:
     """Give what ``make_matcher`` takes."""
-    namespace = magics.shell.user_ns
     session = magics.session
+    namespace: dict[str, Any] = session.shell.user_ns
     parser = magics.question.parser
     options = [
         option
@@ -124,7 +124,7 @@ def completions(magics: RLMMagics, verbs: Sequence[str]) -> dict[str, Any]:
         return list(dict.fromkeys(found))
 
     def contexts(fragment: str) -> list[str]:
-        names = variables(namespace, magics.shell.user_ns_hidden)
+        names = variables(namespace, session.shell.user_ns_hidden)
         return [*names, *paths(fragment)]
 
     def nodes(_: str) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
-from IPython.display import display
 
 from ..log import duration_text, money_text, tree_html, tree_text
 from ..log.format import capped, clean, usage_text
@@ -31,6 +31,7 @@ from ..protocol.control import (
 from . import _options
 from ._front import front_of
 from ._page import model_text
+from ._publish import publisher_of
 from ._words import near
 from .ask import CLIENT
 
@@ -100,7 +101,7 @@ def tree(magics: RLMMagics, name: str, words: Words) -> None:
     else:
         shown = session.run_named(chosen).tree
     data = {"text/plain": tree_text(shown), "text/html": tree_html(shown)}
-    display(data, raw=True)
+    publisher_of(session.shell).show(data, uuid.uuid4().hex, update=False)
 
 
 @_verb("show N", "cell N of the run: its code, what was decided, its whole output as it is kept")
@@ -174,7 +175,7 @@ def context(magics: RLMMagics, name: str, words: Words) -> None:
     """Set the context, or say what it is."""
     from ..context import load_all
 
-    shell = magics.shell
+    shell = magics.session.shell
     if words:
         (value,) = _options.context(words, shell.user_ns)
         loaded = load_all(value)

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 from IPython.core.error import UsageError
-from IPython.utils.process import arg_split
+from IPython.utils.process import arg_split  # type: ignore[attr-defined]
 
 
 def unquote(word: str) -> str:

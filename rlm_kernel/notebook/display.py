@@ -140,7 +140,8 @@ class View:
             self._live.printed = self._tail.text
             self._out.show(self._bundle(), self._id, update=True)
             # A tree that takes long to draw is drawn less often.
-            self._closing.wait(max(1 / HZ, 4 * (time.monotonic() - began)))
+            took = time.monotonic() - began
+            self._closing.wait(max(1 / HZ, min(2 * took, 2.0)))
 
     def _bundle(self) -> dict[str, str]:
         return bundle(self.run, self._live, self.style)

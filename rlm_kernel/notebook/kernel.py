@@ -58,7 +58,7 @@ class RLMKernel(IPythonKernel):
     implementation_version = __version__
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**kwargs)  # type: ignore[no-untyped-call]
         if self.shell is not None:
             _take_extension_names(self.shell)
             load(self.shell)
@@ -82,7 +82,7 @@ class RLMKernel(IPythonKernel):
 
 def _take_extension_names(shell: Any) -> None:
     before = shell.extension_manager
-    ours = RLMExtensionManager(shell=shell, parent=shell)
+    ours = RLMExtensionManager(shell=shell, parent=shell)  # type: ignore[no-untyped-call]
     ours.loaded = set(before.loaded)
     if before in shell.configurables:
         shell.configurables.remove(before)

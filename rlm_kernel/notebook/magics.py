@@ -3,6 +3,9 @@
 Errors of use are one line (``UsageError``); nothing is spent before every option was checked.
 """
 
+# IPython's magic_arguments has no types.
+# mypy: disable-error-code="no-untyped-call,untyped-decorator,arg-type"
+
 from __future__ import annotations
 
 import argparse
@@ -155,7 +158,7 @@ class RLMMagics(Magics, Configurable):
 
     def start(self, args: argparse.Namespace, question: str) -> None:
         """Check everything, start the run and stay with it."""
-        session, shell = self.session, self.shell
+        session, shell = self.session, self.session.shell
         front = front_of(shell)
         session.keyboard.arrive()
         if not question.strip():
@@ -269,7 +272,7 @@ class RLMMagics(Magics, Configurable):
         if pending is None:
             raise UsageError(f"No cell waits for a decision: the run is {run.phase}.")
         name = self.session.name_of(run)
-        self.shell.set_next_input(f"%%rlm_cell {name} {pending.id}\n{pending.code}")
+        self.session.shell.set_next_input(f"%%rlm_cell {name} {pending.id}\n{pending.code}")
 
     def _style(self, quiet: bool, front: Front) -> Style:
         if quiet or self.display == "quiet":
@@ -311,9 +314,10 @@ def _parse(function: Any, line: str) -> argparse.Namespace:
                 f"%%rlm has no option {option}.{near(option, known)} `%%rlm?` lists them."
             )
     try:
-        return parser.parse_argstring(line)
+        args: argparse.Namespace = parser.parse_argstring(line)
     except UsageError as error:
         raise UsageError(f"%%rlm: {error}. `%%rlm?` lists the options.") from None
+    return args
 
 
 def _take_option(words: list[str], option: str) -> str:

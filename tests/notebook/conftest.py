@@ -1,0 +1,202 @@
+"""Real kernels over jupyter_client, for the tests of the notebook room."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import pytest
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import KernelManager
+
+ROOT = Path(__file__).resolve().parents[2]
+TIMEOUT = 60.0
+ARGV = {
+    "ours": ["-m", "rlm_kernel.notebook.kernel"],
+    "plain": ["-m", "ipykernel_launcher"],
+}
+
+SCRIPT = '''
+from rlm_kernel import ScriptedModel
+def script(*replies, **more):
+    return ScriptedModel([r if not isinstance(r, str) or r.startswith("!") else
+                          "```repl\\n" + r + "\\n```" for r in replies], **more)
+'''
+
+
+@dataclass
+class Cell:
+    """What came of one execution, as a front end would show it."""
+
+    reply: dict[str, Any] = field(default_factory=dict)
+    stdout: str = ""
+    stderr: str = ""
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    results: list[dict[str, Any]] = field(default_factory=list)
+    displays: dict[str, dict[str, str]] = field(default_factory=dict)
+    updates: int = 0
+    prompts: list[str] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """All of the text that a person sees."""
+        shown = [data.get("text/plain", "") for data in self.displays.values()]
+        errors = ["\n".join(error["traceback"]) for error in self.errors]
+        plain = "\n".join([self.stdout, *shown, self.stderr, *errors])
+        return re.sub(r"\x1b\[[0-9;]*m", "", plain)
+
+    @property
+    def html(self) -> str:
+        """The HTML of the displays."""
+        return "\n".join(data.get("text/html", "") for data in self.displays.values())
+
+    @property
+    def ok(self) -> bool:
+        """Whether the front end takes the cell for one that ended well."""
+        return bool(self.reply.get("status") == "ok")
+
+
+class Kernel:
+    """A kernel and a front end of it."""
+
+    def __init__(self, kind: str, home: Path) -> None:
+        env = dict(os.environ, RLM_HOME=str(home / "rlm"), IPYTHONDIR=str(home / "ipython"),
+                   PYTHONPATH=str(ROOT), HOME=str(home))  # fmt: skip
+        self.manager = KernelManager(
+            transport="ipc", ip=str(home / "k"), connection_file=str(home / "kernel.json")
+        )
+        argv = [sys.executable, *ARGV[kind], "-f", "{connection_file}"]
+        self.manager._kernel_spec = KernelSpec(argv=argv, language="python", display_name=kind)
+        self.manager.start_kernel(env=env, cwd=str(home))
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=TIMEOUT)
+
+    def run(
+        self,
+        code: str,
+        *,
+        stdin: Sequence[str] | None = None,
+        lab: bool = True,
+        on_output: Callable[[dict[str, Any], Cell], None] | None = None,
+    ) -> Cell:
+        """Execute a cell as a front end does.
+
+        Args:
+            code: the cell.
+            stdin: what the person types at each prompt; None: the front end has no input.
+            lab: whether the front end is one of cells that sends their ids.
+            on_output: told each iopub message.
+        """
+        content = {
+            "code": code, "silent": False, "store_history": True, "user_expressions": {},
+            "allow_stdin": stdin is not None, "stop_on_error": True,
+        }  # fmt: skip
+        msg = self.client.session.msg("execute_request", content)
+        if lab:
+            msg["metadata"] = {"cellId": "cell-1"}
+        self.client.shell_channel.send(msg)
+        return self.collect(msg["header"]["msg_id"], stdin, on_output)
+
+    def collect(
+        self,
+        parent: str,
+        stdin: Sequence[str] | None = None,
+        on_output: Callable[[dict[str, Any], Cell], None] | None = None,
+    ) -> Cell:
+        """Take in what a request brings until the kernel is idle again."""
+        cell, left = Cell(), list(stdin or [])
+        idle = False
+        while not (idle and cell.reply):
+            try:
+                asked = self.client.stdin_channel.get_msg(timeout=0)
+                cell.prompts.append(asked["content"]["prompt"])
+                assert left, f"asked once too often: {asked['content']['prompt']}\n{cell.text}"
+                self.client.input(left.pop(0))
+            except Empty:
+                pass
+            try:
+                reply = self.client.shell_channel.get_msg(timeout=0)
+                if reply["parent_header"].get("msg_id") == parent:
+                    cell.reply = reply["content"]
+            except Empty:
+                pass
+            try:
+                msg = self.client.iopub_channel.get_msg(timeout=0.02)
+            except Empty:
+                assert self.manager.is_alive(), "the kernel died"
+                continue
+            if msg["parent_header"].get("msg_id") != parent:
+                continue
+            idle = _take(cell, msg) or idle
+            if on_output is not None:
+                on_output(msg, cell)
+        return cell
+
+    def value(self, expression: str) -> str:
+        """Give the repr of an expression in the kernel."""
+        cell = self.run(f"print(repr(({expression})))")
+        assert cell.ok, cell.text
+        return cell.stdout.strip()
+
+    def complete(self, code: str) -> list[str]:
+        """Give the completions at the end of a text."""
+        reply = self.client.complete(code, reply=True, timeout=TIMEOUT)
+        return list(reply["content"]["matches"])
+
+    def close(self) -> None:
+        """End it."""
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+
+def _take(cell: Cell, msg: dict[str, Any]) -> bool:
+    kind, content = msg["header"]["msg_type"], msg["content"]
+    cell.messages.append(msg)
+    match kind:
+        case "status":
+            return bool(content["execution_state"] == "idle")
+        case "stream":
+            setattr(cell, content["name"], getattr(cell, content["name"]) + content["text"])
+        case "error":
+            cell.errors.append(content)
+        case "execute_result":
+            cell.results.append(content["data"])
+        case "display_data" | "update_display_data":
+            key = content.get("transient", {}).get("display_id") or f"d{len(cell.displays)}"
+            cell.displays[key] = content["data"]
+            cell.updates += kind == "update_display_data"
+        case _:
+            pass
+    return False
+
+
+@pytest.fixture(scope="module", params=["ours", "plain"])
+def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """Our kernel, and a plain one with the extension loaded; shared by a module's tests."""
+    kernel = Kernel(request.param, tmp_path_factory.mktemp("k"))
+    try:
+        if request.param == "plain":
+            assert kernel.run("%load_ext rlm").ok
+        assert kernel.run(SCRIPT).ok
+        yield kernel
+    finally:
+        kernel.close()
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """Our kernel; shared by a module's tests."""
+    kernel = Kernel("ours", tmp_path_factory.mktemp("k"))
+    try:
+        assert kernel.run(SCRIPT).ok
+        yield kernel
+    finally:
+        kernel.close()
