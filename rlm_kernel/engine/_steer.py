@@ -1,4 +1,8 @@
-"""What each command does to a run. On the engine's loop; never waits."""
+"""What each command does to a run. On the engine's loop; never waits.
+
+A command that lets a run go on has left the waiting phase when it is answered, so that whoever
+then waits for the run waits for what comes next.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigError
 from ..protocol import Ack, Command
 from ..protocol import control as c
-from ..protocol.events import BudgetChanged, ModeChanged
+from ..protocol.events import BudgetChanged, ModeChanged, Phase
 from .gate import Decision
 from .modes import parse_mode
 
@@ -57,6 +61,7 @@ def _do(run: Run, command: Command) -> str:
             if not run.gate.taken:
                 return "Nothing to hand back: nobody has taken over."
             run.gate.taken = run.gate.paused = False
+            _go_on(run)
             if command.note or (run.driver is not None and run.driver._human):
                 run.gate.handed_back = command.note
         case c.SetMode():
@@ -64,6 +69,7 @@ def _do(run: Run, command: Command) -> str:
             run.emit(ModeChanged(node=run.node, mode=run.mode.text, by=command.client))
             if run.gate.pending is not None and run.mode.text == "auto" and not run.gate.paused:
                 run.gate.take(Decision("approve", command.client))
+                _go_on(run)
         case c.SetBudget():
             budget = run.ledger.set_budget(command.budget)
             run.emit(BudgetChanged(node=run.node, budget={
@@ -95,7 +101,14 @@ def _decide(run: Run, command: c.Approve | c.Edit | c.Reject | c.Respond) -> str
             decision = Decision("respond", by, text=command.text)
     run.gate.taken = False
     run.gate.take(decision)
+    _go_on(run, "running" if decision.kind in ("approve", "edit") else "thinking")
     return ""
+
+
+def _go_on(run: Run, phase: Phase = "thinking") -> None:
+    """Leave the waiting phase."""
+    if run.status == "waiting":
+        run.phase_is(phase)
 
 
 def _resume(run: Run) -> str:
@@ -105,6 +118,7 @@ def _resume(run: Run) -> str:
     elif not run.gate.paused:
         return "The run isn't paused."
     run.gate.paused = False
+    _go_on(run)
     run.gate.poke()
     return ""
 
@@ -114,13 +128,17 @@ def _step(run: Run) -> str:
     if run.gate.pending is not None:
         run.gate.take(Decision("approve", "step"))
         run.gate.stepping = True
+        _go_on(run, "running")
     elif run.gate.paused:
         run.gate.paused = False
+        _go_on(run)
     run.gate.poke()
     return ""
 
 
 def _stop(run: Run, reason: str) -> None:
+    if run._stopped:
+        return
     run._stopped = True
     run.reason = reason
     for child in list(run.children.values()):

@@ -81,7 +81,7 @@ class Driver:
         self.messages: list[Message] = [
             {"role": "system", "content": system}, {"role": "user", "content": first},
         ]  # fmt: skip
-        self.history: list[Message] = []  # what was folded away, whole
+        self.history: list[Message] = []  # all that was said, whole, whatever was folded
         self.draft = _Draft()
         self.cells = 0  # cells run so far, by whomever
         self.looked = not run.has_context
@@ -109,7 +109,7 @@ class Driver:
                 self.run.emit(TurnEnded(node=turn, status="error", observation=reply.reason))
                 return reply
             parsed = parse_reply(reply.text)
-            self.messages.append({"role": "assistant", "content": reply.text or "(empty)"})
+            self._say("assistant", reply.text or "(empty)")
             blocks = _blocks(parsed)
             silent = 0 if blocks else silent + 1
             told, outcome = await self._turn(turn, number, parsed, blocks)
@@ -119,13 +119,15 @@ class Driver:
                 return outcome
             header = prompts.turn_header(number + 1, self.settings.max_turns)
             ended = number == self.settings.max_turns
-            self.messages.append(
-                {"role": "user", "content": told if ended else f"{told}\n\n{header}"}
-            )
+            self._say("user", told if ended else f"{told}\n\n{header}")
             if silent >= NO_CODE_LIMIT:
                 why = f"{NO_CODE_LIMIT} replies in a row held no code to run"
                 return await self.close(why, unseen=True)
         return await self.close(f"The {self.settings.max_turns} turns are used up.")
+
+    def _say(self, role: Literal["user", "assistant"], content: str) -> None:
+        self.messages.append({"role": role, "content": content})
+        self.history.append({"role": role, "content": content})
 
     async def _turn(
         self, turn: str, number: int, parsed: ParsedReply, blocks: Sequence[str]
@@ -190,7 +192,7 @@ class Driver:
         self.run.emit(cell_ended(cell, result))
         if not result.answer.empty and not result.answer.problem:
             self.draft = _Draft(result.answer.content, result.answer.text)
-        if result.status == "interrupted":
+        if result.status == "interrupted" and self.run.by_a_person():
             self.gate.paused = True
             self.gate.reason = "Interrupted; variables are kept. Resume goes on from here."
         if result.stuck:
@@ -329,13 +331,14 @@ class Driver:
     async def _fold_if_full(self) -> None:
         if self._room is None or upper_messages(self.messages) <= self._room:
             return
+        if len(self.messages) <= folding.FIXED:
+            return
         before = upper_messages(self.messages)
 
         async def summarize(messages: tuple[Message, ...]) -> str:
             return (await self.complete(messages, self.run.node, "fold")).text
 
         old = self.messages
-        self.history += old[folding.FIXED : -folding.KEEP]
         self.messages, summary = await folding.fold(
             old, self.run.question, int(self._room * 0.7), summarize
         )
@@ -355,9 +358,10 @@ class Driver:
         if note:
             told.append("The person says: " + note)
         if told:
-            last = self.messages[-1]
             text = "While a person was at the keyboard:\n" + "\n".join(told)
-            self.messages[-1] = {"role": "user", "content": f"{last['content']}\n\n{text}"}
+            for said in (self.messages, self.history):
+                last = said[-1]["content"] + "\n\n" if said else ""
+                said[-1:] = [{"role": "user", "content": last + text}]
 
 
 def _blocks(parsed: ParsedReply) -> list[str]:

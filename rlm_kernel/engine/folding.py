@@ -45,7 +45,7 @@ async def fold(
     Returns:
         The new messages, and the summary that stands in them ("" where none could be made).
     """
-    old, new = list(messages[FIXED:-KEEP]), list(messages[-KEEP:])
+    old, new = list(messages[FIXED:-KEEP]), list(messages[FIXED:][-KEEP:])
     if not old:
         return [*messages[:FIXED], *(_cut(message, limit // 3) for message in new)], ""
     turns = sum(message["role"] == "assistant" for message in old)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from ..protocol.events import DecisionKind, Phase
 
+TAKEN = "You write the cells; hand back when you are done."
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -66,7 +68,7 @@ class Gate:
         """Wait here while the run is paused or taken over."""
         while self.paused or self.taken:
             if self.taken:
-                self._phase("taken over", "You write the cells; hand back when you are done.")
+                self._phase("taken over", TAKEN)
             else:
                 self._phase("paused", self.reason or "Paused; resume goes on from here.")
             await self._wait()
@@ -88,7 +90,7 @@ class Gate:
         try:
             while self.decision is None:
                 if self.taken:
-                    self._phase("taken over", "You write the cells; hand back when you are done.")
+                    self._phase("taken over", TAKEN)
                 elif self.handed_back is not None:
                     return Decision("reject", "human", reason="a person took over")
                 elif self.paused:

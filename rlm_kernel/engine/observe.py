@@ -61,7 +61,7 @@ def _plain_error(result: CellResult) -> str:
 def _sentences(result: CellResult) -> list[str]:
     told = [result.note] if result.note else []
     if result.status == "interrupted":
-        told.append("A person interrupted this cell. Variables made before that are kept.")
+        told.append("The cell was interrupted. Variables made before that are kept.")
     elif result.status == "timeout":
         told.append("Do less in one cell.")
     elif result.status == "memory":

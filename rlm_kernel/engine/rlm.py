@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import importlib
 import threading
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ..repl import KernelPool
 
 UNSET: Any = object()
+CLOSING = 15.0  # seconds that live runs have to end when they are closed
 
 
 class RLM(Configurable):
@@ -265,6 +267,8 @@ class RLM(Configurable):
             for run in self.runs:
                 if not run.ended:
                     run.stop()
+            if tasks := {run._task for run in self.runs if run._task is not None}:
+                await asyncio.wait(tasks, timeout=CLOSING)
             if self._repl is not None:
                 await self._repl.close()
                 self._repl = None

@@ -280,8 +280,12 @@ class Run(Steering):
             why = f"rlm-kernel itself failed ({type(error).__name__}: {error}); please report it."
             outcome = Outcome("failed", reason=why)
             self._report(error)
-        finally:
-            await self._finish(outcome)
+        ending = asyncio.ensure_future(self._finish(outcome))
+        while not ending.done():  # a stop that comes while it ends must not end the ending
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(ending)
+        if self.parent is None:
+            await asyncio.to_thread(self.log.close)
 
     def _report(self, error: Exception) -> None:
         import logging
@@ -299,9 +303,15 @@ class Run(Steering):
         status = "stopped" if self._stopped else outcome.status
         for child in list(self.children.values()):
             child.stop()
-        if not self._keep or status in ("stopped", "failed"):
-            with contextlib.suppress(RLMError, OSError):
-                await asyncio.shield(self.repl.close())
+        if tasks := {c._task for c in self.children.values() if c._task is not None}:
+            await asyncio.wait(tasks)  # a parent ends last
+        if not self._keep:
+            try:
+                await self.repl.close()
+            except (RLMError, OSError):
+                pass  # what is left of it ends with the process
+            except Exception as error:
+                self._report(error)
         self._seconds = time.monotonic() - self._started
         self.reason = self._outcome.reason
         self.emit(RunEnded(
@@ -348,15 +358,14 @@ class Run(Steering):
         child = self._make_child(self, parent, (call.line, index, query.name), query)
         self.children[child.node] = child
         child.begin()
+        task = child._task
+        assert task is not None
+        task.add_done_callback(lambda _: self.children.pop(child.node, None))
         try:
-            task = child._task
-            assert task is not None
             await asyncio.shield(task)
         except asyncio.CancelledError:
             child.stop()
             raise
-        finally:
-            self.children.pop(child.node, None)
         outcome = child._outcome
         if child.phase == "done" and outcome is not None:
             return outcome.value
@@ -364,6 +373,10 @@ class Run(Steering):
         raise ModelError(f"The child {child.node} ended as {child.phase}: {child.reason}{draft}")
 
     # -- Control ----------------------------------------------------------------------------
+
+    def by_a_person(self) -> bool:
+        """Whether a person can have interrupted the cell; code can raise KeyboardInterrupt, too."""
+        return self._last_interrupt > 0 or self.settings.attended or self.settings.where == "shell"
 
     def send(self, command: Command) -> Ack:
         """Take a command, or say in one sentence why it can't be taken now."""
