@@ -41,7 +41,8 @@ Output of cell 1:
 ... a long day. The berth given to the Aurora is C-19. Nobody spoke of it ...
 The second one is about the Aurora itself.
 ```repl
-value = re.search(r"given to the Aurora is (\\S+?)\\.", context).group(1)
+value = "C-19"
+assert value in context
 FINAL(value)
 ```"""
 

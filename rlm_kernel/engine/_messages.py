@@ -31,6 +31,14 @@ def observation(cell: int, body: str, variables: Sequence[str] = ()) -> str:
     return text + ("\nNew variables: " + ", ".join(variables) if variables else "")
 
 
+def next_step() -> str:
+    """Give the line that a small model gets after an output that isn't an answer yet."""
+    return (
+        "Does this output answer the question? If yes, submit it now: a cell with FINAL(...) and "
+        "nothing computed anew. If not, look with another pattern."
+    )
+
+
 def no_output() -> str:
     """Give what stands for the output of a cell that showed nothing."""
     return "[no output: print a value, or end the cell with it, to see it]"
@@ -97,7 +105,7 @@ def edited(code: str) -> str:
 
 # --- answers -------------------------------------------------------------------------------
 
-Refusal = Literal["empty", "failed", "unseen", "type", "problem"]
+Refusal = Literal["empty", "failed", "unseen", "first", "type", "problem"]
 
 _REFUSALS: Mapping[Refusal, str] = {
     "empty": "the answer is empty. Put a value into it, then submit again.",
@@ -105,6 +113,10 @@ _REFUSALS: Mapping[Refusal, str] = {
     "unseen": (
         "nothing of `context` had been looked at. Read it with code, look at the output, then "
         "submit."
+    ),
+    "first": (
+        "it was submitted before you had seen any output. Look at the output of this cell; if it "
+        "has the answer, submit it now."
     ),
     "type": "it doesn't have the form that was asked for.",
     "problem": "it can't be used.",

@@ -26,6 +26,7 @@ from ._messages import (
     folded,
     forced_turn,
     later_blocks_dropped,
+    next_step,
     no_code,
     no_output,
     observation,
@@ -40,7 +41,7 @@ __all__ = [
     "BOUND_NAMES", "PROMPT_VERSION", "REPL_GRAMMAR", "Kind", "PromptEnv", "Refusal", "Style",
     "addenda", "answer_refused", "answer_type_section", "chars_for", "cut_note", "describe_tool",
     "edited", "empty_reply", "first_message", "fold_request", "folded", "forced_turn", "is_small",
-    "kind_of", "later_blocks_dropped", "limits_section", "names_section", "no_code", "no_output",
+    "kind_of", "later_blocks_dropped", "limits_section", "names_section", "next_step", "no_code", "no_output",
     "observation", "rejected", "repeated_cell", "small_model_options", "sub_model_section",
     "system_prompt", "turn_header", "unclosed_fence", "unknown_label", "worked_examples",
 ]  # fmt: skip
@@ -251,9 +252,18 @@ def _small_prompt(env: PromptEnv, question: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def small_model_options() -> dict[str, Any]:
-    """Give the call options that suit a small root: ``temperature``, ``max_tokens``, …"""
-    return {"temperature": 0.0, "max_tokens": 320, "grammar": REPL_GRAMMAR, "stop": ()}
+def small_model_options(repeats: int = 0) -> dict[str, Any]:
+    """Give the call options that suit a small root.
+
+    Args:
+        repeats: how often in a row the model has proposed the cell that it proposed before;
+            a repeating model needs some heat to leave its track.
+
+    Returns:
+        ``temperature``, ``max_tokens``, ``grammar`` (GBNF) and ``stop``.
+    """
+    heat = min(0.4 + 0.2 * repeats, 1.0) if repeats else 0.0
+    return {"temperature": heat, "max_tokens": 320, "grammar": REPL_GRAMMAR, "stop": ()}
 
 
 _BILLIONS = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
@@ -264,7 +274,7 @@ def is_small(model: str) -> bool:
 
     A mixture such as ``30b-a3b`` counts by its largest number.
     """
-    if model == "local" or model.startswith("local/"):
+    if model == "local" or model.startswith("local:"):
         return True
     sizes = [float(size) for size in _BILLIONS.findall(model)]
     return bool(sizes) and max(sizes) <= 9
