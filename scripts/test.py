@@ -78,7 +78,8 @@ class Suites:
             for version in MATRIX:
                 venv = ROOT / f".venv-ipykernel-{version}"
                 try:
-                    kernels[version] = str(_setup.ensure(venv, f"ipykernel-{version}"))
+                    lock = f"ipykernel-{version}"
+                    kernels[version] = str(_setup.ensure(venv, lock, compiled=False))
                 except SetupError as error:
                     say(str(error))
                     again = "python3 scripts/test.py examples"

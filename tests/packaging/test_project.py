@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
+import sys
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,31 @@ def test_a_lock_holds_hashes_and_names_no_index(lock: Path) -> None:
     entries = re.split(r"(?m)^(?=[a-z0-9])", text)[1:]
     assert entries
     assert all("--hash=sha256:" in entry for entry in entries)
+
+
+def test_whatever_is_imported_is_a_declared_dependency() -> None:
+    texts = [*PROJECT["dependencies"], *chain(*PROJECT["optional-dependencies"].values())]
+    declared = {canonicalize_name(Requirement(text).name) for text in texts}
+    renamed = {"markdown_it": "markdown-it-py", "zmq": "pyzmq"}
+    ours = sys.stdlib_module_names | {"rlm_kernel"}
+    missing = {
+        f"{path.relative_to(ROOT)} imports {top}"
+        for path in ROOT.glob("rlm_kernel/**/*.py")
+        for top in imported(path.read_text(encoding="utf-8")) - ours
+        if canonicalize_name(renamed.get(top, top)) not in declared
+    }
+    assert missing == set()
+
+
+def imported(text: str) -> set[str]:
+    """The top-level packages that a module's text imports, late imports included."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found
 
 
 def test_the_older_kernels_are_in_the_matrix() -> None:
