@@ -2,8 +2,8 @@
 
 Guarantees:
 - waiting for a call is ended at once by a KeyboardInterrupt, which cancels that call;
-- an interrupt also cancels the calls that other threads of the cell wait for, so that leaving a
-  thread pool doesn't wait for them;
+- an interrupt also cancels the calls that other threads of the cell wait for, and refuses those
+  that they would still start, so that leaving a thread pool doesn't wait for them;
 - a cell that ends by itself cancels nothing: what its threads and tasks still ask for is answered
   (and paid for) as usual, and can be collected in a later cell.
 """
@@ -32,6 +32,17 @@ class Calls:
         self.clock = Clock()
         self._lock = threading.RLock()  # re-entered by a signal handler of the same thread
         self._flying: dict[Future[Any], int] = {}
+        self._halted_for: int | None = None  # only this thread may call: the cell is interrupted
+
+    def begin(self, clock: Clock) -> None:
+        """A cell begins."""
+        self.clock = clock
+        self._halted_for = None
+
+    def halt(self, thread: int) -> None:
+        """The cell on this thread is interrupted: no other thread of its waits for a call."""
+        self._halted_for = thread
+        self.cancel(spare=thread)
 
     def start(self, method: Method, call: Call, *args: Any) -> Future[Any]:
         """Send a call; raise ``ReplError`` where nothing answers here."""
@@ -41,6 +52,10 @@ class Calls:
                 "the session was given a model (%rlm)."
             )
             raise ReplError(msg)
+        thread = threading.get_ident()
+        if self._halted_for not in (None, thread):
+            msg = "The cell is interrupted, so no call was sent."
+            raise Cancelled(msg)
         clock = self.clock
         clock.enter()
         try:
@@ -49,7 +64,9 @@ class Calls:
             clock.leave()
             raise
         with self._lock:
-            self._flying[future] = threading.get_ident()
+            self._flying[future] = thread
+        if self._halted_for not in (None, thread):  # interrupted just now
+            future.cancel()
 
         def over(done: Future[Any]) -> None:
             clock.leave()
@@ -80,10 +97,19 @@ class Calls:
     def _result(self, future: Future[Any]) -> Any:
         main = threading.current_thread() is threading.main_thread()
         if main and sys.platform != "win32":
-            return future.result()  # the lock is left at once when a signal comes
+            return _outcome(future)  # the lock is left at once when a signal comes
         while True:
             try:
-                return future.result(POLL)
+                return _outcome(future, POLL)
             except FutureTimeout:
                 if future.done():
-                    return future.result()
+                    return _outcome(future)
+
+
+def _outcome(future: Future[Any], timeout: float | None = None) -> Any:
+    """Give what came of a future: ``Future.result`` takes a falsy exception for none."""
+    value = future.result(timeout)
+    error = future.exception()
+    if error is not None:
+        raise error
+    return value

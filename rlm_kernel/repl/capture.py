@@ -15,7 +15,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -175,15 +175,15 @@ class FdCapture:
 
     def begin(self, path: Path) -> None:
         """Point the descriptors at this file."""
-        if self._stream.closed:
-            self._stream = self._open()
         self._flush()
         fd = os.open(path, os.O_WRONLY | os.O_APPEND)
-        try:
-            os.dup2(fd, 1)
-            os.dup2(fd, 2)
-        finally:
+        for standard in (1, 2):
+            if fd != standard:
+                os.dup2(fd, standard)
+        if fd > 2:  # else a cell had closed this one
             os.close(fd)
+        if self._stream.closed:
+            self._stream = self._open()
         sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = self._stream  # type: ignore
 
     def end(self) -> None:
@@ -192,7 +192,7 @@ class FdCapture:
 
     def write(self, text: str) -> None:
         """Put a text into the file."""
-        if not self._stream.closed:
+        if not self._stream.closed:  # a cell may have closed it
             self._stream.write(text)
 
     def paused(self) -> AbstractContextManager[None]:
@@ -204,8 +204,11 @@ class FdCapture:
         return open(1, "w", encoding="utf-8", errors="surrogatepass", newline="", closefd=False)
 
     def _flush(self) -> None:
-        if not self._stream.closed:
+        try:
             self._stream.flush()
+        except (OSError, ValueError):  # a cell closed the descriptor, or the stream
+            with suppress(OSError):
+                self._stream.close()
 
     def _before_spawn(self, event: str, args: tuple[Any, ...]) -> None:
         if event in _SPAWNS:

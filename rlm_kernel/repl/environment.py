@@ -11,9 +11,9 @@ from pathlib import Path
 
 # Names that look like they hold a key. One place; a name too many costs less than a key.
 SECRET = re.compile(
-    r"(?:^|_)(?:API_?KEYS?|KEYS?|TOKENS?|SECRETS?|PASSWORDS?|PASSWD|PWD|CREDENTIALS?|AUTH|BEARER)"
+    r"(?:^|_)(?:API_?KEYS?|KEYS?|TOKENS?|SECRETS?|PASSWD|PWD|CREDENTIALS?|AUTH|BEARER)"
     r"(?:$|_)"
-    r"|APIKEY|^AWS_|^AZURE_|^GOOGLE_APPLICATION_|^GCP_|^OPENAI_|^ANTHROPIC_|^HF_|^HUGGING"
+    r"|APIKEY|PASSWORD|^AWS_|^AZURE_|^GOOGLE_APPLICATION_|^GCP_|^OPENAI_|^ANTHROPIC_|^HF_|^HUGGING"
     r"|^LITELLM_|_DSN$|DATABASE_URL|^JPY_(?!PARENT_PID)|^JUPYTERHUB_|^KAGGLE_|^GH_|^GITHUB_",
     re.IGNORECASE,
 )

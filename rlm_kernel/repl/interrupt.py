@@ -26,10 +26,10 @@ class Interrupts:
     """Routes interrupts to the code of a cell while cells are run by this thread.
 
     Args:
-        on_interrupt: called just before the exception is raised in the cell, on its thread.
+        on_interrupt: called with the thread of the cell just before the exception is raised there.
     """
 
-    def __init__(self, on_interrupt: Callable[[], None]) -> None:
+    def __init__(self, on_interrupt: Callable[[int], None]) -> None:
         self._on_interrupt = on_interrupt
         self._lock = threading.RLock()
         self._thread: int | None = None
@@ -91,7 +91,7 @@ class Interrupts:
                 return False
             if self._thread != threading.main_thread().ident:
                 self.happened = True
-                self._on_interrupt()
+                self._on_interrupt(self._thread)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
                     ctypes.c_ulong(self._thread), ctypes.py_object(KeyboardInterrupt)
                 )
@@ -107,7 +107,7 @@ class Interrupts:
         if self._code:
             self._asked = False
             self.happened = True
-            self._on_interrupt()
+            self._on_interrupt(threading.get_ident())
             raise KeyboardInterrupt
         if self._asked:
             self._asked = False

@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import builtins
 import sys
-import threading
 from asyncio import events as asyncio_events
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -106,7 +105,7 @@ class Runtime:
         self._thread = 0
         self._via, self._problem = "answer", ""
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.interrupts = Interrupts(lambda: self._calls.cancel(spare=threading.get_ident()))
+        self.interrupts = Interrupts(self._calls.halt)
         self._functions: dict[str, Any] = {
             "llm_query": LlmQuery(self),
             "llm_query_batched": LlmQueryBatched(self),
@@ -231,7 +230,8 @@ class Runtime:
         self._run.before(spare=SPARED)
         self._begin_answer()
         before = identities(self.variables())
-        self._job, self._calls.clock = job, job.clock
+        self._job = job
+        self._calls.begin(job.clock)
         result: Any = None
         shown, note = None, ""
         try:

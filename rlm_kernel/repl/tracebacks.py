@@ -72,8 +72,8 @@ def _message(error: BaseException) -> str:
 
 
 def _line(error: BaseException, files: Files) -> int | None:
-    if isinstance(error, SyntaxError) and error.filename in files:
-        return (error.lineno or 1) + files[error.filename].dropped
+    if isinstance(error, SyntaxError) and (cell := files.get(error.filename or "")) is not None:
+        return (error.lineno or 1) + cell.dropped
     newest = max((source.number for source in files.values()), default=0)
     line = None
     for frame, lineno in traceback.walk_tb(error.__traceback__):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from rlm_kernel.errors import BudgetExceeded, Cancelled
 from rlm_kernel.protocol import Setup
@@ -99,8 +100,7 @@ def services() -> Scripted:
 @pytest.fixture
 def shell() -> Iterator[InteractiveShell]:
     InteractiveShell.clear_instance()
-    it = InteractiveShell.instance()
-    it.history_manager.enabled = False
+    it = InteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
     yield it
     InteractiveShell.clear_instance()
 

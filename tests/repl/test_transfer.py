@@ -1,0 +1,195 @@
+"""Values come out of a crossing as they went in, and nothing from a kernel is ever unpickled."""
+
+import io
+import math
+import pickle
+import threading
+from collections import Counter, OrderedDict
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rlm_kernel.errors import ReplError
+from rlm_kernel.repl.frames import HEAD, body_size, pack, unpack
+from rlm_kernel.repl.transfer import decode, encode
+
+
+def crossed(value, *, copies=False):
+    """Send a value through a whole frame."""
+    parts = []
+    frame = b"".join(pack({"v": encode(value, parts, copies=copies)}, parts))
+    size = body_size(frame[:HEAD])
+    message, sizes = unpack(frame[HEAD : HEAD + size])
+    rest, got = frame[HEAD + size :], []
+    for n in sizes:
+        got.append(rest[:n])
+        rest = rest[n:]
+    assert rest == b""
+    return decode(message["v"], got, copies=copies)
+
+
+texts = st.text(st.characters())  # lone surrogates, NUL, everything
+hashable = st.recursive(
+    st.none() | st.booleans() | st.integers() | texts | st.binary() | st.dates()
+    | st.decimals(allow_nan=False) | st.fractions() | st.uuids() | st.timedeltas()
+    | st.datetimes(timezones=st.none() | st.just(UTC)) | st.times()
+    | st.floats(allow_nan=False) | st.complex_numbers(allow_nan=False),
+    lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+values = st.recursive(
+    hashable,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(hashable, inner, max_size=4)
+        | st.sets(hashable, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(values)
+def test_plain_values_come_out_equal(value):
+    out = crossed(value)
+    assert out == value
+    assert repr(out) == repr(value) or isinstance(value, (set, frozenset, dict, list, tuple))
+
+
+@given(texts)
+def test_texts_come_out_to_the_letter(text):
+    assert crossed(text) == text
+    assert crossed(text * 300) == text * 300
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "\ud83d\ude00",  # two lone surrogates, which JSON would join
+        10**5000,
+        -(2**53),
+        range(2, 10**30, 3),
+        Counter({"a": -1, "b": 0}),
+        OrderedDict(b=1, a=2),
+        bytearray(b"abc"),
+        Decimal("-Infinity"),
+        datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin")),
+        [Fraction(1, 3), UUID(int=7), Path("a/b"), time(1, 2), timedelta(days=-1), date(1, 1, 1)],
+        {(1, "a"): {2: [None]}, True: False},
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_particular_values(value):
+    out = crossed(value)
+    assert out == value
+    assert type(out) is type(value)
+
+
+def test_floats_that_are_no_numbers():
+    assert math.isnan(crossed(math.nan))
+    assert crossed([math.inf, -math.inf]) == [math.inf, -math.inf]
+    assert math.copysign(1, crossed(-0.0)) == -1
+    assert crossed(Decimal("NaN")).is_nan()
+
+
+def test_arrays_and_tables():
+    array = np.arange(24, dtype=">i2").reshape(2, 3, 4)
+    assert crossed(array).dtype == array.dtype
+    assert (crossed(array) == array).all()
+    scalar = crossed(np.float32(1.5))
+    assert type(scalar) is np.float32
+    assert scalar == 1.5
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": pd.to_datetime(["2026-01-01"] * 2)})
+    frame.index = ["r", "s"]
+    pd.testing.assert_frame_equal(crossed({"t": frame})["t"], frame)
+    series = pd.Series([1.5, 2.5], name="n")
+    pd.testing.assert_series_equal(crossed(series), series)
+
+
+class Mine:
+    def __init__(self, x):
+        self.x = x
+
+
+def test_other_objects_are_refused_from_a_kernel_and_copied_to_it():
+    with pytest.raises(ReplError, match=r"test_transfer\.Mine can't cross"):
+        crossed(Mine(3))
+    copy = crossed([Mine(3)], copies=True)[0]
+    assert (type(copy).__name__, copy.x) == ("Mine", 3)
+    with pytest.raises(ReplError, match="can't be copied"):
+        crossed(threading.Lock(), copies=True)
+    with pytest.raises(ReplError, match="can't cross"):
+        crossed(np.array([object()]))
+
+
+def test_a_value_that_contains_itself_is_refused():
+    loop = []
+    loop.append(loop)
+    with pytest.raises(ReplError, match="nested"):
+        crossed(loop)
+
+
+class Bomb:
+    def __reduce__(self):
+        return (pytest.fail, ("it was unpickled",))
+
+
+@pytest.mark.parametrize("tag", ["pickle", "array", "scalar", "frame", "series"])
+def test_a_pickle_from_a_kernel_is_never_loaded(tag):
+    bomb = pickle.dumps(Bomb())
+    array = np.empty(1, object)
+    array[0] = Bomb()
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    for part in (bomb, file.getvalue()):
+        with pytest.raises(ReplError):
+            decode({tag: 0, "name": None}, [part])
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["int", "dict", "tuple", "datetime", "range", "array", "text", "x"]
+                ),
+                inner,
+                max_size=2,
+            )
+        ),
+        max_leaves=8,
+    )
+)
+@settings(max_examples=300, deadline=None)
+def test_nonsense_is_refused_with_a_sentence_or_is_a_value(data):
+    with suppress(ReplError):  # no other exception
+        decode(data, [b"junk"])
+
+
+@given(st.binary(max_size=200))
+def test_frames_of_nonsense_are_refused(data):
+    with suppress(ReplError):  # no other exception
+        size = body_size(data[:HEAD].ljust(HEAD, b"\0"))
+        unpack(data[HEAD : HEAD + size])
+
+
+def test_frames_that_promise_too_much_are_refused():
+    with pytest.raises(ReplError):
+        body_size(b"\xff\xff\xff\xff")
+    for sizes in ("[99999999999]", "[-1]", "[true]", "{}", "[1e9]"):
+        with pytest.raises(ReplError):
+            unpack(b'{"parts": %s}' % sizes.encode())
+    with pytest.raises(ReplError):
+        unpack(b"[" * 100_000)
