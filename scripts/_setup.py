@@ -41,7 +41,7 @@ def find_python() -> str:
     """A Python this project runs on: this one, else the first of the right age on PATH."""
     candidates = [sys.executable]
     candidates += [f"python{major}.{minor}" for major, minor in reversed(VERSIONS)]
-    too_old, no_venv = True, False
+    no_venv = False
     for name in candidates:
         path = shutil.which(name)
         if path is None:
@@ -50,9 +50,7 @@ def find_python() -> str:
         words = done.stdout.split()
         if done.returncode == 0 and tuple(map(int, words)) in VERSIONS:
             return path
-        if "ModuleNotFoundError" in done.stderr:
-            no_venv = True
-        too_old = too_old and done.returncode == 0
+        no_venv = no_venv or "ModuleNotFoundError" in done.stderr
     if no_venv:
         raise SetupError(
             "This Python has no venv module; on Debian and Ubuntu `apt install python3-venv` "
@@ -156,7 +154,7 @@ _REASONS = [
     ("NameResolutionError", "the package index can't be reached: check the network"),
     ("Max retries exceeded", "the package index can't be reached: check the network"),
     ("ReadTimeoutError", "the package index is too slow: check the network"),
-    # pip says this of an index that it couldn't reach, too: last.
+    ("(from versions: none)", "the package index can't be reached or lacks it: check the network"),
     ("No matching distribution", "there's no wheel of it for this Python or system"),
 ]
 

@@ -98,6 +98,7 @@ def test_an_unknown_suite_is_one_sentence_with_the_names(
         ("OSError: [Errno 28] No space left on device", "the disk is full"),
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM", "doesn't match its hash"),
         ("ERROR: No matching distribution found for x==1", "no wheel of it"),
+        ("ERROR: no version for x==1 (from versions: none)", "check the network"),
         ("NameResolutionError(...)\nERROR: No matching distribution found", "check the network"),
     ],
 )
