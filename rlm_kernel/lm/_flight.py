@@ -32,6 +32,7 @@ from ..protocol import (
 )
 from ..protocol.events import CallRetried, CallText
 from . import structured
+from ._late import late_import
 from ._limits import Throttle
 from .pricing import cost_of
 from .structured import Support
@@ -194,6 +195,8 @@ class Flight:
         request = self.request
         if constraint is None:
             return await self._tries(request)
+        if constraint.schema is not None:
+            await late_import("jsonschema")
         structured.validate(constraint)
         support = _support(self.target, constraint)
         if constraint.grammar is not None and support != "yes":

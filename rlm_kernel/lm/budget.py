@@ -221,12 +221,12 @@ class BudgetLedger:
             except TimeoutError:
                 with tree.lock:  # nothing but the clock can have run out (or been paused since)
                     self._pump()
-                    if waiter.granted or waiter.refused:
+                    if waiter.granted is not None or waiter.refused is not None:
                         return self._outcome(waiter)
             except asyncio.CancelledError:
                 with tree.lock:
                     waiter.dead = True
-                    if waiter.granted:
+                    if waiter.granted is not None:
                         self.release(waiter.granted)
                     else:
                         self._pump()

@@ -53,7 +53,10 @@ def on_engine_loop() -> bool:
 
 
 def spawn(coro: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-    """Start a coroutine on the engine loop from any thread; give its future at once."""
+    """Start a coroutine on the engine loop from any thread; give its future at once.
+
+    Ask that for ``exception()``: its ``result()`` loses a falsy exception, as a ``ModelError`` is.
+    """
     return asyncio.run_coroutine_threadsafe(coro, engine_loop())
 
 
@@ -75,36 +78,39 @@ def run_sync(coro: Coroutine[Any, Any, T], *, grace: float = 5.0) -> T:
         coro.close()
         msg = "run_sync would wait for itself: on the engine's loop, await instead."
         raise RuntimeError(msg)
-    ended = threading.Event()
+    loop, ended = engine_loop(), threading.Event()
+    tasks: list[asyncio.Task[T]] = []
 
-    async def tracked() -> T:
-        try:
-            return await coro
-        finally:
+    def start() -> None:
+        tasks.append(loop.create_task(_awaited(coro)))
+        tasks[0].add_done_callback(lambda task: ended.set())
+
+    def stop() -> None:
+        if tasks:
+            tasks[0].cancel()
+        else:  # interrupted before it was handed over
+            coro.close()
             ended.set()
 
-    future = spawn(tracked())
+    # All of it inside: an interrupt may come between any two steps.
     try:
-        return _result(future)
+        loop.call_soon_threadsafe(start)
+        while not ended.wait(_POLL):
+            pass
     except BaseException:
-        if not future.done():  # KeyboardInterrupt, or another signal's exception, in our wait
-            future.cancel()
+        if not ended.is_set():  # KeyboardInterrupt, or what another signal's handler raised
+            loop.call_soon_threadsafe(stop)
             ended.wait(grace)
         raise
+    task = tasks[0]
+    if task.cancelled():
+        raise concurrent.futures.CancelledError
+    # Not through a concurrent future, which takes a falsy exception, as a ModelError is, for none.
+    return task.result()
 
 
-def _result(future: concurrent.futures.Future[T]) -> T:
-    while True:
-        try:
-            value = future.result(_POLL)
-            break
-        except TimeoutError:
-            if future.done():  # the coroutine's own TimeoutError
-                raise
-    error = future.exception()  # result() takes a falsy exception, as a ModelError is, for none
-    if error is not None:
-        raise error
-    return value
+async def _awaited(coro: Coroutine[Any, Any, T]) -> T:
+    return await coro
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

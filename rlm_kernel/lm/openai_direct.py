@@ -22,6 +22,7 @@ from ..protocol import CallRequest, Constraint, ModelInfo, OnText, Reply
 from . import pricing, structured
 from ._completion import Completion, StreamReader
 from ._http_errors import clean, from_status, looks_like_html, page_error
+from ._late import late_import
 from .structured import Support
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ class OpenAIProvider:
     async def _once(
         self, request: CallRequest, on_text: OnText | None, left_out: set[str]
     ) -> Reply:
+        await late_import("aiohttp")
         import aiohttp
 
         body = self._body(request, on_text is not None, left_out)

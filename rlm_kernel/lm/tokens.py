@@ -36,7 +36,7 @@ def _upper(text: str) -> int:
 
 
 # A chat is counted before every turn, and all of it but the newest message was counted before.
-_upper_kept = lru_cache(maxsize=4096)(_upper)
+_upper_kept = lru_cache(maxsize=1024)(_upper)  # 20 MB at most
 
 
 def estimate_messages(messages: Iterable[Message]) -> int:
