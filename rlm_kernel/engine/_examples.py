@@ -39,24 +39,26 @@ for m in list(re.finditer(r"Aurora", context))[:5]:
 Output of cell 1:
 ... weather stayed dull. The berth of the North Aurora is B-07. Gulls were ...
 ... a long day. The berth given to the Aurora is C-19. Nobody spoke of it ...
-The second one is about the Aurora itself.
 ```repl
+# the text says: The berth given to the Aurora is C-19
 value = "C-19"
 assert value in context
 FINAL(value)
 ```"""
 
 _COUNT = """\
-Question: On how many days in May did Lena report fog? (a line is `02.05.2021;Lena;fog;7`)
+Question: How many entries of May 2021 say that Lena saw fog? (a line is \
+`May 02, 2021;Lena;fog;7`)
 ```repl
+import re
 hits = [line for line in context.splitlines()
-        if ".05.2021" in line and ";Lena;" in line and ";fog;" in line]
+        if re.search(r"May \\d+, 2021", line)
+        and re.search(r"\\bLena\\b", line) and re.search(r"\\bfog\\b", line)]
 count = len(hits)
 print(count, hits[:3])
 ```
 Output of cell 1:
-14 ['02.05.2021;Lena;fog;7', '03.05.2021;Lena;fog;2', '09.05.2021;Lena;fog;5']
-The lines are of the right month, person and kind.
+14 ['May 02, 2021;Lena;fog;7', 'May 03, 2021;Lena;fog;2', 'May 09, 2021;Lena;fog;5']
 ```repl
 FINAL(count)
 ```"""

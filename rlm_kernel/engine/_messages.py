@@ -35,7 +35,7 @@ def next_step() -> str:
     """Give the line that a small model gets after an output that isn't an answer yet."""
     return (
         "Does this output answer the question? If yes, submit it now: a cell with FINAL(...) and "
-        "nothing computed anew. If not, look with another pattern."
+        "nothing computed anew. If it is empty or 0, the pattern doesn't fit: try another one."
     )
 
 
@@ -105,7 +105,9 @@ def edited(code: str) -> str:
 
 # --- answers -------------------------------------------------------------------------------
 
-Refusal = Literal["empty", "failed", "unseen", "first", "type", "problem"]
+Refusal = Literal[
+    "empty", "failed", "unseen", "first", "zero", "echo", "unshown", "type", "problem"
+]
 
 _REFUSALS: Mapping[Refusal, str] = {
     "empty": "the answer is empty. Put a value into it, then submit again.",
@@ -118,6 +120,15 @@ _REFUSALS: Mapping[Refusal, str] = {
         "it was submitted before you had seen any output. Look at the output of this cell; if it "
         "has the answer, submit it now."
     ),
+    "zero": (
+        "nothing found mostly means that the pattern doesn't fit the way it is written in "
+        "`context`. Compare with the lines you were shown, and try a looser pattern first."
+    ),
+    "echo": (
+        "it only repeats the question. Search `context` for the name in the question, print what "
+        "stands around it, and submit what is said there."
+    ),
+    "unshown": "it stands in no output that you have seen. Print it with its evidence first.",
     "type": "it doesn't have the form that was asked for.",
     "problem": "it can't be used.",
 }

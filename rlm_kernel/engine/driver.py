@@ -36,6 +36,7 @@ from ..protocol.events import (
     TurnStarted,
 )
 from . import folding, prompts
+from .doubts import doubt
 from .gate import Decision, Gate, Proposal
 from .modes import Proposed
 from .observe import observe
@@ -86,10 +87,16 @@ class Driver:
         self.cells = 0  # cells run so far, by whomever
         self.looked = not run.has_context
         self._last_code = ""
+        self._repeats = 0  # how often in a row the same cell was proposed again
+        self._seen: list[str] = []  # the outputs so far, for a small model's answer to stand in
+        self._doubted: list[prompts.Refusal] = []
+        self._small = self.settings.style == "small"
         self._human: list[str] = []
         window = run.gateway.info(self.settings.model).window
         self._room = folding.room(window, self.settings.max_tokens or DEFAULT_REPLY)
         self.shown = self.settings.limits.output
+        if self._small:  # what a small model reads costs it more than its window
+            self.shown = min(self.shown, prompts.SMALL_OUTPUT)
         if self._room is not None:  # one output never takes more than a quarter of the room
             self.shown = max(400, min(self.shown, int(self._room * 3 / 4)))
 
@@ -118,6 +125,8 @@ class Driver:
             if outcome is not None:
                 return outcome
             header = prompts.turn_header(number + 1, self.settings.max_turns)
+            if self._small and blocks:
+                header += " " + prompts.next_step()
             ended = number == self.settings.max_turns
             self._say("user", told if ended else f"{told}\n\n{header}")
             if silent >= NO_CODE_LIMIT:
@@ -167,10 +176,13 @@ class Driver:
         text = observe(result, self.cells, self.shown)
         if edited is not None and edited != code:
             text = prompts.edited(edited) + "\n" + text
-        if ran.strip() == self._last_code and result.status == "ok" and not result.answer.ready:
+        again = ran.strip() == self._last_code
+        self._repeats = self._repeats + 1 if again else 0
+        if again and result.status == "ok" and not result.answer.ready:
             text += "\n" + prompts.repeated_cell()
         self._last_code = ran.strip()
         refusal, outcome = self._answer(cell, ran, result)
+        self._seen.append(text)
         self.looked = self.looked or "context" in ran
         if refusal:
             text += "\n" + refusal
@@ -223,6 +235,8 @@ class Driver:
                 value = self.settings.answer_type(state.content)
             except AnswerError as error:
                 reason, detail = "type", str(error)
+        if not reason and self._small and (second := self._doubt(value)):
+            reason, detail = second, f"The value was {str(value)[:80]!r}."
         if reason:
             if reason == "problem" and detail in result.output.head:
                 detail = ""  # FINAL_VAR has printed it
@@ -233,6 +247,13 @@ class Driver:
         text = value if isinstance(value, str) else state.text
         self.run.emit(AnswerGiven(node=cell, answer=text, via=state.via))
         return "", Outcome("done", value, text)
+
+    def _doubt(self, value: Any) -> prompts.Refusal | None:
+        """Give the reason for a small model to look at its answer again, each once in a run."""
+        found = doubt(value, self.run.question, self._seen, self._doubted)
+        if found is not None:
+            self._doubted.append(found)
+        return found
 
     def _why_not(
         self, code: str, result: CellResult, state: AnswerState
@@ -283,7 +304,7 @@ class Driver:
             "max_tokens": settings.max_tokens, "temperature": settings.temperature,
         }  # fmt: skip
         if settings.style == "small":
-            small = prompts.small_model_options()
+            small = prompts.small_model_options(self._repeats)
             options["max_tokens"] = settings.max_tokens or small["max_tokens"]
             if options["temperature"] is None:
                 options["temperature"] = small["temperature"]

@@ -44,7 +44,10 @@ class Opening:
             model=settings.model,
             sub_model=settings.sub_model,
             sub_window_tokens=run.gateway.info(settings.sub_model).window,
-            output_limit=settings.limits.output,
+            output_limit=min(
+                settings.limits.output,
+                prompts.SMALL_OUTPUT if settings.style == "small" else settings.limits.output,
+            ),
             max_turns=settings.max_turns,
             depth=settings.depth,
             max_depth=settings.max_depth,
@@ -57,7 +60,11 @@ class Opening:
             extra="\n\n".join(part for part in (settings.instructions, self._extra) if part),
         )  # fmt: skip
         system = prompts.system_prompt(env, self.question)
-        return system, prompts.first_message(self.question, self._described(), self._probe(run))
+        found = self._probe(run)
+        described = self._described()
+        if found:  # which shows more of it, and better
+            described = described.partition("\n")[0]
+        return system, prompts.first_message(self.question, described, found)
 
     def _described(self) -> str:
         if not self.contexts:

@@ -16,7 +16,7 @@ LINE_CHARS = 160
 COMMON = 8
 """A column with up to so many values has them listed."""
 
-_SEPARATORS = (" | ", "|", "\t", " ; ", ";", " :: ", " - ", ",")
+_SEPARATORS = (" || ", " | ", "|", "\t", " ; ", ";", " :: ", " - ", ",")
 _WORD = re.compile(r"[A-Za-z0-9][\w-]*")
 
 

@@ -59,6 +59,9 @@ line ::= ([^`\n] [^\n]*)? "\n"
 """
 """GBNF that lets a reply be exactly one fenced block, and nothing before or after it."""
 
+SMALL_OUTPUT = 1_500
+"""Characters of one output that a small root is shown."""
+
 BOUND_NAMES = ("context", "llm_query", "llm_query_batched", "answer", "FINAL", "FINAL_VAR",
                "SHOW_VARS", "show_output")  # fmt: skip
 
