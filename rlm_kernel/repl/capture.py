@@ -3,8 +3,9 @@
 Guarantees:
 - stdout and stderr go to one file in the order in which they were written;
 - in a shell (``TeeCapture``) the person sees what is printed as it comes, up to ``FORWARD``
-  characters a cell, then one line that says so; in a kernel of a run's own (``FdCapture``) the
-  file *is* file descriptors 1 and 2, so that what subprocesses and libraries write is there too;
+  characters a cell, then one line that says so; what subprocesses and libraries write is there too
+  where ipykernel passes it on (its order among what is printed isn't certain);
+- in a kernel of a run's own (``FdCapture``) the file *is* file descriptors 1 and 2;
 - streams that code keeps (a logging handler's) work in later cells, and outside of cells.
 """
 
@@ -12,15 +13,19 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from .spool import MOST
 
+DRAIN = 0.5  # seconds, at most
 FORWARD = 200_000  # characters of one cell that are shown to the person
 _SPAWNS = frozenset({"subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "os.exec"})
 
@@ -99,6 +104,9 @@ class TeeCapture:
         self._written = 0
         self._shown = 0
         self._tees: dict[int, _Tee] = {}
+        # ipykernel reads the descriptors in a thread for each stream, which calls its ``write``.
+        self._watched: list[Any] = [s for s in (sys.stdout, sys.stderr) if _reads_descriptor(s)]
+        self._writes: dict[int, Callable[[str], Any]] = {}
         self._before: tuple[TextIO, TextIO] | None = None
 
     def begin(self, path: Path) -> None:
@@ -109,9 +117,17 @@ class TeeCapture:
         sys.stdout = self._tee(sys.stdout)
         sys.stderr = self._tee(sys.stderr)
         self.active = True
+        for stream, shown in zip(self._watched, self._before, strict=False):
+            self._writes[id(stream)] = stream.write
+            stream.write = partial(self._passed_on, stream, shown)
 
     def end(self) -> None:
         """Put the streams back, unless somebody else has replaced them since."""
+        for stream in self._watched:
+            _drain(stream)
+            write = self._writes.pop(id(stream), None)
+            if write is not None:
+                stream.write = write
         self.active = False
         if self._before is not None:
             out, err = self._before
@@ -148,21 +164,46 @@ class TeeCapture:
             return
         shown = text[: FORWARD - self._shown]
         self._shown += len(shown)
+        write = self._writes.get(id(original), original.write)
         try:
-            original.write(shown)
+            write(shown)
         except UnicodeEncodeError:  # a terminal that can't show it, or a lone surrogate
-            original.write(shown.encode("ascii", "backslashreplace").decode("ascii"))
+            write(shown.encode("ascii", "backslashreplace").decode("ascii"))
         if self._shown >= FORWARD:
-            original.write(
+            write(
                 f"\n… [the cell printed over {FORWARD:,} characters; the rest isn't shown here, "
                 "show_output(n, start, stop) pages all of it]\n"
             )
+
+    def _passed_on(self, stream: Any, shown: TextIO, text: str) -> int:
+        """Take what ipykernel read from a descriptor, or code wrote to a stream it had kept."""
+        if self.active:
+            self.put(text, shown)
+        else:
+            self._writes[id(stream)](text)
+        return len(text)
 
     def _tee(self, original: TextIO) -> _Tee:
         if isinstance(original, _Tee):
             return original
         # kept, and not made anew per cell: code may hold the stream of an earlier cell
         return self._tees.setdefault(id(original), _Tee(self, original))
+
+
+def _reads_descriptor(stream: Any) -> bool:
+    thread = getattr(stream, "watch_fd_thread", None)
+    return thread is not None and thread.is_alive()
+
+
+def _drain(stream: Any) -> None:
+    """Give ipykernel's thread the time to pass on what is in its pipe already."""
+    pipe = getattr(stream, "_fid", None)
+    if pipe is None:
+        return
+    until = time.monotonic() + DRAIN
+    while select.select([pipe], [], [], 0)[0] and time.monotonic() < until:
+        time.sleep(0.001)
+    time.sleep(0.0002)  # what it has read it may not have written yet
 
 
 class FdCapture:

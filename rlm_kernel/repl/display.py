@@ -80,7 +80,12 @@ def displays(
         (hook, "quiet"): lambda: _ends_with_semicolon(code),
         (publisher, "publish"): publish_,
     }
-    for name in ("write_output_prompt", "write_format_data", "finish_displayhook"):
+    for name in (
+        "start_displayhook",  # ipykernel 7.3 wants a message that is being handled
+        "write_output_prompt",
+        "write_format_data",
+        "finish_displayhook",
+    ):
         patched[hook, name] = unseen(getattr(hook, name))
     with overridden(patched):
         yield shown

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -72,6 +73,7 @@ class ShellRepl:
         self._spool: Spool | None = None
         self._watch: Watch | None = None
         self._late: set[asyncio.Future[Any]] = set()
+        self._beginning = threading.Lock()
 
     # -- on the engine's loop ------------------------------------------------------------------
 
@@ -113,20 +115,19 @@ class ShellRepl:
         try:
             why, over = await watch.over()
         except asyncio.CancelledError:
-            if not await watch.stop():
+            if not self._withdrawn(job, done) and not await watch.stop():
                 self._when_late(job, done, limits)
             raise
         finally:
             self._watch = None
             self._waiting -= 1
-        if not over and job.clock.seconds == 0.0:
-            done.cancel()  # the main thread was elsewhere: the cell never began
+        if not over and self._withdrawn(job, done):  # the main thread was elsewhere
             return CellResult(
                 status="interrupted",
                 error=CellError("KeyboardInterrupt", "The cell was withdrawn before it began."),
                 note="The cell was withdrawn before it began.",
             )
-        if not over:
+        if not over and not await watch.stop():  # it may have begun just now
             self._when_late(job, done, limits)
             return CellResult(
                 status="timeout" if why != "interrupt" else "interrupted",
@@ -191,9 +192,16 @@ class ShellRepl:
                     with self.runtime.interrupts.work():
                         self._run(*pending)
 
+    def _withdrawn(self, job: Job, done: asyncio.Future[Report | BaseException]) -> bool:
+        """Take a cell back that hasn't begun; False where it has."""
+        with self._beginning:
+            return job.clock.seconds == 0.0 and done.cancel()
+
     def _run(self, job: Job, done: asyncio.Future[Report | BaseException]) -> None:
-        if done.cancelled():
-            return
+        with self._beginning:  # from here on it is interrupted, before that it is withdrawn
+            if done.cancelled():
+                return
+            job.clock.start()
         outcome: Report | BaseException
         try:
             outcome = self.runtime.execute(job)
