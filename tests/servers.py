@@ -23,9 +23,10 @@ class Fault:
 
     ``kind``: ``status`` (any HTTP error), ``html``, ``json`` (broken), ``notjson``, ``empty``
     (no choices), ``null`` (content is null), ``hang`` (never answers), ``drop`` (closes at once),
-    ``half`` (breaks off in the middle), ``inner`` (an error with status 200), ``length`` (all of
+    ``half`` (breaks off in the middle), ``clip`` (a stream that
+    ends properly but too early), ``inner`` (an error with status 200), ``length`` (all of
     the output went into thinking), ``refusal``, ``list`` (JSON of another shape), ``slow``
-    (answers after ``seconds``).
+    (answers after ``seconds``). ``body`` is the JSON of an error, or more usage for the others.
     """
 
     kind: str = "status"
@@ -160,7 +161,12 @@ class OpenAIServer:
             self.flying -= 1
 
     async def _stream(
-        self, request: web.Request, body: dict[str, Any], said: Say, broken: bool = False
+        self,
+        request: web.Request,
+        body: dict[str, Any],
+        said: Say,
+        broken: bool = False,
+        clipped: bool = False,
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
@@ -173,6 +179,8 @@ class OpenAIServer:
             await response.write(_event({**head, "choices": [delta]}))
         if broken:
             request.transport.close()  # type: ignore[union-attr]
+            return response
+        if clipped:
             return response
         end = {"index": 0, "delta": {}, "finish_reason": said.finish}
         await response.write(_event({**head, "choices": [end]}))
@@ -198,6 +206,8 @@ class OpenAIServer:
         if kind == "drop":
             request.transport.close()  # type: ignore[union-attr]
             return web.Response()
+        if kind == "clip":
+            return await self._stream(request, body, Say(fault.text), clipped=True)
         if kind == "half":
             if body.get("stream"):
                 return await self._stream(request, body, Say(fault.text), broken=True)
@@ -214,8 +224,9 @@ class OpenAIServer:
         }
         if kind in texts:
             mime = "text/html" if kind == "html" else "application/json"
-            return web.Response(text=texts[kind], content_type=mime)
-        whole = completion(body, Say(""))
+            status = fault.status if kind == "html" else 200
+            return web.Response(text=texts[kind], content_type=mime, status=status)
+        whole = completion(body, Say("", usage=fault.body or {}))
         if kind == "empty":
             whole["choices"] = []
         elif kind == "null":

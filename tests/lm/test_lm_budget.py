@@ -239,6 +239,7 @@ def test_a_call_that_was_cut_off_says_nothing_about_prices() -> None:
         notes: list[str] = []
         fresh = BudgetLedger("$1", on_note=notes.append)
         fresh.settle(await fresh.reserve(10, None, "m"), billed(None), whole=False)
+        fresh.settle(await fresh.reserve(10, None, "m"), billed(0.0), whole=False)
         again = await fresh.reserve(10, None, "m")
         assert again.cost == pytest.approx(1.0)  # still the first: alone, with all that is left
         assert not notes

@@ -21,7 +21,7 @@ from rlm_kernel.lm._completion import StreamReader
 from rlm_kernel.lm._http_errors import from_status, retry_after
 from rlm_kernel.protocol import Constraint, Reply
 
-KEY = "sk-test-0123456789abcdef"
+KEY = "test0123456789abcdef"
 
 
 def make(server: OpenAIServer, **traits: Any) -> Gateway:
@@ -168,6 +168,29 @@ def test_a_fault_that_stays_is_said_at_once(
     assert KEY not in repr(sink.events)
 
 
+@pytest.mark.parametrize("origin", [None, ROOT], ids=["sub", "root"])
+@pytest.mark.parametrize("status", [200, 502])
+def test_a_web_page_is_called_one(openai_server: OpenAIServer, status: int, origin: Any) -> None:
+    openai_server.script(Fault("html", status=status))
+    error, _ = run(openai_server, ask("hi"), origin=origin, max_retries=0)
+    assert isinstance(error, ProviderError)
+    assert error.kind == "server"
+    assert "502 Bad Gateway" in str(error)
+    assert "<" not in str(error)
+    if status == 200:
+        assert "web page" in str(error)
+
+
+def test_a_stream_that_ends_too_early_is_not_taken_for_a_reply(
+    openai_server: OpenAIServer,
+) -> None:
+    openai_server.script(Fault("clip", text="only the beginning"), "the whole")
+    reply, sink = run(openai_server, ask("hi"), origin=ROOT)
+    assert isinstance(reply, Reply)
+    assert reply.text == "the whole"
+    assert "broke off after 18 characters" in sink.of("call.retried")[0].error
+
+
 @pytest.mark.parametrize(
     ("fault", "kind", "tries"),
     [
@@ -198,6 +221,16 @@ def test_a_server_that_hangs_is_left_after_the_time_limit(openai_server: OpenAIS
     assert error.kind == "timeout"
     assert "0.1 s" in str(error)
     assert len(openai_server.requests) == 2  # one more try, no more
+
+
+def test_a_try_that_was_cut_off_is_booked_as_it_may_be_billed(openai_server: OpenAIServer) -> None:
+    openai_server.script(Fault("hang"))
+    error, sink = run(openai_server, ask("word " * 500), call_timeout=0.05,
+                      prices={"*": [1000, 1000]})  # fmt: skip
+    assert isinstance(error, ProviderError)
+    used = sink.of("call.ended")[0].usage
+    assert used["calls"] == 2
+    assert used["cost"] == pytest.approx(2 * 0.6, rel=0.5)
 
 
 def test_a_stream_that_stalls_is_left_after_the_idle_limit(openai_server: OpenAIServer) -> None:

@@ -358,13 +358,14 @@ def test_a_known_price_is_set_aside_and_bounds_the_reply(openai_server: OpenAISe
 
 
 def test_a_failed_try_that_was_billed_is_booked(openai_server: OpenAIServer) -> None:
-    openai_server.script(Fault("null"), Say("ok", usage={"prompt_tokens": 5}))
+    openai_server.script(Fault("null", body={"cost": 0.25}), Say("ok", usage={"cost": 0.5}))
 
     async def main() -> None:
         gateway = Gateway(api_base=openai_server.api_base, retry_base=0.001)
         ledger, sink = BudgetLedger(None), ListSink()
         reply = await call(gateway, ask("hi"), ledger, sink)
         assert reply.usage.calls == ledger.spent.calls == 2
+        assert reply.usage.cost == ledger.spent.cost == 0.75
         assert sink.of("call.ended")[0].usage["calls"] == 2
         await gateway.close()
 
@@ -443,6 +444,27 @@ def test_requests_a_minute_are_kept() -> None:
         began = loop.time()
         await asyncio.gather(*(call(gateway, ask(str(i), name)) for i in range(26)))
         assert loop.time() - began >= 0.05 * 5  # a second's worth (20) goes out at once
+
+    asyncio.run(main())
+
+
+def test_a_call_cancelled_while_it_waits_its_turn_leaves_its_place() -> None:
+    async def main() -> None:
+        gateway = Gateway(requests_per_minute={"s": 60}, concurrency={"s": 1})
+        name = gateway.name_of(ScriptedModel(lambda messages: "x", name="s"))
+        ledger = BudgetLedger("$1")
+        await call(gateway, ask("1", name), ledger)
+        paced = asyncio.create_task(call(gateway, ask("2", name), ledger))
+        queued = asyncio.create_task(call(gateway, ask("3", name), ledger))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        paced.cancel()
+        queued.cancel()
+        await asyncio.gather(paced, queued, return_exceptions=True)
+        await asyncio.sleep(0)
+        assert gateway._target(name).throttle.slots.used == 0
+        assert ledger.reserved.calls == 0
+        assert ledger.spent.calls == 1  # what was never sent is not booked
 
     asyncio.run(main())
 

@@ -90,6 +90,16 @@ def test_a_server_is_reached_through_it_too(openai_server: OpenAIServer) -> None
     assert fourth.value == "yes"
 
 
+def test_a_server_that_is_not_there_is_a_connection_error() -> None:
+    async def main() -> None:
+        gateway = Gateway(api_base="http://127.0.0.1:9/v1", direct=False, max_retries=0)
+        with pytest.raises(ProviderError) as info:
+            await call(gateway, ask("hi"))
+        assert info.value.kind == "connect"
+
+    run_sync(main())
+
+
 def test_its_import_reads_no_dotenv_and_says_nothing(tmp_path: Any) -> None:
     (tmp_path / ".env").write_text("FROM_DOTENV=1\n")
     code = (

@@ -94,9 +94,12 @@ def test_a_forked_child_has_a_loop_of_its_own() -> None:
         "from rlm_kernel.lm import run_sync\n"
         "async def f(): return 5\n"
         "assert run_sync(f()) == 5\n"
+        "from rlm_kernel.lm import loop\n"
+        "loop._lock.acquire()\n"  # as another thread may hold it at that moment
         "pid = os.fork()\n"
         "if pid == 0:\n"
         "    os._exit(run_sync(f()))\n"
+        "loop._lock.release()\n"
         "assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5\n"
         "assert run_sync(f()) == 5\n"
     )
