@@ -1,9 +1,11 @@
-"""What ``context`` can be: loading it, and describing it to the model."""
+"""What ``context`` can be: loading it, describing it to the model, text that stays in its file."""
 
-from .load import Several, decode, load, load_all, load_path, load_paths, several
+from ._files import decode
+from .load import TEXT_LIMIT, Several, load, load_all, load_path, load_paths, several
 from .loaded import Kind, Loaded, kind_of
+from .text import Text
 
 __all__ = [
-    "Kind", "Loaded", "Several", "decode", "kind_of", "load", "load_all", "load_path",
-    "load_paths", "several",
+    "TEXT_LIMIT", "Kind", "Loaded", "Several", "Text", "decode", "kind_of", "load", "load_all",
+    "load_path", "load_paths", "several",
 ]  # fmt: skip

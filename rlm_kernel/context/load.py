@@ -7,7 +7,6 @@ object is bound as that very object; a ``str`` is always text, never taken for a
 
 from __future__ import annotations
 
-import difflib
 import glob as globs
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ContextError
+from ._files import decode, read_file, read_folder
 from .loaded import Loaded, kind_of
+from .text import Text
 
-MOST_FILES = 100_000
+TEXT_LIMIT = 64 << 20  # bytes; a larger UTF-8 file stays in its file, as Text
 _MAGIC = frozenset("*?[")
+_MARK = "Its first character is a byte order mark (U+FEFF)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +35,17 @@ def several(*values: Any) -> Several:
     return Several(values)
 
 
-def load(value: Any, *, name: str = "context", encoding: str | None = None) -> Loaded:
+def load(
+    value: Any, *, name: str = "context", encoding: str | None = None, limit: int = TEXT_LIMIT
+) -> Loaded:
     """Load one context.
 
     Args:
         value: a text, bytes, list, dict, table, any object (by reference), a ``Path``, or an open
-            file (read from where it stands to its end).
+            file (read from where it stands to its end, and left open; a binary one as UTF-8).
         name: under which it will be bound.
-        encoding: of files; None means UTF-8.
+        encoding: of files and, where given, of bytes; None means UTF-8, and bytes as they are.
+        limit: bytes above which a UTF-8 file isn't read but stays in its file, as ``Text``.
 
     Raises:
         ContextError: it can't be read; one sentence.
@@ -48,15 +53,19 @@ def load(value: Any, *, name: str = "context", encoding: str | None = None) -> L
     if isinstance(value, Loaded):
         return replace(value, name=name)
     if isinstance(value, Path):
-        return load_path(value, name=name, encoding=encoding)
+        return load_path(value, name=name, encoding=encoding, limit=limit)
     if hasattr(value, "read") and hasattr(value, "readable"):
         return _load_file(value, name, encoding)
     if value is None:
         raise ContextError("The context is None: leave it out, or give a value or a path.")
+    if encoding is not None and isinstance(value, bytes | bytearray | memoryview):
+        return _text(name, decode(bytes(value), "The context", encoding), None)
     return Loaded(name, kind_of(value), value)
 
 
-def load_all(value: Any, *, encoding: str | None = None) -> list[Loaded]:
+def load_all(
+    value: Any, *, encoding: str | None = None, limit: int = TEXT_LIMIT
+) -> list[Loaded]:  # fmt: skip
     """Load one context, or those that ``several`` or ``load_paths`` put together.
 
     Returns:
@@ -67,105 +76,67 @@ def load_all(value: Any, *, encoding: str | None = None) -> list[Loaded]:
     elif isinstance(value, list) and value and all(isinstance(v, Loaded) for v in value):
         values = value
     else:
-        return [load(value, encoding=encoding)]
-    if len(values) == 1:
-        return [load(values[0], encoding=encoding)]
-    return [load(v, name=f"context_{i}", encoding=encoding) for i, v in enumerate(values)]
+        values = (value,)
+    if not values:
+        raise ContextError("There is no context in several(): give at least one.")
+    names = ["context"] if len(values) == 1 else [f"context_{i}" for i in range(len(values))]
+    return [
+        load(v, name=name, encoding=encoding, limit=limit)
+        for name, v in zip(names, values, strict=True)
+    ]
 
 
-def load_paths(paths: Iterable[str | Path], *, encoding: str | None = None) -> list[Loaded]:
-    """Load files, globs and folders by name, as the command line and the magic do."""
-    found: list[Path] = []
-    for path in paths:
-        text = str(path)
-        if Path(text).expanduser().exists() or not _MAGIC & set(text):
-            found.append(Path(text).expanduser())
-            continue
-        matches = sorted(globs.glob(str(Path(text).expanduser()), recursive=True))
-        files = [Path(match) for match in matches if Path(match).is_file()]
-        if not files:
-            raise ContextError(f"No file matches {text!r} (from {Path.cwd()}).")
-        found += files
-    return load_all(Several(tuple(found)), encoding=encoding)
+def load_paths(
+    paths: Iterable[str | Path], *, encoding: str | None = None, limit: int = TEXT_LIMIT
+) -> list[Loaded]:
+    """Load files, globs and folders by name, as the command line and the magic do.
+
+    Each path is one context; a glob that matches several files is one too, a dict of path to text.
+
+    Returns:
+        As ``load_all``.
+    """
+    return load_all([load_path(path, encoding=encoding, limit=limit) for path in paths])
 
 
-def load_path(path: Path | str, *, name: str = "context", encoding: str | None = None) -> Loaded:
-    """Load a file as text, or a folder as a dict of its text files."""
-    path = Path(path).expanduser()
-    try:
-        if path.is_dir():
-            return _load_folder(path, name, encoding)
-        if not path.exists():
-            raise ContextError(_missing(path))
-        data = path.read_bytes()
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise ContextError(f"{path} can't be read: {why}.") from error
-    return Loaded(name, "text", decode(data, str(path), encoding), path)
+def load_path(
+    path: Path | str, *, name: str = "context", encoding: str | None = None, limit: int = TEXT_LIMIT
+) -> Loaded:
+    """Load a file as text, or a folder or glob as a dict of path to text.
 
-
-def decode(data: bytes, source: str, encoding: str | None = None) -> str:
-    """Give bytes as text, to the letter.
+    Args:
+        path: ``~`` is the home folder; ``*``, ``?``, ``[…]`` and ``**`` match unless a file of
+            that very name is there.
+        name: under which it will be bound.
+        encoding: of the files; None means UTF-8.
+        limit: bytes above which a UTF-8 file isn't read but stays in its file, as ``Text``.
 
     Raises:
-        ContextError: naming the byte offset and how to pass an encoding.
+        ContextError: it isn't there, isn't text or can't be read.
     """
-    try:
-        return data.decode(encoding or "utf-8")
-    except UnicodeDecodeError as error:
-        guess = _guess(data)
-        hint = f"pass encoding={guess!r} if it is text in that encoding" if guess else (
-            "it looks like a binary file: convert it to text first, or give its bytes"
-        )  # fmt: skip
-        raise ContextError(
-            f"{source} isn't {encoding or 'UTF-8'}: byte {error.start:,} is "
-            f"0x{data[error.start]:02x}; {hint}."
-        ) from None
-    except LookupError:
-        raise ContextError(f"{encoding!r} isn't an encoding that Python knows.") from None
+    path = Path(path).expanduser()
+    if not _exists(path) and _MAGIC & set(str(path)):
+        return _load_glob(path, name, encoding, limit)
+    if path.is_dir():
+        files, note = read_folder(path, encoding, limit)
+        return Loaded(name, "files", files, path, note)
+    return _text(name, read_file(path, encoding, limit), path)
 
 
-def _guess(data: bytes) -> str | None:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "utf-16"
-    sample = data[:65_536]
-    if b"\0" in sample or sum(b < 9 or 13 < b < 32 for b in sample) > len(sample) // 50:
-        return None
-    return "cp1252"
-
-
-def _missing(path: Path) -> str:
-    folder = path.parent
-    if not folder.is_dir():
-        return f"There is no folder {str(folder)!r} (from {Path.cwd()})."
-    near = difflib.get_close_matches(path.name, [p.name for p in folder.iterdir()], 3)
-    hint = " Did you mean " + " or ".join(map(repr, near)) + "?" if near else ""
-    return f"There is no file {str(path)!r} (from {Path.cwd()}).{hint}"
-
-
-def _load_folder(folder: Path, name: str, encoding: str | None) -> Loaded:
-    files: dict[str, str] = {}
-    refused: list[str] = []
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or not path.is_file():
-            continue
-        if len(files) >= MOST_FILES:
-            raise ContextError(f"{folder} holds more than {MOST_FILES:,} files: give a glob.")
-        key = path.relative_to(folder).as_posix()
-        try:
-            files[key] = decode(path.read_bytes(), str(path), encoding)
-        except ContextError:
-            refused.append(key)
-    if refused:
-        names = ", ".join(refused[:3]) + (", …" if len(refused) > 3 else "")
-        raise ContextError(
-            f"{len(refused)} of the files in {folder} aren't text ({names}): give a glob that "
-            f"leaves them out, such as {str(folder / '**' / '*.txt')!r}."
-        )
+def _load_glob(pattern: Path, name: str, encoding: str | None, limit: int) -> Loaded:
+    found = sorted(match for match in globs.glob(str(pattern), recursive=True))
+    files = [Path(match) for match in found if Path(match).is_file()]
     if not files:
-        raise ContextError(f"{folder} holds no files.")
-    return Loaded(name, "files", files, folder)
+        only = ", only folders" if found else ""
+        raise ContextError(f"No file matches {str(pattern)!r} (from {Path.cwd()}){only}.")
+    if len(files) == 1:
+        return _text(name, read_file(files[0], encoding, limit), files[0])
+    texts = {path.as_posix(): read_file(path, encoding, limit) for path in files}
+    return Loaded(name, "files", texts, None, f"The files that match {str(pattern)!r}.")
+
+
+def _text(name: str, text: str | Text, path: Path | None) -> Loaded:
+    return Loaded(name, "text", text, path, _MARK if text[:1] == "\ufeff" else "")
 
 
 def _load_file(file: Any, name: str, encoding: str | None) -> Loaded:
@@ -179,6 +150,17 @@ def _load_file(file: Any, name: str, encoding: str | None) -> Loaded:
         ) from None
     except (OSError, ValueError) as error:
         raise ContextError(f"{source} can't be read: {error}.") from error
-    if isinstance(data, bytes):
-        return Loaded(name, "text", decode(data, source, encoding))
-    return Loaded(name, "text", data)
+    text = decode(data, source, encoding) if isinstance(data, bytes) else data
+    if not isinstance(text, str):
+        raise ContextError(f"{source} gave {type(data).__name__}, neither text nor bytes.")
+    return _text(name, text, None)
+
+
+def _exists(path: Path) -> bool:
+    name = str(path)[:200]
+    if "\0" in str(path):
+        raise ContextError(f"{name!r} can't be a path: it holds a NUL. A text is given as a str.")
+    try:
+        return path.exists()
+    except OSError as error:  # a name too long
+        raise ContextError(f"{name!r} can't be a path: {error.strerror or error}.") from None
