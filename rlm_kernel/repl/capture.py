@@ -25,6 +25,7 @@ from typing import Any, Protocol, TextIO
 
 from .spool import MOST
 
+PIECE = 1 << 20  # characters
 DRAIN = 0.5  # seconds, at most
 FORWARD = 200_000  # characters of one cell that are shown to the person
 _SPAWNS = frozenset({"subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "os.exec"})
@@ -61,8 +62,14 @@ class _Tee(io.TextIOBase):
         if not isinstance(text, str):
             msg = f"write() takes a text (str), not {type(text).__name__}"
             raise TypeError(msg)
-        if self._owner.active:
-            self._owner.put(text, self._original)
+        owner = self._owner
+        if owner.unseen is not None:  # the short way, for the million prints of a flood
+            owner.written += len(text)
+            if owner.written < MOST and len(text) <= PIECE:
+                owner.unseen.write(text)
+                return len(text)
+        if owner.active:
+            owner.put(text, self._original)
         else:
             self._original.write(text)
         return len(text)
@@ -99,9 +106,10 @@ class TeeCapture:
 
     def __init__(self) -> None:
         self.active = False
+        self.written = 0  # characters in the file
+        self.unseen: TextIO | None = None  # the file, once the person has seen enough
         self._lock = threading.RLock()
         self._file: TextIO | None = None
-        self._written = 0
         self._shown = 0
         self._tees: dict[int, _Tee] = {}
         # ipykernel reads the descriptors in a thread for each stream, which calls its ``write``.
@@ -112,7 +120,7 @@ class TeeCapture:
     def begin(self, path: Path) -> None:
         """Replace the streams."""
         self._file = open(path, "w", encoding="utf-8", errors="surrogatepass", newline="")  # noqa: SIM115
-        self._written = self._shown = 0
+        self.written = self._shown = 0
         self._before = (sys.stdout, sys.stderr)
         sys.stdout = self._tee(sys.stdout)
         sys.stderr = self._tee(sys.stderr)
@@ -129,6 +137,7 @@ class TeeCapture:
             if write is not None:
                 stream.write = write
         self.active = False
+        self.unseen = None
         if self._before is not None:
             out, err = self._before
             if isinstance(sys.stdout, _Tee):
@@ -144,18 +153,20 @@ class TeeCapture:
     def write(self, text: str) -> None:
         """Put a text into the file, not before the person."""
         with self._lock:
-            if self._file is not None and self._written < MOST:
-                self._file.write(text)
-                self._written += len(text)
+            if self._file is not None and self.written < MOST:
+                for start in range(0, len(text), PIECE):  # encoding takes as much again
+                    self._file.write(text[start : start + PIECE])
+                self.written += len(text)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """For a while, what is printed is only the person's."""
         active, self.active = self.active, False
+        unseen, self.unseen = self.unseen, None
         try:
             yield
         finally:
-            self.active = active
+            self.active, self.unseen = active, unseen
 
     def put(self, text: str, original: TextIO) -> None:
         """Put a text into the file, and before the person while they haven't seen too much."""
@@ -170,6 +181,7 @@ class TeeCapture:
         except UnicodeEncodeError:  # a terminal that can't show it, or a lone surrogate
             write(shown.encode("ascii", "backslashreplace").decode("ascii"))
         if self._shown >= FORWARD:
+            self.unseen = self._file
             write(
                 f"\n… [the cell printed over {FORWARD:,} characters; the rest isn't shown here, "
                 "show_output(n, start, stop) pages all of it]\n"

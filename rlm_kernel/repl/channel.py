@@ -43,6 +43,7 @@ class Link:
     def __init__(self) -> None:
         self.token = secrets.token_urlsafe(32)
         self.services: Services | None = None
+        self.files: frozenset[str] = frozenset()  # paths that the kernel was given
         self.clock = Clock()
         self.connected = asyncio.Event()
         self.closed = asyncio.Event()
@@ -145,10 +146,10 @@ class Link:
         call = Call(cell=str(cell), line=line if type(line) is int else None, batch=bool(batch))
         method, args = message["method"], message["args"]
         if method in ("llm_query", "rlm_query"):
-            queries = decode_queries(args, parts)
+            queries = decode_queries(args, parts, self.files)
             ask = getattr(self.services, method)
             return [encode_item(v, out, copies=True) for v in await ask(call, queries)]
-        values = decode(args, parts)
+        values = decode(args, parts, files=self.files)
         if method == "ask_human":
             question, choices = values
             answer: Any = await self.services.ask_human(call, question, choices)

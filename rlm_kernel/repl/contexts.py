@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from ..context.text import Text
 
 
 def live_value(loaded: Any) -> Any:
     """Give the value of a loaded context by reference (anything else is the value itself)."""
     return getattr(loaded, "value", loaded)
+
+
+def paths_in(values: Iterable[Any]) -> frozenset[str]:
+    """Give the paths of the texts that stay in their files, in values and in what they hold."""
+    found = set()
+    for value in values:
+        inner: Iterable[Any] = ()
+        if isinstance(value, Mapping):
+            inner = value.values()
+        elif isinstance(value, (list, tuple)):
+            inner = value
+        found |= {str(text.path) for text in (value, *inner) if isinstance(text, Text)}
+    return frozenset(found)

@@ -21,7 +21,7 @@ from typing import Any
 from ..errors import KernelDied, ReplError
 from ..protocol import CellError, CellResult, Limits, Setup, Where
 from ..protocol.events import Author
-from .contexts import live_value
+from .contexts import live_value, paths_in
 from .pool import KernelPool
 from .process import KernelProcess
 from .queries import describe_tool
@@ -177,6 +177,7 @@ class KernelRepl:
         """Bind the names in a kernel."""
         setup, spool = self._opened()
         kernel.link.services = setup.services
+        kernel.link.files = paths_in(map(live_value, setup.contexts.values()))
         parts: list[bytes] = []
         message = {
             "op": "open",

@@ -55,7 +55,7 @@ class Clock:
         with self._lock:
             self._calls -= 1
             if self._calls == 0:
-                self._waited += time.monotonic() - self._since
+                self._waited += max(0.0, (self._ended or time.monotonic()) - self._since)
 
     @property
     def waited(self) -> float:

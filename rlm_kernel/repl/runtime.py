@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import sys
+import warnings
 from asyncio import events as asyncio_events
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -105,6 +106,8 @@ class Runtime:
         self._thread = 0
         self._via, self._problem = "answer", ""
         self._loop: asyncio.AbstractEventLoop | None = None
+        # IPython advises so on SystemExit; whoever reads a cell's output can do neither.
+        warnings.filterwarnings("ignore", "To exit: use", UserWarning)
         self.interrupts = Interrupts(self._calls.halt)
         self._functions: dict[str, Any] = {
             "llm_query": LlmQuery(self),

@@ -6,6 +6,8 @@ Guarantees:
 - text, numbers, containers come out equal and of the same type: lone surrogates, NUL, integers of
   any size, NaN, tuples, sets, dicts with any keys of these kinds;
 - numpy arrays go as ``.npy`` (without objects), tables as Arrow where pyarrow is there;
+- a ``Text``, which stays in its file, goes as its path, and comes back from a kernel only if that
+  is a file the kernel was given (``files``);
 - to a kernel of our own, and only there (``copies=True``), anything else goes as a pickled copy.
 """
 
@@ -16,7 +18,7 @@ import io
 import pickle
 import sys
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -25,6 +27,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from ..context.text import Text
 from ..errors import ReplError
 
 DEEPEST = 60  # containers within containers
@@ -46,7 +49,13 @@ def encode(value: Any, parts: list[bytes], *, copies: bool = False) -> Any:
     return _Encoder(parts, copies).any(value, 0)
 
 
-def decode(data: Any, parts: Sequence[bytes], *, copies: bool = False) -> Any:
+def decode(
+    data: Any,
+    parts: Sequence[bytes],
+    *,
+    copies: bool = False,
+    files: Collection[str] = (),
+) -> Any:
     """Rebuild a value.
 
     Args:
@@ -54,11 +63,13 @@ def decode(data: Any, parts: Sequence[bytes], *, copies: bool = False) -> Any:
         parts: the binary parts of the message.
         copies: whether pickled copies are accepted: True only in a kernel, for what we sent.
 
+        files: paths of which a ``Text`` may be made, besides those that we sent.
+
     Raises:
         ReplError: it isn't what ``encode`` gives.
     """
     try:
-        return _Decoder(parts, copies).any(data, 0)
+        return _Decoder(parts, copies, files).any(data, 0)
     except ReplError:
         raise
     except Exception as error:
@@ -96,6 +107,8 @@ class _Encoder:
         if kind in _TO_TEXT:
             tag, form = _TO_TEXT[kind]
             return {tag: form(value)}
+        if kind is Text:
+            return {"file": self._text(str(value.path))}
         if isinstance(value, Path):
             return {"path": self._text(str(value))}
         return self._library(value)
@@ -147,9 +160,10 @@ class _Encoder:
 
 
 class _Decoder:
-    def __init__(self, parts: Sequence[bytes], copies: bool) -> None:
+    def __init__(self, parts: Sequence[bytes], copies: bool, files: Collection[str]) -> None:
         self._parts = parts
         self._copies = copies
+        self._files = files
 
     def any(self, data: Any, depth: int) -> Any:
         if data is None or isinstance(data, (bool, int, float, str)):
@@ -175,6 +189,11 @@ class _Decoder:
             return bytes(self._parts[body])
         if tag == "path":
             return Path(self.any(body, depth + 1))
+        if tag == "file":
+            path = str(self.any(body, depth + 1))
+            if not self._copies and path not in self._files:
+                raise ValueError(path)
+            return Text(path)
         if tag in ("array", "scalar"):
             import numpy as np
 

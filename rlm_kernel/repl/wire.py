@@ -7,7 +7,7 @@ To the kernel: ``open``, ``execute``, ``reply``, ``history``.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -36,11 +36,11 @@ def encode_queries(queries: Sequence[Query], parts: list[bytes]) -> list[dict[st
     return out
 
 
-def decode_queries(data: Any, parts: Sequence[bytes]) -> list[Query]:
-    """Rebuild queries; raise ``ReplError`` for what isn't one."""
+def decode_queries(data: Any, parts: Sequence[bytes], files: Collection[str] = ()) -> list[Query]:
+    """Rebuild queries, with ``files`` as for ``decode``; raise ``ReplError`` for what isn't one."""
     queries = []
     for item in data:
-        plain = {k: decode(v, parts) for k, v in item.items()}
+        plain = {k: decode(v, parts, files=files) for k, v in item.items()}
         constraint = plain.pop("constraint", None)
         has_context = "context" in plain
         query = Query(

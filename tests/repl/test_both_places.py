@@ -72,7 +72,8 @@ def test_asyncio_run_works_in_a_cell(place):
 def test_exit_ends_nothing(place):
     place.cell("kept = 3")
     assert "goes on" in place.cell("exit()").output.head
-    assert place.cell("import sys; sys.exit(1)").error.name == "SystemExit"
+    r = place.cell("import sys; sys.exit(1)")
+    assert (r.error.name, r.output.head) == ("SystemExit", "")
     assert place.cell("kept").result == "3"
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rlm_kernel.context.text import Text
 from rlm_kernel.errors import ReplError
 from rlm_kernel.protocol import Limits, Setup
 from rlm_kernel.repl import KernelRepl
@@ -39,6 +40,20 @@ def test_other_objects_go_as_a_copy_or_are_refused(inkernel):
     assert inkernel.cell("type(context).__name__").result == "'Generator'"
     with pytest.raises(ReplError, match="can't be copied to the run's own kernel"):
         inkernel.open(contexts={"context": (x for x in [])})
+
+
+def test_a_text_that_stays_in_its_file_crosses_as_its_path(inkernel, tmp_path):
+    path, other = tmp_path / "big.txt", tmp_path / "secret.txt"
+    path.write_bytes(b"line\r\n" * 1000)
+    other.write_text("secret")
+    inkernel.open(contexts={"context": Text(path)})
+    assert inkernel.cell("type(context).__name__, len(context)").result == "('Text', 6000)"
+    child = "rlm_query('q', context=context)[:6]"
+    assert inkernel.cell(child).result == repr("line\r\n")
+    assert isinstance(inkernel.services.queries[-1].context, Text)
+    r = inkernel.cell(f"rlm_query('q', context=type(context)({str(other)!r}))")
+    assert r.status == "error"
+    assert "secret" not in str(r.result)
 
 
 def test_tools_run_in_the_callers_process(inkernel):
