@@ -30,19 +30,18 @@ from ..protocol import (
     Sink,
     Usage,
 )
-from ..protocol.events import CallRetried, CallText
+from ..protocol.events import CallRetried
 from . import structured
 from ._late import late_import
 from ._limits import Throttle
+from ._showing import TextFlow, whole
+from ._sizing import billed, limit_of, size_of
 from .pricing import cost_of
 from .structured import Support
-from .tokens import estimate, estimate_messages, upper_messages
+from .tokens import estimate, estimate_messages
 
 log = logging.getLogger(__name__)
 
-TEXT_EVERY = 0.05  # seconds between pieces shown
-LEAST_OUTPUT = 1024  # tokens of output below which a call isn't worth sending
-UNKNOWN_OUTPUT = 4096  # tokens of output where the window isn't known
 # Of these, more tries seldom help: a server that isn't there, a hang, a reply that isn't one.
 _FEW_TRIES = {"connect": 2, "timeout": 1, "malformed": 3}
 
@@ -89,24 +88,22 @@ class Flight:
         self.ledger = ledger
         self.sink = sink
         self.used = Usage()
-        self.first_token: float | None = None
-        self._pieces: list[str] = []  # of the attempt in flight, as far as it has streamed in
-        self._hidden: list[str] = []  # those of them not yet shown
+        self.flow = TextFlow(node, sink)
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[Reply] = self.loop.create_future()
         self._stream = stream
         self._task: asyncio.Task[None] | None = None
         self._reservation: Any = None
-        self._sent: float | None = None
-        self._tokens = 0  # of the prompt, at most
-        self._flush: asyncio.TimerHandle | None = None
-        self._last_shown = 0.0
+        self._sent: float | None = None  # while a try is out
+        self._began: float | None = None  # when the newest try was sent
         self._attempts = 0
 
     @property
-    def text(self) -> str:
-        """The reply in flight, as far as it has streamed in."""
-        return _whole("".join(self._pieces))
+    def first_token(self) -> float | None:
+        """Seconds from sending to the first piece of text, of the try that is or was in flight."""
+        if self._began is None or self.flow.first is None:
+            return None
+        return self.flow.first - self._began
 
     # -- from outside ----------------------------------------------------------------------
 
@@ -120,7 +117,7 @@ class Flight:
         if task is not None and not task.done():
             task.cancel()
         self._settle_cut()
-        self._stop_showing()
+        self.flow.close()
 
     def cancel(self) -> bool:
         """End the call: whoever waits for it gets ``Cancelled``."""
@@ -141,7 +138,7 @@ class Flight:
         self.sink.emit(
             CallRetried(node=self.node, attempt=self._attempts, error="tried again by hand")
         )
-        self.first_token = None
+        self.flow = TextFlow(self.node, self.sink)
         self.start()
         return True
 
@@ -172,23 +169,27 @@ class Flight:
                 self.done.set_exception(Cancelled(f"{self.node} was cancelled."))
             raise
         except ModelError as error:
-            self._fail(error)
+            self._end(task, error)
         except Exception as error:
             log.exception("%s: an error that isn't the provider's", self.node)
-            self._settle_cut()
+            if self._task is task:
+                self._settle_cut()
             failed = ModelError(f"{self.node} failed: {type(error).__name__}: {error}")
             failed.__cause__ = error
-            self._fail(failed)
+            self._end(task, failed)
         else:
-            if self._task is task and not self.done.done():
-                self.done.set_result(reply)
+            self._end(task, reply)
         finally:
             if self._task is task:
-                self._stop_showing()
+                self.flow.close()
 
-    def _fail(self, error: ModelError) -> None:
-        if not self.done.done():
-            self.done.set_exception(error)
+    def _end(self, task: asyncio.Task[Any] | None, outcome: Reply | ModelError) -> None:
+        if self._task is not task or self.done.done():
+            return  # cancelled, answered or begun again in the meantime: its word counts no more
+        if isinstance(outcome, ModelError):
+            self.done.set_exception(outcome)
+        else:
+            self.done.set_result(outcome)
 
     async def _work(self) -> Reply:
         constraint = self.request.constraint
@@ -265,21 +266,21 @@ class Flight:
     async def _once(self, request: CallRequest) -> Reply:
         """One attempt: reserve, wait for a place, send, settle."""
         info = self.target.info
-        self._pieces, self._hidden = [], []
-        self._tokens = upper_messages(request.messages)
-        output, worth, asked = self._output(request)
-        cost = cost_of(self._tokens, output, 0, info.input_price, info.output_price)
-        least = cost_of(self._tokens, worth, 0, info.input_price, info.output_price)
+        self.flow.restart()
+        size = size_of(request, info, self.target.model, self.policy.max_tokens)
         reservation = await self.ledger.reserve(
-            self._tokens + output, cost, self.target.model, (self._tokens + worth, least)
+            size.prompt + size.output,
+            size.cost,
+            self.target.model,
+            (size.prompt + size.worth, size.least_cost),
         )
         self._reservation = reservation
-        limit = self._limit(request, reservation, output, asked, cost)
+        limit = limit_of(size, request, info, self.ledger, reservation)
         request = replace(request, model=self.target.bare, max_tokens=limit)
         throttle = self.target.throttle
-        await throttle.enter(self._tokens)
+        await throttle.enter(size.prompt)
         try:
-            self._sent = time.monotonic()
+            self._sent = self._began = time.monotonic()
             reply = await self._send(request)
         except ProviderError as error:
             if self._reservation is reservation:
@@ -289,12 +290,12 @@ class Flight:
             throttle.leave()
         if self._reservation is not reservation or self._sent is None:
             raise Cancelled(f"{self.node} was ended by hand.")  # and settled, by ``abandon``
-        usage = self._billed(reply.usage, time.monotonic() - self._sent)
-        throttle.used(self._tokens, usage.tokens)
+        usage = billed(reply.usage, info, time.monotonic() - self._sent)
+        throttle.used(size.prompt, usage.tokens)
         self._settle(usage)
         # ``used``: tries that failed may have been billed, too.
         return Reply(
-            _whole(reply.text), reply.model, self.used, reply.finish, first_token=self.first_token
+            whole(reply.text), reply.model, self.used, reply.finish, first_token=self.first_token
         )
 
     async def _send(self, request: CallRequest) -> Reply:
@@ -304,7 +305,7 @@ class Flight:
             limit = request.timeout if request.timeout is not None else self.policy.call_timeout
         left: float | None = getattr(self.ledger, "seconds_left", _no_limit)()
         soonest = min((x for x in (limit, left) if x is not None), default=None)
-        on_text: OnText | None = self._take_text if self._stream else None
+        on_text: OnText | None = self.flow.take if self._stream else None
         try:
             async with asyncio.timeout(soonest) as timer:
                 return await provider.complete(request, on_text)
@@ -324,48 +325,6 @@ class Flight:
                 retryable=True,
             ) from error
 
-    # -- how much may come back ------------------------------------------------------------
-
-    def _output(self, request: CallRequest) -> tuple[int, int, bool]:
-        """Give the tokens of output to set aside, those that would do, and if it was asked."""
-        info = self.target.info
-        if request.max_tokens is not None:
-            return request.max_tokens, min(request.max_tokens, LEAST_OUTPUT), True
-        output = (
-            self.policy.max_tokens if info.window else min(self.policy.max_tokens, UNKNOWN_OUTPUT)
-        )
-        if info.max_output:
-            output = min(output, info.max_output)
-        if info.window:
-            guess = estimate_messages(request.messages)
-            if guess > info.window * 1.5:
-                raise ProviderError(
-                    f"The prompt is about {guess:,} tokens and the window of {self.target.model} "
-                    f"is {info.window:,}: it was not sent. Split it.",
-                    kind="window",
-                )
-            output = min(output, max(256, info.window - guess * 21 // 20 - 64))
-        return output, min(output, LEAST_OUTPUT), False
-
-    def _limit(
-        self, request: CallRequest, reservation: Any, output: int, asked: bool, cost: float | None
-    ) -> int | None:
-        """Give the max_tokens to send, so that the reply can't pass what was set aside for it."""
-        info = self.target.info
-        budget = getattr(self.ledger, "budget", None)
-        by_tokens = getattr(budget, "tokens", None) is not None
-        if not asked and not cost and not by_tokens and not (info.local and info.window):
-            return None  # nothing depends on it, and the server knows its window better
-        limit = output
-        tokens = getattr(reservation, "tokens", None)
-        if tokens is not None:
-            limit = min(limit, tokens - self._tokens)
-        money = getattr(reservation, "cost", None)
-        if cost and money is not None and money < cost and info.output_price:
-            money -= self._tokens * (info.input_price or 0.0)
-            limit = min(limit, int(money / info.output_price))
-        return max(1, limit)
-
     # -- bills -----------------------------------------------------------------------------
 
     def _settle(self, usage: Usage, whole: bool = True) -> None:
@@ -374,24 +333,10 @@ class Flight:
             self.used = self.used + usage
             self.ledger.settle(reservation, usage, whole)
 
-    def _billed(self, usage: Usage, seconds: float) -> Usage:
-        """Put the price into a bill that doesn't tell it, where it is known."""
-        cost = usage.cost
-        if cost is None:
-            info = self.target.info
-            cost = cost_of(
-                usage.input_tokens, usage.output_tokens, usage.cached_tokens,
-                info.input_price, info.output_price,
-            )  # fmt: skip
-        return Usage(
-            usage.input_tokens, usage.output_tokens, usage.cached_tokens,
-            cost, cost or 0.0, 1, seconds,
-        )  # fmt: skip
-
     def _settle_error(self, error: ProviderError) -> None:
         if error.usage is not None:
             began = time.monotonic() if self._sent is None else self._sent
-            self._settle(self._billed(error.usage, time.monotonic() - began))
+            self._settle(billed(error.usage, self.target.info, time.monotonic() - began))
         elif error.kind == "timeout" or (error.kind == "malformed" and error.status == 200):
             self._settle_cut()
         else:
@@ -406,7 +351,7 @@ class Flight:
             return
         info = self.target.info
         tokens_in = estimate_messages(self.request.messages)
-        tokens_out = estimate(self.text)
+        tokens_out = estimate(self.flow.text)
         cost = cost_of(tokens_in, tokens_out, 0, info.input_price, info.output_price)
         seconds = time.monotonic() - self._sent
         usage = Usage(tokens_in, tokens_out, 0, cost, cost or 0.0, 1, seconds)
@@ -417,34 +362,6 @@ class Flight:
         if reservation is not None:
             self.ledger.release(reservation)
 
-    # -- showing the text as it comes ------------------------------------------------------
-
-    def _take_text(self, piece: str) -> None:
-        if self.done.done() or not piece:
-            return
-        if self.first_token is None and self._sent is not None:
-            self.first_token = time.monotonic() - self._sent
-        self._pieces.append(piece)
-        self._hidden.append(piece)
-        if self._flush is None:
-            wait = self._last_shown + TEXT_EVERY - self.loop.time()
-            if wait <= 0:
-                self._show()
-            else:
-                self._flush = self.loop.call_later(wait, self._show)
-
-    def _show(self) -> None:
-        self._flush = None
-        self._last_shown = self.loop.time()
-        if self._hidden and not self.done.done():
-            piece, self._hidden = "".join(self._hidden), []
-            self.sink.emit(CallText(node=self.node, text=_whole(piece)))
-
-    def _stop_showing(self) -> None:
-        if self._flush is not None:
-            self._flush.cancel()
-            self._flush = None
-
 
 def _no_limit() -> float | None:
     return None
@@ -454,14 +371,3 @@ def _support(target: Target, constraint: Constraint) -> Support:
     ask: Callable[[str, Constraint], Support] | None
     ask = getattr(target.provider, "support", None)
     return "no" if ask is None else ask(target.bare, constraint)
-
-
-def _whole(text: str) -> str:
-    """Replace lone surrogates, which a reply may hold as JSON escapes and no file can."""
-    if text.isascii():
-        return text
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
-    return text

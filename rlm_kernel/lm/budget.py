@@ -138,6 +138,11 @@ class BudgetLedger:
         ]
         return min(left) if left else None
 
+    @property
+    def bounds_tokens(self) -> bool:
+        """Whether a limit of tokens holds, here or further up."""
+        return any(ledger.budget.tokens is not None for ledger in self._chain())
+
     def remaining_text(self) -> str:
         """Say what is left: ``"$0.62, 812 calls left"``."""
         with self._tree.lock:

@@ -396,7 +396,7 @@ def _failed(node: str, error: BaseException, flight: Flight | None, key: str) ->
     return CallEnded(
         node=node,
         status="cancelled" if cancelled else "error",
-        text=flight.text if flight is not None else "",
+        text=flight.flow.text if flight is not None else "",
         key=key,
         usage=usage_to_dict(flight.used if flight is not None else Usage()),
         first_token=flight.first_token if flight is not None else None,

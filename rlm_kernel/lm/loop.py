@@ -13,7 +13,9 @@ each (facts of litellm 1.106; BerriAI/litellm#10126).
 from __future__ import annotations
 
 import asyncio
+import atexit
 import concurrent.futures
+import contextlib
 import os
 import sys
 import threading
@@ -21,6 +23,8 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+_CLOSING = "rlm closing"
 
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
@@ -44,6 +48,7 @@ def engine_loop() -> asyncio.AbstractEventLoop:
             _thread.is_pydev_daemon_thread = True  # type: ignore[attr-defined]
             _thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
             _thread.start()
+            atexit.register(_finish, _loop)
         return _loop
 
 
@@ -107,6 +112,29 @@ def run_sync(coro: Coroutine[Any, Any, T], *, grace: float = 5.0) -> T:
         raise concurrent.futures.CancelledError
     # Not through a concurrent future, which takes a falsy exception, as a ModelError is, for none.
     return task.result()
+
+
+def close_soon(coro: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> None:
+    """Have something closed on its loop, from any thread and from finalizers: never waits.
+
+    What is still closing when the process ends gets a second for it.
+    """
+    if loop.is_running():
+        loop.call_soon_threadsafe(lambda: loop.create_task(coro, name=_CLOSING))
+    else:  # nothing of that loop can be closed any more
+        coro.close()
+
+
+def _finish(loop: asyncio.AbstractEventLoop) -> None:
+    async def wait() -> None:
+        await asyncio.sleep(0)
+        closing = [t for t in asyncio.all_tasks() if t.get_name() == _CLOSING]
+        if closing:
+            await asyncio.wait(closing, timeout=1)
+
+    if loop.is_running() and loop is _loop and not on_engine_loop():
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(wait(), loop).result(2)
 
 
 async def _awaited(coro: Coroutine[Any, Any, T]) -> T:

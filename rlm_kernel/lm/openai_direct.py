@@ -13,6 +13,7 @@ import asyncio
 import json
 import logging
 import re
+import weakref
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from . import pricing, structured
 from ._completion import Completion, StreamReader
 from ._http_errors import clean, from_status, looks_like_html, page_error
 from ._late import late_import
+from .loop import close_soon
 from .structured import Support
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ class OpenAIProvider:
         self._connect = connect_timeout
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._finalizer: weakref.finalize[Any, Any] | None = None
         self._left_out: dict[str, set[str]] = {}
 
     def __repr__(self) -> str:
@@ -258,13 +261,24 @@ class OpenAIProvider:
                 auto_decompress=True,
             )
             self._loop = loop
+            # Collected or at exit without a close(): no connection is left, nothing is printed.
+            self._finalizer = weakref.finalize(self, _let_go, self._session, loop)
         return self._session
 
     async def close(self) -> None:
         """Close the connections."""
         session, self._session = self._session, None
+        if self._finalizer is not None:
+            self._finalizer.detach()
         if session is not None and self._loop is asyncio.get_running_loop():
             await session.close()
+        elif session is not None and self._loop is not None:
+            _let_go(session, self._loop)
+
+
+def _let_go(session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop) -> None:
+    if not session.closed:
+        close_soon(session.close(), loop)
 
 
 async def _capped(answer: aiohttp.ClientResponse, where: str) -> AsyncIterator[bytes]:

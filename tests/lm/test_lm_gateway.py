@@ -161,6 +161,37 @@ def test_retry_begins_a_call_again() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("late", ["error", "reply", "crash"])
+def test_what_a_try_says_after_it_was_given_up_does_not_count(late: str) -> None:
+    class Stubborn(Held):
+        async def complete(self, request: CallRequest, on_text: OnText | None = None) -> Reply:
+            try:
+                return await super().complete(request, on_text)
+            except asyncio.CancelledError:
+                if late == "crash":
+                    raise KeyError("late") from None
+                if late == "error":
+                    raise ProviderError("late", kind="server") from None
+                return Reply("late", "held", bill(10, 10))
+
+    async def main() -> None:
+        model, ledger, sink, gateway = Stubborn(), BudgetLedger("$100"), ListSink(), Gateway()
+        request = ask("hi", gateway.name_of(model))
+        task = asyncio.create_task(call(gateway, request, ledger, sink))
+        await model.arrived(1)
+        assert gateway.retry("call1")
+        await model.arrived(2)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not task.done()
+        model.gates[1].set_result("second")
+        reply = await task
+        assert (reply.text, reply.usage.calls, ledger.spent.calls) == ("second", 2, 2)
+        assert ledger.reserved.calls == 0
+
+    asyncio.run(main())
+
+
 def test_a_call_can_be_answered_by_hand() -> None:
     async def main() -> None:
         model = Held()
@@ -355,6 +386,18 @@ def test_a_known_price_is_set_aside_and_bounds_the_reply(openai_server: OpenAISe
 
     asyncio.run(main())
     assert len(openai_server.requests) == 1
+
+
+def test_a_limit_of_tokens_further_up_bounds_the_reply(openai_server: OpenAIServer) -> None:
+    async def main() -> None:
+        gateway = Gateway(api_base=openai_server.api_base)
+        top = BudgetLedger("unlimited")
+        top.set_budget("2000 tokens")
+        await call(gateway, ask("hi"), BudgetLedger(None, parent=top))
+        assert openai_server.requests[0].json["max_tokens"] < 2000
+        await gateway.close()
+
+    asyncio.run(main())
 
 
 def test_a_failed_try_that_was_billed_is_booked(openai_server: OpenAIServer) -> None:

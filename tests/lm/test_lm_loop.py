@@ -11,6 +11,7 @@ import threading
 import time
 
 import pytest
+from servers import OpenAIServer
 
 from rlm_kernel.errors import Cancelled
 from rlm_kernel.lm import engine_loop, on_engine_loop, run_sync, spawn
@@ -116,3 +117,21 @@ def test_importing_the_room_imports_no_client() -> None:
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_process_that_closes_nothing_ends_without_a_word(openai_server: OpenAIServer) -> None:
+    code = (
+        "import sys, itertools\n"
+        "from rlm_kernel.lm import BudgetLedger, Gateway, run_sync\n"
+        "from rlm_kernel.protocol import CallRequest, Origin\n"
+        "class Sink:\n"
+        "    def new_id(self, kind): return kind\n"
+        "    def emit(self, event): pass\n"
+        "gateway = Gateway(api_base=sys.argv[1])\n"
+        "request = CallRequest(({'role': 'user', 'content': 'hi'},), 'openai/x')\n"
+        "call = gateway.call(request, Origin('r', 't'), BudgetLedger(None), Sink())\n"
+        "print(run_sync(call).text)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, openai_server.api_base],
+                          capture_output=True, text=True, timeout=60)  # fmt: skip
+    assert (done.stdout, done.stderr) == ("ok\n", "")

@@ -1,0 +1,96 @@
+"""How long a reply may become: what to set aside for it, and what to tell the provider."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ProviderError
+from ..protocol import CallRequest, Ledger, ModelInfo, Usage
+from .pricing import cost_of
+from .tokens import estimate_messages, upper_messages
+
+LEAST_OUTPUT = 1024  # tokens of output below which a call isn't worth sending
+UNKNOWN_OUTPUT = 4096  # tokens of output where the window isn't known
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What one try may use; tokens, and US dollars or None where the price is unknown."""
+
+    prompt: int
+    output: int
+    worth: int  # output that would do where no more is left
+    cost: float | None
+    least_cost: float | None
+
+
+def size_of(request: CallRequest, info: ModelInfo, model: str, usual: int) -> Size:
+    """Give the most that a try may use.
+
+    Args:
+        request: what is asked.
+        info: what is known of the model.
+        model: its full name.
+        usual: tokens of output where the request names no number.
+
+    Raises:
+        ProviderError: the prompt is far beyond the window.
+    """
+    prompt = upper_messages(request.messages)
+    output = request.max_tokens
+    if output is None:
+        output = usual if info.window else min(usual, UNKNOWN_OUTPUT)
+        if info.max_output:
+            output = min(output, info.max_output)
+        if info.window:
+            guess = estimate_messages(request.messages)
+            if guess > info.window * 1.5:
+                raise ProviderError(
+                    f"The prompt is about {guess:,} tokens and the window of {model} is "
+                    f"{info.window:,}: it was not sent. Split it.",
+                    kind="window",
+                )
+            output = min(output, max(256, info.window - guess * 21 // 20 - 64))
+    worth = min(output, LEAST_OUTPUT)
+    prices = info.input_price, info.output_price
+    return Size(
+        prompt,
+        output,
+        worth,
+        cost_of(prompt, output, 0, *prices),
+        cost_of(prompt, worth, 0, *prices),
+    )
+
+
+def limit_of(
+    size: Size, request: CallRequest, info: ModelInfo, ledger: Ledger, reservation: Any
+) -> int | None:
+    """Give the max_tokens to send, so that the reply can't pass what was set aside for it."""
+    by_tokens: bool = getattr(ledger, "bounds_tokens", False)
+    asked = request.max_tokens is not None
+    if not asked and not size.cost and not by_tokens and not (info.local and info.window):
+        return None  # nothing depends on it, and the server knows its window better
+    limit = size.output
+    tokens = getattr(reservation, "tokens", None)
+    if tokens is not None:
+        limit = min(limit, tokens - size.prompt)
+    money = getattr(reservation, "cost", None)
+    if size.cost and money is not None and money < size.cost and info.output_price:
+        money -= size.prompt * (info.input_price or 0.0)
+        limit = min(limit, int(money / info.output_price))
+    return max(1, limit)
+
+
+def billed(usage: Usage, info: ModelInfo, seconds: float) -> Usage:
+    """Put the price into the bill of one try that doesn't tell it, where it is known."""
+    cost = usage.cost
+    if cost is None:
+        cost = cost_of(
+            usage.input_tokens, usage.output_tokens, usage.cached_tokens,
+            info.input_price, info.output_price,
+        )  # fmt: skip
+    return Usage(
+        usage.input_tokens, usage.output_tokens, usage.cached_tokens,
+        cost, cost or 0.0, 1, seconds,
+    )  # fmt: skip
