@@ -1,29 +1,40 @@
 """From a model's reply to the code in it, by CommonMark rather than by a regular expression.
 
-Guarantees: never raises; time grows about linearly with the reply; a reply that yields neither
-code nor a final answer has a ``problem`` that says what was wrong.
+Guarantees
+- never raises, whatever the reply; time grows about linearly with it;
+- a reply that yields neither code nor a final answer has a ``problem`` that says what was wrong;
+- code is given to the letter, line ends as ``\\n``: a fence inside a string doesn't cut it;
+- a block that was never closed counts only as the last one, and only if it is whole;
+- a final answer in prose counts only where the reply holds no code.
+
+Where it is wider than CommonMark: HTML and quotes never hide a fence, thinking between tags is left
+out, and a block on one line (```` ```repl x = 1``` ````) is taken where its code is whole.
 """
 
 from __future__ import annotations
 
-import ast
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from markdown_it import MarkdownIt
 
 from . import prompts
+from ._prose import Expression, FinalCall, final_in
+from ._python import compiles, does_something
 
-LABELS = frozenset(("repl", "python", "py", "ipython", "python3", "py3", "ipython3"))
+__all__ = ["LABELS", "Block", "FinalCall", "ParsedReply", "compiles", "parse_reply"]
+
+LABELS = frozenset(("repl", "python", "py", "ipython", "python3", "py3", "ipython3", "pycon"))
 MAX_TRIES = 20  # later fences tried as the end of a block whose code holds a fence itself
 
-_ONE_LINE = re.compile(r"^ {0,3}```(\w+)[ \t]+(\S.*?)```[ \t]*$", re.MULTILINE)
-_FINAL = re.compile(r"(?:^|(?<=\n))[ \t>*_]{0,6}(FINAL_VAR|FINAL)\(")
-_AT_END = re.compile(r"\b(FINAL_VAR|FINAL)\((\"[^\"\n]*\"|'[^'\n]*'|-?[\d.,]+|\w+)\)[\s.*_]*\Z")
-_md = MarkdownIt("commonmark")
+_DATA = frozenset(("text", "txt", "plain", "plaintext", "json", "yaml", "csv", "md", "markdown"))
+_ONE_LINE = re.compile(r"^ {0,3}(`{3,})(\w+)[ \t]+([^`\n]+(?:`[^`\n]+)*)\1[ \t]*$", re.MULTILINE)
+_THINKING = re.compile(r"\s*<(think|thinking)>.*?(?:</\1>|\Z)", re.DOTALL)
+_THOUGHT = re.compile(r"</(?:think|thinking)>[ \t]*(?:\n|\Z)")
+_PROMPT = re.compile(r"^(?:>>>|\.\.\.)(?: |$)")
+
+_md = MarkdownIt("commonmark").disable(["inline", "html_block", "code", "reference"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +46,20 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class FinalCall:
-    """A final answer in prose: a value for ``FINAL``, a variable's name for ``FINAL_VAR``."""
-
-    kind: Literal["FINAL", "FINAL_VAR"]
-    value: object
-
-
-@dataclass(frozen=True, slots=True)
 class ParsedReply:
-    """What a reply holds. ``problem`` is what the model is told where there is nothing to run."""
+    """What a reply holds.
+
+    Args:
+        code_blocks: what can be run, in order.
+        final: a final answer in the prose, where there is no code.
+        problem: what the model is told where there is nothing to run, else None.
+        prose: the reply without its blocks and its thinking.
+    """
 
     code_blocks: tuple[Block, ...] = ()
     final: FinalCall | None = None
     problem: str | None = None
+    prose: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,87 +74,88 @@ class _Fence:
 
 def parse_reply(text: str) -> ParsedReply:
     """Find the code in a reply, else a final answer in its prose, else what is wrong with it."""
-    visible = _without_thinking(text)
+    visible = _without_thinking(text.replace("\r\n", "\n").replace("\r", "\n"))
     if not visible.strip():
         return ParsedReply(problem=prompts.empty_reply())
-    fences = list(_fences(visible))
-    blocks = tuple(
-        Block(f.code.rstrip("\n"), f.label) for f in fences if f.label in LABELS and _usable(f)
-    )
-    if not blocks:
-        blocks = tuple(
+    lines = visible.split("\n")
+    fences = list(_fences(lines))
+    prose = _prose(lines, fences)
+    blocks = (
+        [Block(f.code.rstrip("\n"), f.label) for f in fences if f.label in LABELS and _usable(f)]
+        or [
             Block(f.code.rstrip("\n"))
             for f in fences
-            if not f.label and _usable(f) and _does_something(f.code)
-        )
-    if not blocks:
-        blocks = tuple(
-            Block(code, label.lower())
-            for label, code in _ONE_LINE.findall(visible)
-            if label.lower() in LABELS and compiles(code)
-        )
+            if not f.label and _usable(f) and does_something(f.code)
+        ]
+        or [
+            Block(code.strip(), label.lower())
+            for _, label, code in _ONE_LINE.findall(prose)
+            if label.lower() in LABELS and compiles(code.strip())
+        ]
+    )
     if blocks:
-        return ParsedReply(blocks)
-    final = None if fences else _final(visible)
-    if final is not None:
-        return ParsedReply(final=final)
-    return ParsedReply(problem=_problem(fences))
+        return ParsedReply(tuple(blocks), prose=prose)
+    # what stands in a block of data beside it takes nothing from an answer; broken code does
+    if all(not f.label or f.label in _DATA for f in fences) and not _unfinished(fences):
+        final = final_in(prose)
+        if isinstance(final, Expression):
+            return ParsedReply((Block(final.code),), prose=prose)
+        if final is not None:
+            return ParsedReply(final=final, prose=prose)
+    return ParsedReply(problem=_problem(fences), prose=prose)
 
 
 def _without_thinking(text: str) -> str:
-    """Leave out what stands between think tags; an open one reaches to the end."""
-    if "<think>" not in text:
-        return text.rpartition("</think>")[2] if "</think>" in text else text
-    kept, at = [], 0
-    while (start := text.find("<think>", at)) >= 0:
-        kept.append(text[at:start])
-        end = text.find("</think>", start)
-        if end < 0:
-            return "".join(kept)
-        at = end + len("</think>")
-    return "".join([*kept, text[at:]])
+    """Leave out what a reply begins with between think tags; an open one reaches to the end.
+
+    A closing tag alone ends thinking that began in the prompt. Tags further on are left: they may
+    stand in the code.
+    """
+    at = 0
+    while (match := _THINKING.match(text, at)) is not None:
+        at = match.end()
+    if at == 0 and (thought := _THOUGHT.search(text)) is not None:
+        at = thought.end()
+    return text[at:]
+
+
+def _prose(lines: list[str], fences: list[_Fence]) -> str:
+    kept: list[str] = []
+    at = 0
+    for fence in fences:
+        kept += lines[at : fence.start]
+        at = max(fence.end, at)
+    return "\n".join(kept + lines[at:])
 
 
 def _problem(fences: list[_Fence]) -> str:
-    for fence in fences:
-        if not fence.closed and (fence.label in LABELS or not fence.label):
-            return prompts.unclosed_fence()
+    if _unfinished(fences):
+        return prompts.unclosed_fence()
     for fence in fences:
         if fence.label and fence.label not in LABELS:
             return prompts.unknown_label(fence.label[:20])
     return prompts.no_code()
 
 
+def _unfinished(fences: list[_Fence]) -> bool:
+    return any(not f.closed and (f.label in LABELS or not f.label) for f in fences)
+
+
 def _usable(fence: _Fence) -> bool:
     return bool(fence.code.strip()) and (fence.closed or compiles(fence.code))
-
-
-def _does_something(code: str) -> bool:
-    """Whether unlabelled text is code: it parses, and is more than a word or a value."""
-    if not compiles(code):
-        return False
-    try:
-        body = ast.parse(code).body
-    except (SyntaxError, ValueError):
-        return True  # IPython syntax
-    return any(
-        not isinstance(node, ast.Expr) or any(isinstance(n, ast.Call) for n in ast.walk(node))
-        for node in body
-    )
 
 
 # -- fences ---------------------------------------------------------------------------------
 
 
-def _fences(text: str) -> Iterator[_Fence]:
+def _fences(lines: list[str]) -> Iterator[_Fence]:
     """Give the fenced blocks; one whose code holds a fence line is extended until it parses."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     first, tries = 0, 0
     while first < len(lines):
         for fence in _parsed(lines, first):
             longer = None
-            asked = fence.label in LABELS and fence.closed and tries < MAX_TRIES
-            if asked and not compiles(fence.code):
+            cut = fence.label in LABELS and fence.closed and not compiles(fence.code)
+            if cut and tries < MAX_TRIES:
                 tries += 1
                 longer = _extended(lines, fence)
             yield longer or fence
@@ -162,12 +174,21 @@ def _parsed(lines: list[str], first: int) -> Iterator[_Fence]:
         last = lines[end - 1].strip(" \t>") if end - 1 > start else ""
         closed = len(last) >= len(token.markup) and not last.strip(token.markup[0])
         label = token.info.strip().split(maxsplit=1)[0].lower() if token.info.strip() else ""
-        label = label.strip("{}.")  # {python} and .python, as notebooks write them
-        yield _Fence(label, token.content, closed, start, end, token.markup)
+        label = label.strip("{}.:,")  # {python} and .python, as notebooks write them
+        code = _without_prompts(token.content) if label == "pycon" else token.content
+        yield _Fence(label, code, closed, start, end, token.markup)
+
+
+def _without_prompts(session: str) -> str:
+    """Give what was typed in a session: its lines after ``>>>`` and ``...``."""
+    lines = session.split("\n")
+    if not any(line.startswith(">>>") for line in lines):
+        return session
+    return "".join(_PROMPT.sub("", line) + "\n" for line in lines if _PROMPT.match(line))
 
 
 def _extended(lines: list[str], fence: _Fence) -> _Fence | None:
-    indent = len(lines[fence.start]) - len(lines[fence.start].lstrip())
+    indent = max(lines[fence.start].find(fence.mark), 0)  # also in a list, after its bullet
     tried = 0
     for at in range(fence.end, len(lines)):
         bare = lines[at].strip()
@@ -186,86 +207,3 @@ def _extended(lines: list[str], fence: _Fence) -> _Fence | None:
 def _dedent(line: str, most: int) -> str:
     spaces = len(line) - len(line.lstrip(" "))
     return line[min(most, spaces) :]
-
-
-def compiles(code: str) -> bool:
-    """Tell whether code is a whole cell: Python, or what IPython adds to it."""
-    if _python(code):
-        return True
-    if not re.search(r"^\s*[%!?]|[%!]|\?\s*$", code, re.MULTILINE):
-        return False
-    from IPython.core.inputtransformer2 import TransformerManager
-
-    try:
-        transformed: str = TransformerManager().transform_cell(code)  # type: ignore[no-untyped-call]
-        return _python(transformed)
-    except (SyntaxError, ValueError):
-        return False
-
-
-def _python(code: str) -> bool:
-    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compile(code, "<cell>", "exec", flags, dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
-        return False
-    return True
-
-
-# -- a final answer in prose ------------------------------------------------------------------
-
-
-def _final(text: str) -> FinalCall | None:
-    found: FinalCall | None = None
-    for match in _FINAL.finditer(text):
-        end = _closing(text, match.end())
-        if end is None:
-            break
-        line = text[end + 1 :].partition("\n")[0]
-        if line.strip(" \t*_."):  # "FINAL(answer) once …" is a plan
-            continue
-        found = _call(match[1], text[match.end() : end]) or found
-    at_end = _AT_END.search(text[-2_000:]) if found is None else None
-    if at_end is not None and (at_end[1] == "FINAL_VAR" or not at_end[2].isidentifier()):
-        found = _call(at_end[1], at_end[2])
-    return found
-
-
-def _closing(text: str, start: int) -> int | None:
-    """Give where the parenthesis that opened before ``start`` closes; quotes are passed over."""
-    depth, quote, at = 1, "", start
-    while at < len(text):
-        char = text[at]
-        if quote:
-            if char == "\\":
-                at += 1
-            elif char == quote or char == "\n":  # an apostrophe isn't a quote: a line ends it
-                quote = ""
-        elif char in "\"'" and not (char == "'" and at > start and text[at - 1].isalnum()):
-            quote = char
-        elif char == "(":
-            depth += 1
-        elif char == ")":
-            depth -= 1
-            if depth == 0:
-                return at
-        at += 1
-    return None
-
-
-def _call(kind: str, inside: str) -> FinalCall | None:
-    inside = inside.strip()
-    if not inside:
-        return None
-    try:
-        value: object = ast.literal_eval(inside)
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        value = inside
-    if kind == "FINAL_VAR":
-        name = str(value).strip()
-        return FinalCall("FINAL_VAR", name)
-    if isinstance(value, str) and value is inside and inside.isidentifier():
-        return FinalCall("FINAL_VAR", inside)
-    return FinalCall("FINAL", value)
