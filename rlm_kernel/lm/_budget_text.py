@@ -1,4 +1,4 @@
-"""Budgets as people write them: ``"$2, 500 calls, 10 min"``."""
+"""Budgets as people write them, ``"$2, 500 calls, 10 min"``, and what is said about them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import ConfigError
-from ..protocol import Budget
+from ..protocol import Budget, Usage
 
 _NUMBER = r"(?P<number>\d+(?:\.\d*)?|\.\d+)\s*(?P<scale>[kKmM](?![a-zA-Z]))?"
 _MONEY = re.compile(
@@ -102,3 +102,51 @@ def budget_text(budget: Budget) -> str:
     if budget.seconds is not None:
         parts.append(f"{budget.seconds:g} s")
     return ", ".join(parts) or "no limit"
+
+
+def left_text(budget: Budget, used: Usage, seconds: float) -> str:
+    """Say what is left of each limit; empty where there is none."""
+    parts = []
+    if budget.money is not None:
+        unsure = " at most" if used.cost is None else ""
+        parts.append(f"{money_text(max(0.0, budget.money - used.known_cost))}{unsure}")
+    if budget.tokens is not None:
+        parts.append(f"{max(0, budget.tokens - used.tokens):,} tokens")
+    if budget.calls is not None:
+        parts.append(f"{max(0, budget.calls - used.calls):,} calls")
+    if budget.seconds is not None:
+        parts.append(f"{max(0.0, budget.seconds - seconds):.0f} s")
+    return ", ".join(parts)
+
+
+def refusal_text(budget: Budget, used: Usage, seconds: float, what: str, need: float) -> str:
+    """Say which limit doesn't cover a call.
+
+    Args:
+        budget, used, seconds: the limits, and what is used of them.
+        what: ``"money"``, ``"tokens"``, ``"calls"`` or ``"seconds"``.
+        need: the most that the call would use, in dollars or tokens.
+    """
+    about = ""
+    if what == "money":
+        limit, spent = money_text(budget.money or 0.0), money_text(used.known_cost)
+        about = f", up to {money_text(need)} needed" if need else ""
+    elif what == "tokens":
+        limit, spent = f"{budget.tokens:,} tokens", f"{used.tokens:,}"
+        about = f", up to {need:,.0f} needed"
+    elif what == "calls":
+        limit, spent = f"{budget.calls:,} calls", f"{used.calls:,}"
+    else:
+        limit, spent = f"{budget.seconds:g} s", f"{seconds:.0f} s"
+    return (
+        f"The budget of {limit} doesn't cover this call ({spent} used{about}): it was not "
+        "sent. Replies already paid for are kept; set a larger budget to go on."
+    )
+
+
+def unpriced_text(model: str) -> str:
+    """Say that money can't be enforced for a model."""
+    return (
+        f"The price of {model or 'this model'} is unknown and its bills don't tell it: the "
+        "money budget can't hold for it; limits on calls, tokens and time do."
+    )

@@ -24,7 +24,13 @@ from typing import Any
 
 from ..errors import BudgetExceeded
 from ..protocol import Budget, Usage
-from ._budget_text import budget_text, money_text, parse_budget
+from ._budget_text import (
+    budget_text,
+    left_text,
+    parse_budget,
+    refusal_text,
+    unpriced_text,
+)
 
 __all__ = ["BudgetLedger", "Reservation", "budget_text", "parse_budget"]
 
@@ -146,20 +152,10 @@ class BudgetLedger:
     def remaining_text(self) -> str:
         """Say what is left: ``"$0.62, 812 calls left"``."""
         with self._tree.lock:
-            b, used = self.budget, self._spent
-            parts = []
-            if b.money is not None:
-                unsure = " at most" if used.cost is None else ""
-                parts.append(f"{money_text(max(0.0, b.money - used.known_cost))}{unsure}")
-            if b.tokens is not None:
-                parts.append(f"{max(0, b.tokens - used.tokens):,} tokens")
-            if b.calls is not None:
-                parts.append(f"{max(0, b.calls - used.calls):,} calls")
-            if b.seconds is not None:
-                parts.append(f"{max(0.0, b.seconds - self.seconds):.0f} s")
-            if not parts and self.parent is not None:
+            left = left_text(self.budget, self._spent, self.seconds)
+            if not left and self.parent is not None:
                 return self.parent.remaining_text()
-            return ", ".join(parts) + " left" if parts else "no limit"
+            return f"{left} left" if left else "no limit"
 
     # -- changing it -----------------------------------------------------------------------
 
@@ -428,30 +424,13 @@ class BudgetLedger:
         return True, "", False
 
     def _why(self, what: str, need: float = 0.0) -> str:
-        b, used = self.budget, self._spent
-        if what == "money":
-            limit, spent = money_text(b.money or 0.0), money_text(used.known_cost)
-            about = f", up to {money_text(need)} needed" if need else ""
-        elif what == "tokens":
-            limit, spent = f"{b.tokens:,} tokens", f"{used.tokens:,}"
-            about = f", up to {need:,.0f} needed"
-        elif what == "calls":
-            limit, spent, about = f"{b.calls:,} calls", f"{used.calls:,}", ""
-        else:
-            limit, spent, about = f"{b.seconds:g} s", f"{self.seconds:.0f} s", ""
-        return (
-            f"The budget of {limit} doesn't cover this call ({spent} used{about}): it was not "
-            "sent. Replies already paid for are kept; set a larger budget to go on."
-        )
+        return refusal_text(self.budget, self._spent, self.seconds, what, need)
 
     def _unpriced(self, model: str) -> str:
         if model in self._tree.told or all(x.budget.money is None for x in self._chain()):
             return ""
         self._tree.told.add(model)
-        return (
-            f"The price of {model or 'this model'} is unknown and its bills don't tell it: the "
-            "money budget can't hold for it; limits on calls, tokens and time do."
-        )
+        return unpriced_text(model)
 
     def _say(self, note: str) -> None:
         for ledger in self._chain():
