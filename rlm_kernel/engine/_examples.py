@@ -47,18 +47,33 @@ FINAL(value)
 ```"""
 
 _COUNT = """\
-Question: How many entries of May 2021 say that Lena saw fog? (a line is \
-`May 02, 2021;Lena;fog;7`)
+Question: How many entries of May 2021 say that Lena saw fog? (lines are \
+`2021-05-02;name: Lena;fog;7`, fields parted by ';')
 ```repl
-import re
-hits = [line for line in context.splitlines()
-        if re.search(r"May \\d+, 2021", line)
-        and re.search(r"\\bLena\\b", line) and re.search(r"\\bfog\\b", line)]
+rows = [line.split(";") for line in context.splitlines()]
+hits = [row for row in rows
+        if row[0].startswith("2021-05") and row[1] == "name: Lena" and row[2] == "fog"]
 count = len(hits)
 print(count, hits[:3])
 ```
 Output of cell 1:
-14 ['May 02, 2021;Lena;fog;7', 'May 03, 2021;Lena;fog;2', 'May 09, 2021;Lena;fog;5']
+14 [['2021-05-02', 'name: Lena', 'fog', '7'], ['2021-05-03', 'name: Lena', 'fog', '2']]
+```repl
+FINAL(count)
+```"""
+
+_COUNT_PROSE = """\
+Question: How many entries of May 2021 say that Lena saw fog? (lines are \
+`<02 May 2021> Lena: fog, 7`, without fields)
+```repl
+import re
+hits = [line for line in context.splitlines()
+        if re.search(r"\\d+ May 2021", line) and "> Lena:" in line and ": fog," in line]
+count = len(hits)
+print(count, hits[:3])
+```
+Output of cell 1:
+14 ['<02 May 2021> Lena: fog, 7', '<03 May 2021> Lena: fog, 2', '<09 May 2021> Lena: fog, 5']
 ```repl
 FINAL(count)
 ```"""
@@ -109,7 +124,7 @@ FINAL(reply)
 
 _BY_KIND: dict[Kind, tuple[str, ...]] = {
     "find": (_FIND,),
-    "count": (_COUNT,),
+    "count": (_COUNT_PROSE, _COUNT),
     "extreme": (_EXTREME,),
     "aggregate": (_AGGREGATE,),
     "else": (_FIND, _ELSE),

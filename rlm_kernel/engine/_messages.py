@@ -31,12 +31,17 @@ def observation(cell: int, body: str, variables: Sequence[str] = ()) -> str:
     return text + ("\nNew variables: " + ", ".join(variables) if variables else "")
 
 
-def next_step() -> str:
-    """Give the line that a small model gets after an output that isn't an answer yet."""
-    return (
-        "Does this output answer the question? If yes, submit it now: a cell with FINAL(...) and "
-        "nothing computed anew. If it is empty or 0, the pattern doesn't fit: try another one."
-    )
+def next_step(output: str) -> str:
+    """Give the line that a small model gets after an output without a submitted answer."""
+    shown = output.strip()
+    if not shown:
+        return "Print what you computed, with some lines as evidence."
+    if shown.split()[0] in ("0", "0.0", "[]", "None"):
+        return (
+            "Nothing was found: the pattern doesn't fit the way lines are written. Look at the "
+            "lines in the probe and copy their spelling."
+        )
+    return "If the answer is in this output, submit it: a cell with only FINAL(...)."
 
 
 def no_output() -> str:

@@ -235,7 +235,8 @@ You answer a question about a long text. You can't see the text: it is the Pytho
 ```
 You then see what it printed. Rules:
 - Search and count with Python (`re`, `in`, `sum`, `splitlines`), over the whole `context`.
-- Take names, dates and spelling from the lines that you were shown, not from memory.
+- Take names, dates and spelling from the lines that you were shown, not from memory; compare \
+whole fields, or a name with the marks around it, so that `u1` doesn't match `u12`.
 - First cell: compute, keep the result in a variable, print it with some evidence. No FINAL.
 - When the output shows that it is right: `FINAL(variable)`. If it is 0, empty or an error: \
 try another pattern."""
