@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ..evals.tasks import demo_task
+from ..evals.demo import demo_task
 from ..log import money_text
 from . import NO_ANSWER, exit_code
 from .progress import watch

@@ -9,11 +9,12 @@ well; what ends without one is ``partial`` (a draft or a forced closing turn) or
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import AnswerError, BudgetExceeded, Cancelled, ModelError
+from ..errors import AnswerError, BudgetExceeded, Cancelled, ModelError, ReplError
 from ..lm.tokens import upper_messages
 from ..protocol import (
     AnswerState,
@@ -90,6 +91,7 @@ class Driver:
         self._repeats = 0  # how often in a row the same cell was proposed again
         self._seen: list[str] = []  # the outputs so far, for a small model's answer to stand in
         self._doubted: list[prompts.Refusal] = []
+        self._shown_last = ""
         self._small = self.settings.style == "small"
         self._human: list[str] = []
         window = run.gateway.info(self.settings.model).window
@@ -107,32 +109,43 @@ class Driver:
         silent = 0
         for number in range(1, self.settings.max_turns + 1):
             await self.gate.boundary()
-            turn = self.run.log.new_id("turn")
-            self.run.emit(TurnStarted(node=turn, parent=self.run.node, number=number,
-                                      of=self.settings.max_turns))  # fmt: skip
-            self._tell_of_person()
-            reply = await self._ask(turn, "root")
-            if isinstance(reply, Outcome):
-                self.run.emit(TurnEnded(node=turn, status="error", observation=reply.reason))
-                return reply
-            parsed = parse_reply(reply.text)
-            self._say("assistant", reply.text or "(empty)")
-            blocks = _blocks(parsed)
-            silent = 0 if blocks else silent + 1
-            told, outcome = await self._turn(turn, number, parsed, blocks)
-            self.run.emit(TurnEnded(node=turn, status="ok" if blocks else "error",
-                                    observation=told))  # fmt: skip
-            if outcome is not None:
-                return outcome
-            header = prompts.turn_header(number + 1, self.settings.max_turns)
-            if self._small and blocks:
-                header += " " + prompts.next_step()
-            ended = number == self.settings.max_turns
-            self._say("user", told if ended else f"{told}\n\n{header}")
-            if silent >= NO_CODE_LIMIT:
-                why = f"{NO_CODE_LIMIT} replies in a row held no code to run"
-                return await self.close(why, unseen=True)
+            with self._turn_node(number) as turn:
+                self._tell_of_person()
+                reply = await self._ask(turn, "root")
+                if isinstance(reply, Outcome):
+                    self.run.emit(TurnEnded(node=turn, status="error", observation=reply.reason))
+                    return reply
+                parsed = parse_reply(reply.text)
+                self._say("assistant", reply.text or "(empty)")
+                blocks = _blocks(parsed)
+                silent = 0 if blocks else silent + 1
+                told, outcome = await self._turn(turn, number, parsed, blocks)
+                self.run.emit(TurnEnded(node=turn, status="ok" if blocks else "error",
+                                        observation=told))  # fmt: skip
+                if outcome is not None:
+                    return outcome
+                header = prompts.turn_header(number + 1, self.settings.max_turns)
+                if self._small and blocks:
+                    header += " " + prompts.next_step(self._shown_last)
+                ended = number == self.settings.max_turns
+                self._say("user", told if ended else f"{told}\n\n{header}")
+                if silent >= NO_CODE_LIMIT:
+                    why = f"{NO_CODE_LIMIT} replies in a row held no code to run"
+                    return await self.close(why, unseen=True)
         return await self.close(f"The {self.settings.max_turns} turns are used up.")
+
+    @contextmanager
+    def _turn_node(self, number: int) -> Iterator[str]:
+        """The node of a turn; whatever ends the run in it also ends the node."""
+        turn = self.run.log.new_id("turn")
+        self.run.emit(TurnStarted(node=turn, parent=self.run.node, number=number,
+                                  of=self.settings.max_turns))  # fmt: skip
+        try:
+            yield turn
+        except BaseException as error:
+            stopped = isinstance(error, asyncio.CancelledError)
+            self.run.emit(TurnEnded(node=turn, status="cancelled" if stopped else "error"))
+            raise
 
     def _say(self, role: Literal["user", "assistant"], content: str) -> None:
         self.messages.append({"role": role, "content": content})
@@ -161,8 +174,7 @@ class Driver:
         cell = self.run.log.new_id("cell")
         proposal = Proposal(cell, code, self.cells + 1, number)
         self.run.emit(CellProposed(node=cell, parent=turn, code=code, number=proposal.number))
-        asks = self.run.mode.asks(Proposed(code, number, self.settings.depth))
-        decision = await self._decide(proposal, asks)
+        decision = await self._decide(proposal, Proposed(code, number, self.settings.depth))
         edited = decision.code if decision.kind == "edit" else None
         self.run.emit(CellDecided(node=cell, decision=decision.kind, by=decision.by, code=edited,
                                   reason=decision.reason, text=decision.text))  # fmt: skip
@@ -183,24 +195,38 @@ class Driver:
         self._last_code = ran.strip()
         refusal, outcome = self._answer(cell, ran, result)
         self._seen.append(text)
+        self._shown_last = f"{result.output.head}{result.output.tail}{result.result or ''}"
         self.looked = self.looked or "context" in ran
         if refusal:
             text += "\n" + refusal
         return text, outcome, result.status == "ok" and not refusal
 
-    async def _decide(self, proposal: Proposal, asks: bool) -> Decision:
-        if asks and not self.settings.attended and self.settings.headless != "error":
+    async def _decide(self, proposal: Proposal, proposed: Proposed) -> Decision:
+        asked = self.run.mode.asks(proposed)
+        if asked and not self.settings.attended and self.settings.headless != "error":
             if self.settings.headless == "approve":
                 return Decision("approve", "headless")
             return Decision("reject", "headless", reason="nobody is there to approve it")
-        return await self.gate.decide(proposal, asks)
+        try:
+            return await self.gate.decide(proposal, lambda: self.run.mode.asks(proposed))
+        except asyncio.CancelledError:
+            self.run.emit(CellDecided(node=proposal.id, decision="reject", by="stop",
+                                      reason="the run was stopped"))  # fmt: skip
+            raise
 
     async def run_cell(self, cell: str, code: str) -> CellResult:
         """Run a decided cell and log what came of it."""
         self.cells += 1
         self.run.phase_is("running")
         self.run.emit(CellStarted(node=cell, where=self.settings.where))
-        result = await self.run.repl.execute(cell, code, limits=self._limits())
+        try:
+            result = await self.run.repl.execute(cell, code, limits=self._limits())
+        except asyncio.CancelledError:
+            self.run.emit(CellEnded(node=cell, status="interrupted", note="The run was stopped."))
+            raise
+        except ReplError as error:
+            self.run.emit(CellEnded(node=cell, status="died", error=str(error)))
+            raise
         self.run.emit(cell_ended(cell, result))
         if not result.answer.empty and not result.answer.problem:
             self.draft = _Draft(result.answer.content, result.answer.text)
