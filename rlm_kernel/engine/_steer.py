@@ -14,7 +14,7 @@ from ..errors import ConfigError
 from ..protocol import Ack, Command
 from ..protocol import control as c
 from ..protocol.events import BudgetChanged, ModeChanged, Phase
-from .gate import Decision
+from .gate import TAKEN, Decision
 from .modes import parse_mode
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def _do(run: Run, command: Command) -> str:
         case c.Pause():
             run.gate.paused = True
             run.gate.reason = "Paused by you; resume goes on from here."
+            if run.phase == "proposed":
+                run.phase_is("paused", run.gate.reason)
         case c.Resume():
             return _resume(run)
         case c.Step():
@@ -57,6 +59,8 @@ def _do(run: Run, command: Command) -> str:
             return _answer(run, command)
         case c.TakeOver():
             run.gate.taken = True
+            if run.status == "waiting":
+                run.phase_is("taken over", TAKEN)
         case c.HandBack():
             if not run.gate.taken:
                 return "Nothing to hand back: nobody has taken over."
@@ -66,8 +70,9 @@ def _do(run: Run, command: Command) -> str:
                 run.gate.handed_back = command.note
         case c.SetMode():
             run.mode = parse_mode(command.mode)
+            run.gate.stepped = False
             run.emit(ModeChanged(node=run.node, mode=run.mode.text, by=command.client))
-            if run.gate.pending is not None and run.mode.text == "auto" and not run.gate.paused:
+            if run.phase == "proposed" and run.mode.text == "auto":
                 run.gate.take(Decision("approve", command.client))
                 _go_on(run)
         case c.SetBudget():
@@ -117,7 +122,7 @@ def _resume(run: Run) -> str:
         run.gate.handed_back = run.gate.handed_back or ""
     elif not run.gate.paused:
         return "The run isn't paused."
-    run.gate.paused = False
+    run.gate.paused = run.gate.stepped = False
     _go_on(run)
     run.gate.poke()
     return ""
@@ -140,6 +145,7 @@ def _stop(run: Run, reason: str) -> None:
     if run._stopped:
         return
     run._stopped = True
+    _go_on(run)
     run.reason = reason
     for child in list(run.children.values()):
         _stop(child, reason)

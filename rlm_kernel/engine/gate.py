@@ -50,7 +50,8 @@ class Gate:
         self._changed = asyncio.Event()
         self.paused = False
         self.taken = False
-        self.stepping = False
+        self.stepping = False  # the next proposal waits, whatever the mode says
+        self.stepped = False  # the pending one does
         self.reason = ""
         self.pending: Proposal | None = None
         self.decision: Decision | None = None
@@ -74,19 +75,18 @@ class Gate:
             await self._wait()
         self.reason = ""
 
-    async def decide(self, proposal: Proposal, asks: bool) -> Decision:
+    async def decide(self, proposal: Proposal, asks: Callable[[], bool]) -> Decision:
         """Wait for the decision on a proposal, where one is needed.
 
         Args:
             proposal: the cell.
-            asks: whether the mode asks a person for it.
+            asks: whether the mode asks a person for it; looked at again whenever the run goes on.
 
         Returns:
             The decision: ``approve`` by ``auto`` where nobody had to be asked.
         """
         self.pending, self.decision = proposal, None
-        ask = asks or self.stepping
-        self.stepping = False
+        self.stepped, self.stepping = self.stepping, False
         try:
             while self.decision is None:
                 if self.taken:
@@ -95,7 +95,7 @@ class Gate:
                     return Decision("reject", "human", reason="a person took over")
                 elif self.paused:
                     self._phase("paused", self.reason or "Paused before this cell.")
-                elif ask:
+                elif self.stepped or asks():
                     self._phase("proposed", "This cell waits for your decision.")
                 else:
                     return Decision("approve")

@@ -119,7 +119,7 @@ class Run(Steering):
             gateway, ledger, log, run=self.node, sub_model=settings.sub_model,
             depth=settings.depth, child=self._child if allowed else None,
             no_child=f"rlm_query became llm_query: max_depth={settings.max_depth} is reached",
-            ask=ask, tools=settings.tools,
+            ask=ask, attended=settings.attended, tools=settings.tools,
         )  # fmt: skip
         config = {"max_turns": settings.max_turns, "max_depth": settings.max_depth,
                   "budget": ledger.remaining_text()}  # fmt: skip
@@ -312,6 +312,7 @@ class Run(Steering):
                 pass  # what is left of it ends with the process
             except Exception as error:
                 self._report(error)
+        await self.services.end()  # nothing of a run outlives it
         self._seconds = time.monotonic() - self._started
         self.reason = self._outcome.reason
         self.emit(RunEnded(

@@ -8,12 +8,13 @@ batch) that made it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ..errors import Cancelled, ModelError, RLMError
 from ..protocol import Call, CallRequest, GatewayClient, Ledger, Message, Origin, Query, Sink
-from ..protocol.events import BatchEnded, BatchStarted, CallEnded, CallStarted
+from ..protocol.events import BatchEnded, BatchStarted, CallEnded, CallStarted, CallStatus
 from .settings import Asker
 
 Child = Callable[[Call, str, int | None, Query], Awaitable[Any]]
@@ -30,6 +31,7 @@ class CodeServices:
         child: runs a child; None where the depth doesn't allow one.
         no_child: what the node of a call says that stands for a child.
         ask: asks a person at the keyboard; None where there is none.
+        attended: whether somebody answers through Control, also without a keyboard.
         tools: the person's functions.
     """
 
@@ -45,57 +47,74 @@ class CodeServices:
         child: Child | None = None,
         no_child: str = "",
         ask: Asker | None = None,
+        attended: bool = False,
         tools: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
         self.gateway, self.ledger, self.sink = gateway, ledger, sink
         self.run, self.sub_model, self.depth = run, sub_model, depth
         self._child, self._no_child, self._ask = child, no_child, ask
+        self._attended = attended
         self._tools = dict(tools or {})
+        self._flying: set[asyncio.Task[Any]] = set()
         self.questions: dict[str, asyncio.Future[str]] = {}
         self.children: dict[str, set[asyncio.Task[Any]]] = {}
 
     async def llm_query(self, call: Call, queries: Sequence[Query]) -> list[Any]:
         """Make one completion per query, all at once."""
-        return await self._all(call, queries, "llm", self._complete)
+        with self._in_flight():
+            return await self._all(call, queries, "llm", self._complete)
 
     async def rlm_query(self, call: Call, queries: Sequence[Query]) -> list[Any]:
         """Run one child per query, all at once; a plain call where no child is allowed."""
-        if self._child is None:
-            return await self._all(call, queries, "llm", self._stand_in)
-        return await self._all(call, queries, "rlm", self._child)
+        with self._in_flight():
+            if self._child is None:
+                return await self._all(call, queries, "llm", self._stand_in)
+            return await self._all(call, queries, "rlm", self._child)
 
     async def ask_human(self, call: Call, question: str, choices: Sequence[str] | None) -> str:
         """Ask a person: the keyboard, or whoever answers the node through Control."""
+        with self._in_flight():
+            return await self._asked(call, question, choices)
+
+    async def _asked(self, call: Call, question: str, choices: Sequence[str] | None) -> str:
         node = self.sink.new_id("call")
         shown = question + ("\n" + "\n".join(f"- {c}" for c in choices) if choices else "")
         self.sink.emit(CallStarted(node=node, parent=call.cell or self.run, role="human",
                                    model="human", prompt=shown, line=call.line))  # fmt: skip
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.questions[node] = future
-        keyboard: asyncio.Task[str] | None = None
-        text, error = "", "the question was cancelled"
+        waiting: list[asyncio.Future[str]] = [future]
+        text, error = "", "The question was cancelled."
+        status: CallStatus = "cancelled"
         try:
-            if self._ask is None:
+            if self._ask is not None:
+                options = list(choices) if choices else None
+                waiting.append(asyncio.ensure_future(
+                    asyncio.to_thread(self._ask, question, options)
+                ))  # fmt: skip
+            elif not self._attended:
                 raise ModelError(
                     "ask_human: nobody is there to answer; go on with what the data says."
                 )
-            keyboard = asyncio.ensure_future(
-                asyncio.to_thread(self._ask, question, list(choices) if choices else None)
-            )
-            waiting: list[asyncio.Future[str]] = [future, keyboard]
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if future.cancelled():
+                raise Cancelled(error)
             text = next(iter(done)).result()
-            error = ""
+            status, error = "ok", ""
             return text
-        except ModelError as failed:
-            error = str(failed)
+        except Cancelled:
             raise
+        except Exception as failed:
+            status, error = "error", str(failed) or type(failed).__name__
+            if isinstance(failed, ModelError):
+                raise
+            raise ModelError(f"ask_human: the person could not be asked ({error}).") from failed
         finally:
             self.questions.pop(node, None)
-            if keyboard is not None:
-                keyboard.cancel()
-            self.sink.emit(CallEnded(node=node, status="error" if error else "ok", text=text,
-                                     model="human", error=error))  # fmt: skip
+            for each in waiting:
+                each.cancel()
+            self.sink.emit(CallEnded(node=node, status=status, text=text, model="human",
+                                     error=error))  # fmt: skip
 
     async def tool(
         self, call: Call, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -104,9 +123,28 @@ class CodeServices:
         function = self._tools.get(name)
         if function is None:
             raise RLMError(f"There is no tool named {name!r}.")
-        if asyncio.iscoroutinefunction(function):
-            return await function(*args, **kwargs)
-        return await asyncio.to_thread(function, *args, **kwargs)
+        with self._in_flight():
+            if asyncio.iscoroutinefunction(function):
+                return await function(*args, **kwargs)
+            return await asyncio.to_thread(function, *args, **kwargs)
+
+    async def end(self) -> None:
+        """Cancel what is in flight and wait until it is over."""
+        tasks = set(self._flying)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=10)
+
+    @contextmanager
+    def _in_flight(self) -> Iterator[None]:
+        task = asyncio.current_task()
+        assert task is not None
+        self._flying.add(task)
+        try:
+            yield
+        finally:
+            self._flying.discard(task)
 
     # -- how several are made at once -------------------------------------------------------
 
@@ -130,6 +168,8 @@ class CodeServices:
             del self.children[batch]
             for task in tasks:
                 task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)  # a batch ends after its items
             items = [_item(task) for task in tasks]
             failed = sum(isinstance(item, ModelError) for item in items)
             self.sink.emit(BatchEnded(node=batch, ok=len(items) - failed, failed=failed))

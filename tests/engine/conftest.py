@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -14,12 +15,12 @@ from traitlets.config import Config
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from policies import Shape  # noqa: E402 (its folder must be on the path first)
-from servers import Fault, OpenAIServer, Say  # noqa: E402
+from policies import Shape
+from servers import Fault, OpenAIServer, Say
 
-from rlm_kernel.engine import RLM, Run  # noqa: E402
-from rlm_kernel.lm import ScriptedModel  # noqa: E402
-from rlm_kernel.repl import ShellRepl, shell_runtime  # noqa: E402
+from rlm_kernel.engine import RLM, Run
+from rlm_kernel.lm import ScriptedModel
+from rlm_kernel.repl import ShellRepl, shell_runtime
 
 FAST = Config({"Gateway": {"retry_base": 0.001, "call_timeout": 20.0}})
 
@@ -35,6 +36,7 @@ def shell() -> InteractiveShell:
     """A person's shell, without the files of one."""
     config = Config({"HistoryManager": {"enabled": False}})
     made = InteractiveShell(config=config)
+    atexit.unregister(made.atexit_operations)  # collects garbage, once for each shell
     made.display_pub.publish = lambda *_, **__: None  # type: ignore[method-assign]
     return made
 

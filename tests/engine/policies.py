@@ -7,13 +7,17 @@ about it. ``root`` reads the newest observation and writes the next cell; ``sub`
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
+
+from rlm_kernel.lm import ScriptedModel
 
 Messages = Sequence[Any]
 Model = Callable[[Messages], Any]
@@ -82,9 +86,9 @@ def without_detours(messages: Messages) -> list[Any]:
     return left
 
 
-# -- S-NIAH: one needle --------------------------------------------------------------------------
+# -- S-NIAH: one needle ---------------------------------------------------------------------------
 
-_WORDS = "river stone window market signal winter garden letter engine harbour".split()
+_WORDS = ["river", "stone", "window", "market", "signal", "winter", "garden", "letter", "harbour"]
 
 
 def needle() -> Shape:
@@ -120,7 +124,7 @@ def _nobody(messages: Messages) -> str:
     raise AssertionError("this shape needs no sub-model")
 
 
-# -- OOLONG: label every line, then count ----------------------------------------------------------
+# -- OOLONG: label every line, then count ---------------------------------------------------------
 
 _KINDS = {
     "insult": ["you are a fool", "what a useless clown", "nobody likes you"],
@@ -180,7 +184,7 @@ def _labelling(messages: Messages) -> str | None:
             + "\nmissing = ask(list(range(len(rows))))"
         )
     if "interrupted" in told.lower():
-        return cell("missing = ask(list(range(len(rows))))", "Again; what was paid for is free now.")
+        return cell("missing = ask(list(range(len(rows))))", "What was paid for is free.")
     if re.search(r"missing \[\d", told):
         return cell(_REDO, "Only the missing ones again.")
     return None
@@ -210,7 +214,7 @@ def oolong(count: int = 90) -> Shape:
                  "\n".join(lines), f"insult: {number}", root, label)  # fmt: skip
 
 
-# -- OOLONG-Pairs: label, then pair in code --------------------------------------------------------
+# -- OOLONG-Pairs: label, then pair in code -------------------------------------------------------
 
 
 def pairs() -> Shape:
@@ -241,7 +245,7 @@ def pairs() -> Shape:
                  "\n".join(lines), wanted, root, label)  # fmt: skip
 
 
-# -- BrowseComp+: probe, ask about the hit, check ---------------------------------------------------
+# -- BrowseComp+: probe, ask about the hit, check -------------------------------------------------
 
 
 def browse() -> Shape:
@@ -280,7 +284,7 @@ def browse() -> Shape:
             return cell(
                 f"more = probe({found[1]!r})\n"
                 "checks = llm_query_batched([\n"
-                "    f'Does this say where {who} died? Reply with the place or none.\\n{context[n]}'"
+                "    f'Where did {who} die? Reply with the place or none.\\n{context[n]}'"
                 "\n    for n in more])\n"
                 "print('checks', dict(zip(more, map(str, checks))))"
             )
@@ -299,7 +303,7 @@ def browse() -> Shape:
                  "Lima", root, sub)  # fmt: skip
 
 
-# -- CodeQA: split, ask every part, aggregate --------------------------------------------------------
+# -- CodeQA: split, ask every part, aggregate -----------------------------------------------------
 
 
 def codeqa() -> Shape:
@@ -345,7 +349,7 @@ def codeqa() -> Shape:
             )
         if "bad []" in told:
             return cell(
-                "letter = llm_query('Which letter do these notes support?\\n' + '\\n'.join(notes),\n"
+                "letter = llm_query('Which letter do they support?\\n' + '\\n'.join(notes),\n"
                 "                   choices=['A', 'B', 'C'])\nprint('letter', letter)"
             )
         assert "letter B" in told, told
@@ -363,3 +367,37 @@ def codeqa() -> Shape:
 SHAPES: dict[str, Callable[[], Shape]] = {
     "needle": needle, "oolong": oolong, "pairs": pairs, "browse": browse, "codeqa": codeqa,
 }  # fmt: skip
+
+
+# -- a model that can be held back ----------------------------------------------------------------
+
+
+class HeldModel(ScriptedModel):
+    """A scripted model whose replies wait until they are let go."""
+
+    def __init__(self, replies: Any, name: str = "held") -> None:
+        super().__init__(replies, name)
+        self._changed = threading.Condition()
+        self._held: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+        self.came = 0
+
+    async def complete(self, request: Any, on_text: Any = None) -> Any:
+        gate = asyncio.Event()
+        with self._changed:
+            self._held.append((asyncio.get_running_loop(), gate))
+            self.came += 1
+            self._changed.notify_all()
+        await gate.wait()
+        return await super().complete(request, on_text)
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many calls have come."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.came >= count, 30), self.came
+
+    def release(self) -> None:
+        """Let go of the calls that have come so far."""
+        with self._changed:
+            held, self._held = self._held, []
+        for loop, gate in held:
+            loop.call_soon_threadsafe(gate.set)

@@ -145,9 +145,7 @@ def once(shape: Shape, wrong: Callable[[str], Any], picks: Callable[[str], bool]
 
 
 @pytest.mark.parametrize("where", ["shell", "kernel"])
-def test_a_missing_label_is_asked_for_again_and_nothing_else_is(
-    served: Served, where: str
-) -> None:
+def test_a_missing_label_is_asked_for_again_and_nothing_else_is(served: Served, where: str) -> None:
     shape = once(oolong(), lambda right: "\n".join(right.splitlines()[:-2]), lambda p: "0: " in p)
     rlm, server = served(shape, where=where)
     run = rlm.run(shape.question, shape.context)
