@@ -305,13 +305,15 @@ class Driver:
                 return await self._in_time(self.complete(tuple(self.messages), parent, role))
             except Cancelled as error:
                 self.gate.paused = True
-                self.gate.reason = f"The call was cancelled ({error}) Resume asks again."
+                self.gate.reason = f"{_full(error)} Resume asks again."
                 await self.gate.boundary()
             except ModelError as error:
                 if not self.settings.attended:
                     return await self.close(str(error))
                 self.gate.paused = True
-                self.gate.reason = f"{error} Nothing is lost: resume tries again, stop ends it."
+                self.gate.reason = (
+                    f"{_full(error)} Nothing is lost: resume tries again, stop ends it."
+                )
                 await self.gate.boundary()
 
     async def _in_time(self, reply: Coroutine[Any, Any, Reply]) -> Reply:
@@ -348,7 +350,7 @@ class Driver:
             reason: why there was no way on.
             unseen: whether the forced turn is also asked for where no cell ran (said then).
         """
-        reason = reason.rstrip(".") + "."
+        reason = _full(reason)
         if self.draft.text:
             try:
                 value = self.settings.answer_type(self.draft.value)
@@ -364,7 +366,8 @@ class Driver:
             await self._fold_if_full()
             reply = await self.complete((*self.messages, request), self.run.node, "closing")
         except ModelError as error:
-            return Outcome("failed", reason=f"{reason} A closing answer failed too: {error}")
+            why = f"{reason} A closing answer failed too: {_full(error)}"
+            return Outcome("failed", reason=why)
         parsed = parse_reply(reply.text)
         text = str(parsed.final.value) if parsed.final is not None else reply.text.strip()
         if not text or parsed.code_blocks:
@@ -409,6 +412,12 @@ class Driver:
             for said in (self.messages, self.history):
                 last = said[-1]["content"] + "\n\n" if said else ""
                 said[-1:] = [{"role": "user", "content": last + text}]
+
+
+def _full(text: object) -> str:
+    """End a sentence, which may end in a provider's words, with a full stop."""
+    said = str(text).rstrip()
+    return said if said.endswith((".", "!", "?", "…")) else said + "."
 
 
 def _blocks(parsed: ParsedReply) -> list[str]:
