@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-Kind = Literal["find", "count", "extreme", "aggregate", "else"]
+Kind = Literal["understand", "find", "count", "extreme", "aggregate", "else"]
 
 _RULES: tuple[tuple[Kind, str], ...] = (
+    ("understand", r"^\s*(why|how come|explain|describe|summari[sz]e)\b|\bthe reasons?\b"),
     ("extreme", r"\b(most|least|largest|smallest|highest|lowest|longest|shortest|earliest|latest"
                 r"|maximum|minimum|max|min|busiest|top|often|commonest|peak)\b"),
     ("aggregate", r"\b(sum|total|average|mean|altogether|combined|median)\b"),
@@ -123,6 +124,7 @@ FINAL(reply)
 ```"""
 
 _BY_KIND: dict[Kind, tuple[str, ...]] = {
+    "understand": (_ELSE,),
     "find": (_FIND,),
     "count": (_COUNT_PROSE, _COUNT),
     "extreme": (_EXTREME,),

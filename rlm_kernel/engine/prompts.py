@@ -39,11 +39,12 @@ from ._messages import (
 
 __all__ = [
     "BOUND_NAMES", "PROMPT_VERSION", "REPL_GRAMMAR", "Kind", "PromptEnv", "Refusal", "Style",
-    "addenda", "answer_refused", "answer_type_section", "chars_for", "cut_note", "describe_tool",
-    "edited", "empty_reply", "first_message", "fold_request", "folded", "forced_turn", "is_small",
-    "kind_of", "later_blocks_dropped", "limits_section", "names_section", "next_step",
-    "no_code", "no_output", "observation", "rejected", "repeated_cell", "small_model_options", "sub_model_section",
-    "system_prompt", "turn_header", "unclosed_fence", "unknown_label", "worked_examples",
+    "addenda", "answer_refused", "answer_type_section", "chars_for", "cut_note",
+    "describe_tool", "edited", "empty_reply", "first_message", "fold_request", "folded",
+    "forced_turn", "is_small", "kind_of", "later_blocks_dropped", "limits_section",
+    "names_section", "next_step", "no_code", "no_output", "observation", "rejected",
+    "repeated_cell", "small_model_options", "sub_model_section", "system_prompt", "turn_header",
+    "unclosed_fence", "unknown_label", "worked_examples",
 ]  # fmt: skip
 
 PROMPT_VERSION = 1

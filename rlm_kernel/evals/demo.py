@@ -1,4 +1,4 @@
-"""The task of ``rlm-kernel demo``: one question over a generated chronicle of over a million letters.
+"""The task of ``rlm-kernel demo``: one question over a chronicle made here.
 
 The passage that answers it stands once, somewhere in the middle, among passages about other ships
 and about the same ship; understanding it is a sub-model's work, finding it is code's.
@@ -37,8 +37,10 @@ def demo_task(seed: int = 1) -> Task:
         f"The {ship} turned back off the cape in another year, because {why}."
         for ship, (why, _) in zip(_OTHERS, rest, strict=False)
     ]
-    told += ["The Petrel was painted blue in the spring, and the harbour master disliked it.",
-             "The Petrel lay at the inner quay for eleven days and took on coal and flour."]  # fmt: skip
+    told += [
+        "The Petrel was painted blue in the spring, and the harbour master disliked it.",
+        "The Petrel lay at the inner quay for eleven days and took on coal and flour.",
+    ]
     for passage in told:
         place = dice.between(len(parts) // 5, len(parts) * 4 // 5)
         first, _, after = parts[place].partition(". ")
