@@ -46,7 +46,7 @@ def read(value: Any, via: str = "answer", problem: str = "") -> AnswerState:
         via=via,
         text=text_form(content),
         problem=problem,
-        empty=content is None or (isinstance(content, str) and content == ""),
+        empty=content is None or (isinstance(content, str) and not content.strip()),
     )
 
 
