@@ -59,7 +59,7 @@ def bundle(run: Run, live: Live, style: Style) -> dict[str, str]:
         return {"text/plain": _ending(run), "text/html": html}
     text = f"{header}\n{tree_text(run.tree, width=100, max_rows=200)}"
     if now:
-        text += "\n" + "\n".join(now)
+        text += "\n" + "\n".join([*now, *stream.rstrip().split("\n")[-8:]])
     return {"text/plain": text, "text/html": html}
 
 

@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
-from ..protocol import CellError, CellResult, Output
+from ..log.format import clean
+from ..protocol import CellError, CellResult, Logged, Output
+from ..protocol.control import AnswerCall
+from ..protocol.events import CallEnded, CallStarted
 from ..repl.capture import TeeCapture
 from ..repl.spool import read_output
 from ._front import front_of, parent_of
+from .ask import CLIENT
 
 if TYPE_CHECKING:
+    from ..engine import Run
     from .session import Session
 
+PROMPT = 4_000  # characters of a prompt, its end, that a person is shown
 OUTPUT = 20_000  # characters of a person's cell that are kept
 
 
@@ -73,6 +79,21 @@ class Keyboard:
                     return choices[int(text) - 1]
                 prompt = "One of the choices, please (its number will do)\n> "
 
+    def ask_lines(self, question: str) -> str:
+        """Ask for several lines; one that is a single dot ends them.
+
+        Raises:
+            ModelError: nobody can be asked here, or the question was given up.
+        """
+        with self._one:
+            self._free.clear()
+            lines: list[str] = []
+            prompt = f"{question.rstrip()}\n(a line with a single dot ends your text)\n> "
+            while (line := self._line(prompt)) != ".":
+                lines.append(line)
+                prompt = "> "
+            return "\n".join(lines)
+
     def _line(self, prompt: str) -> str:
         kernel = getattr(self._shell, "kernel", None)
         if kernel is None:
@@ -90,6 +111,54 @@ class Keyboard:
             time.sleep(0.05)
         msg = "The question was given up."
         raise ModelError(msg)
+
+
+class Desk:
+    """Asks the person for the replies of ``model="human"`` while a cell stays with the run.
+
+    Args:
+        run: the run.
+        keyboard: asks.
+    """
+
+    def __init__(self, run: Run, keyboard: Keyboard) -> None:
+        self._run = run
+        self._keyboard = keyboard
+        self._asked: set[str] = set()
+        self._end = run.log.listen(self._on_event)
+        for call in run.tree.calls:
+            if call.live and call.model == "human":
+                self._ask(call.id, call.role)
+
+    def close(self) -> None:
+        """Ask no more; what is asked just now is given up."""
+        self._end()
+        self._keyboard.release()
+
+    def _on_event(self, logged: Logged) -> None:
+        event = logged.event
+        if isinstance(event, CallStarted) and event.model == "human":
+            self._ask(event.node, event.role)
+        elif isinstance(event, CallEnded) and event.node in self._asked:
+            self._asked.discard(event.node)
+            self._keyboard.release()  # answered by another way, or cancelled
+
+    def _ask(self, node: str, role: str) -> None:
+        if role != "human" and self._keyboard.there:  # ask_human has its own way
+            self._asked.add(node)
+            threading.Thread(target=self._serve, args=(node, role), daemon=True).start()
+
+    def _serve(self, node: str, role: str) -> None:
+        call = self._run.tree.get(node)
+        shown = call.prompt[-PROMPT:] if call is not None else ""
+        you = "the root model: write a cell" if role == "root" else "the sub-model: answer"
+        try:
+            text = self._keyboard.ask_lines(f"{clean(shown)}\n\nYou are {you}.")
+        except ModelError:
+            return
+        if role == "root" and "```" not in text:
+            text = f"```repl\n{text}\n```"
+        self._run.send(AnswerCall(node=node, text=text, client=CLIENT))
 
 
 class Recorder:

@@ -63,10 +63,7 @@ def ask(
             if choice == "a":
                 return [Approve(proposal=proposal, client=CLIENT)]
             if choice == "u":
-                return [
-                    SetMode(mode="auto", client=CLIENT),
-                    Approve(proposal=proposal, client=CLIENT),
-                ]
+                return [SetMode(mode="auto", client=CLIENT)]  # which also runs what waits
             if choice == "t":
                 return [TakeOver(client=CLIENT)]
             if choice == "q":

@@ -55,6 +55,7 @@ class View:
         self._tail = Tail(self._touch)
         self._dirty = threading.Event()
         self._closing = threading.Event()
+        self._publishing = threading.Lock()
         self._unlisten: Callable[[], None] | None = None
         self._thread: threading.Thread | None = None
 
@@ -70,6 +71,7 @@ class View:
             return
         self._out.show(self._bundle(), self._id, update=False)
         self._unlisten = self.run.log.listen(lambda _: self._touch())
+        self._touch()  # for what happened before it listened
         self._thread = threading.Thread(target=self._draw, name="rlm-view", daemon=True)
         # At a breakpoint every thread stops that the debugger traces; the view goes on.
         self._thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
@@ -86,7 +88,7 @@ class View:
             self._thread.join()
         self._live.clear()
         if self.style == "live":
-            self._out.show(self._bundle(), self._id, update=True)
+            self._publish()
         else:
             self._out.show(self._bundle(), self._id, update=False)
 
@@ -108,8 +110,9 @@ class View:
         """Point at the proposal that a person is about to be asked about."""
         if self.style == "quiet":
             self.line(f"[{number}] is proposed:\n{code}")
-        else:
-            self.say("" if self.style == "lines" else f"Cell {number} waits for your decision.")
+        elif self.style == "live":
+            self._live.said = f"Cell {number} waits for your decision."
+            self._publish()  # at once: the question comes next
 
     @contextmanager
     def cells(self, shell: Any) -> Iterator[None]:
@@ -138,10 +141,14 @@ class View:
             self._dirty.clear()
             began = time.monotonic()
             self._live.printed = self._tail.text
-            self._out.show(self._bundle(), self._id, update=True)
+            self._publish()
             # A tree that takes long to draw is drawn less often.
             took = time.monotonic() - began
             self._closing.wait(max(1 / HZ, min(2 * took, 2.0)))
+
+    def _publish(self) -> None:
+        with self._publishing:  # what was made later is shown later
+            self._out.show(self._bundle(), self._id, update=True)
 
     def _bundle(self) -> dict[str, str]:
         return bundle(self.run, self._live, self.style)

@@ -79,7 +79,7 @@ def follow(
     send: Callable[[Phases], str] | None = None,
     insert: Callable[[], None] | None = None,
     shell: Any = None,
-    read: Callable[[str], str] = input,
+    read: Callable[[str], str] | None = None,
 ) -> None:
     """Stay with a run until it stops.
 
@@ -90,12 +90,14 @@ def follow(
         send: sends what makes the run go on, given its phases; gives why it wasn't taken.
         insert: puts the waiting proposal into a new cell, where the front end can.
         shell: whose own displays of the run's cells are held back.
-        read: asks for a line.
+        read: asks for a line; by default ``input`` as it is then: ipykernel replaces it while a
+            cell runs.
 
     Raises:
         RunWaits: it is paused, or waits for a person who can't be asked here.
         AnswerError: it ended without an answer.
     """
+    ask_line = read or (lambda prompt: input(prompt))
     phases = Phases(run)
     view.open()
     try:
@@ -110,7 +112,7 @@ def follow(
             if interrupted or time.monotonic() - phases.interrupted < TWICE:
                 _linger(run, view, phases)
                 break
-            if run.phase != "proposed" or not _decide(run, view, front, phases, insert, read):
+            if run.phase != "proposed" or not _decide(run, view, front, phases, insert, ask_line):
                 break
     finally:
         phases.end()
@@ -136,7 +138,7 @@ def _linger(run: Run, view: View, phases: Phases) -> None:
         while not run.ended and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, 0.1))
     except KeyboardInterrupt:
-        phases.send(Stop(client=CLIENT))
+        _stop(run)
     view.say("")
 
 
@@ -153,7 +155,7 @@ def _decide(
     if pending is None:
         return True
     if not front.stdin:
-        phases.send(Stop(client=CLIENT))
+        _stop(run)
         raise RunWaits(
             f"Cell {pending.number} needs a person's decision and nobody can be asked here, so the "
             "run was stopped; use --mode auto, or say what then happens by --headless approve or "
@@ -173,17 +175,24 @@ def _decide(
         phases.send(Interrupt(client=CLIENT))
         return True
     except StdinNotImplementedError:
-        phases.send(Stop(client=CLIENT))
+        _stop(run)
         raise RunWaits(
             "The proposal needs a person's decision and this front end can't ask, so the run was "
             "stopped; use --mode auto or --headless approve."
         ) from None
+    view.say("")
     if commands is None:
         return False
     problem = phases.send(*commands)
     if problem:  # somebody else decided meanwhile
         view.line(problem)
     return True
+
+
+def _stop(run: Run) -> None:
+    """End the run and wait until it has ended."""
+    run.send(Stop(client=CLIENT))
+    run.wait(SETTLE)
 
 
 def _tell(run: Run) -> None:

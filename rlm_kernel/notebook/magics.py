@@ -24,6 +24,7 @@ from ..lm import parse_budget
 from ..protocol.control import Edit
 from . import _options
 from ._front import Front, front_of
+from ._person import Desk
 from ._publish import publisher_of
 from ._words import near, split, unquote
 from .ask import CLIENT
@@ -254,6 +255,7 @@ class RLMMagics(Magics, Configurable):
             notice=self._notice(run),
         )
         here = run.settings.where == "shell"
+        desk = Desk(run, self.session.keyboard)
         try:
             follow(
                 run, view, front,
@@ -262,7 +264,7 @@ class RLMMagics(Magics, Configurable):
                 shell=self.shell if here else None,
             )  # fmt: skip
         finally:
-            self.session.keyboard.release()
+            desk.close()
         if not run.ended:
             self._say_next(run)
 

@@ -22,12 +22,12 @@ ARGV = {
     "plain": ["-m", "ipykernel_launcher"],
 }
 
-SCRIPT = '''
+SCRIPT = """
 from rlm_kernel import ScriptedModel
 def script(*replies, **more):
     return ScriptedModel([r if not isinstance(r, str) or r.startswith("!") else
                           "```repl\\n" + r + "\\n```" for r in replies], **more)
-'''
+"""
 
 
 @dataclass
@@ -116,13 +116,6 @@ class Kernel:
         idle = False
         while not (idle and cell.reply):
             try:
-                asked = self.client.stdin_channel.get_msg(timeout=0)
-                cell.prompts.append(asked["content"]["prompt"])
-                assert left, f"asked once too often: {asked['content']['prompt']}\n{cell.text}"
-                self.client.input(left.pop(0))
-            except Empty:
-                pass
-            try:
                 reply = self.client.shell_channel.get_msg(timeout=0)
                 if reply["parent_header"].get("msg_id") == parent:
                     cell.reply = reply["content"]
@@ -132,6 +125,7 @@ class Kernel:
                 msg = self.client.iopub_channel.get_msg(timeout=0.02)
             except Empty:
                 assert self.manager.is_alive(), "the kernel died"
+                self._type(cell, left)
                 continue
             if msg["parent_header"].get("msg_id") != parent:
                 continue
@@ -139,6 +133,18 @@ class Kernel:
             if on_output is not None:
                 on_output(msg, cell)
         return cell
+
+    def _type(self, cell: Cell, left: list[str]) -> None:
+        """Answer a prompt, once everything before it was seen."""
+        try:
+            asked = self.client.stdin_channel.get_msg(timeout=0)
+        except Empty:
+            return
+        cell.prompts.append(asked["content"]["prompt"])
+        if not left:
+            self.manager.interrupt_kernel()
+            pytest.fail(f"asked once too often: {cell.prompts[-1]}\n{cell.text}")
+        self.client.input(left.pop(0))
 
     def value(self, expression: str) -> str:
         """Give the repr of an expression in the kernel."""
@@ -179,7 +185,9 @@ def _take(cell: Cell, msg: dict[str, Any]) -> bool:
 
 
 @pytest.fixture(scope="module", params=["ours", "plain"])
-def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+def both(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kernel]:
     """Our kernel, and a plain one with the extension loaded; shared by a module's tests."""
     kernel = Kernel(request.param, tmp_path_factory.mktemp("k"))
     try:

@@ -30,7 +30,7 @@ def asked(
     [
         (["a"], ["approve"]),
         (["Approve "], ["approve"]),
-        (["u"], ["mode", "approve"]),
+        (["u"], ["mode"]),
         (["t"], ["take over"]),
         (["q"], ["pause"]),
         (["r", "too slow"], ["reject"]),

@@ -8,7 +8,8 @@ from typing import Any
 
 
 def test_a_question_is_answered_over_a_variable_and_the_run_is_bound(both: Any) -> None:
-    both.run("text = 'needle ' * 3 + 'hay ' * 1000\nm = script('n = context.count(\"needle\")\\nprint(n)', 'FINAL(n)')")
+    both.run("text = 'needle ' * 3 + 'hay ' * 1000\n"
+             "m = script('n = context.count(\"needle\")\\nprint(n)', 'FINAL(n)')")  # fmt: skip
     cell = both.run("%%rlm found --context text --model m\nHow many needles?")
     assert cell.ok, cell.text
     assert "Answer: 3" in cell.text
@@ -116,7 +117,8 @@ def test_quiet_shows_the_answer_only(both: Any) -> None:
 
 
 def test_a_second_question_sees_the_variables_and_history_of_the_first(both: Any) -> None:
-    both.run("m = script('kept = len(context)', 'FINAL(kept)', 'FINAL((kept, [h[\"content\"] for h in history]))')")
+    both.run("m = script('kept = len(context)', 'FINAL(kept)', "
+             "'FINAL((kept, [h[\"content\"] for h in history]))')")  # fmt: skip
     both.run("%%rlm one --context text --model m\nThe first question")
     cell = both.run("%%rlm two --context text --model m\nThe second")
     assert cell.ok, cell.text
