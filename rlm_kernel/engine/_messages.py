@@ -31,12 +31,16 @@ def observation(cell: int, body: str, variables: Sequence[str] = ()) -> str:
     return text + ("\nNew variables: " + ", ".join(variables) if variables else "")
 
 
-def next_step(output: str) -> str:
-    """Give the line that a small model gets after an output without a submitted answer."""
-    shown = output.strip()
-    if not shown:
+def next_step(output: str | None = None) -> str:
+    """Give the line that a small model gets after an output without a submitted answer.
+
+    Args:
+        output: what the cell printed, to say what to do about nothing; None where not known.
+    """
+    shown = None if output is None else output.split()
+    if shown is not None and not shown:
         return "Print what you computed, with some lines as evidence."
-    if shown.split()[0] in ("0", "0.0", "[]", "None"):
+    if shown and shown[0] in ("0", "0.0", "[]", "None"):
         return (
             "Nothing was found: the pattern doesn't fit the way lines are written. Look at the "
             "lines in the probe and copy their spelling."

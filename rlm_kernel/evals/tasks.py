@@ -8,7 +8,6 @@ place, the wording of the question and the form of the text, and gives the same 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -283,44 +282,3 @@ def _ask(dice: Dice, world: _World, row: Row, dated: Callable[[date], str]) -> t
                          "I need to know how many {noun} {asked}."))  # fmt: skip
     question = opening.replace("{noun}", noun).replace("{asked}", asked)
     return question, lambda r: all(test(r) for _, test in chosen)
-
-
-# --- the demo ------------------------------------------------------------------------------
-
-_OBSERVERS = ("Okoro", "Lindqvist", "Haddad", "Moreau", "Tanaka", "Petrov", "Alvarez", "Brandt")
-_NIGHT = ("exposure finished", "guide star lost", "dome closed", "focus adjusted", "clouds passed",
-          "calibration taken")  # fmt: skip
-DEMO_EVENT = "guide star lost"
-DEMO_LINES = 20_000
-
-
-def demo_task(seed: int = 1) -> Task:
-    """Give the log of an observatory, over 1,000,000 characters, and a question with one answer.
-
-    The observer who is asked for leads by a wide margin over the whole log, yet not in its first
-    tenth: who answers from the beginning alone is wrong.
-    """
-    dice = Dice(f"demo-{seed}")
-    late, early = dice.some(_OBSERVERS, 2)
-    rows: list[tuple[str, str]] = []
-    lines: list[str] = []
-    start = date(2030, 1, 1)
-    for index in range(DEMO_LINES):
-        favoured = early if index < DEMO_LINES // 10 else late
-        event = dice.pick(_NIGHT)
-        unlucky = event == DEMO_EVENT and dice.chance(0.25)
-        who = favoured if unlucky else dice.pick(_OBSERVERS)
-        day = (start + timedelta(days=index * 730 // DEMO_LINES)).isoformat()
-        rows.append((who, event))
-        lines.append(f"{day} | dome {dice.between(1, 4)} | {who} | {event} | seeing "
-                     f"{dice.between(6, 31) / 10:.1f}")  # fmt: skip
-    tally = Counter(who for who, event in rows if event == DEMO_EVENT)
-    truth = tally.most_common(1)[0][0]
-    return Task(
-        name=f"demo-{seed}",
-        question=f"Which observer logged the event '{DEMO_EVENT}' most often?",
-        context="\n".join(lines),
-        truth=truth,
-        score=exact(truth),
-        kind="demo",
-    )
