@@ -1,0 +1,131 @@
+"""The command line: what it prints, and exit codes that mean something."""
+
+import json
+
+import pytest
+
+from rlm_kernel.cli import main
+from rlm_kernel.evals.bench import server
+
+
+@pytest.fixture(scope="module")
+def wire():
+    """A scripted model behind a server on loopback, in a process of its own."""
+    with server() as base:
+        yield ["--api-base", base, "--model", "openai/x-root"]
+
+
+@pytest.fixture
+def text(tmp_path, monkeypatch):
+    monkeypatch.setenv("RLM_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("RLM_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("OPENAI_API_KEY", "not-a-real-key")
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"one\r\ntwo\r\n" * 100)
+    return str(path)
+
+
+def test_the_answer_is_on_stdout_and_the_progress_on_stderr(wire, text, capsys):
+    assert main(["run", "bench:turns=3", "-c", text, *wire]) == 0
+    out, err = capsys.readouterr()
+    assert out == "done\n"
+    assert "root x-root" in err
+    assert "budget $1.00" in err
+    assert "| x = 0" in err
+    assert "turn 3 of 30" in err
+
+
+def test_json_is_one_object_and_nothing_else(wire, text, capsys):
+    assert main(["run", "bench:fan=20", "-c", text, "--json", *wire]) == 0
+    out, err = capsys.readouterr()
+    data = json.loads(out)
+    assert data["answer"] == "20"
+    assert data["status"] == "done"
+    assert data["usage"]["calls"] == 22
+    assert err == ""
+
+
+def test_a_run_without_an_answer_ends_with_1(wire, text, capsys):
+    assert main(["run", "bench:turns=9", "-c", text, "--max-turns", "2", *wire]) == 1
+    assert "2 turns are used up" in capsys.readouterr().err
+
+
+def test_a_draft_ends_with_3_and_says_that_it_is_none_to_rely_on(openai_server, text, capsys):
+    openai_server.reply_with(lambda request: "I think it is 7.")
+    wire = ["--api-base", openai_server.api_base, "--model", "openai/x"]
+    assert main(["run", "q", "-c", text, *wire]) == 3
+    out, err = capsys.readouterr()
+    assert out == "I think it is 7.\n"
+    assert "partial" in err
+    assert "nothing supports" in err
+
+
+def test_a_folder_of_texts_is_a_context(wire, tmp_path, text, capsys):
+    assert main(["run", "bench:turns=1", "-c", str(tmp_path / "*.txt"), *wire]) == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["run", "q", "-c", "nowhere.txt"], "nowhere.txt"),
+        (["run", " "], "question is empty"),
+        (["run", "q", "--budget", "moon"], "isn't a budget"),
+        (["run", "q", "--max-turns", "0"], "max-turns"),
+        (["run", "q", "--model", "nosuch/model"], "three ways"),
+        (["run", "q", "--model", "anthropic/claude-sonnet-4-5"], "ANTHROPIC_API_KEY"),
+        (["run", "q"], "models pull"),
+        (["models", "pull", "nope"], "no model 'nope'"),
+        (["models", "add", "nope.gguf"], "nope.gguf"),
+        (["bench", "nope"], "no row"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(args, said, text, monkeypatch, capsys):
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    assert main(args) == 2
+    out, err = capsys.readouterr()
+    assert said in err
+    assert "Traceback" not in err
+    assert out == ""
+
+
+def test_a_file_that_isnt_text_is_refused_with_the_byte(tmp_path, text, capsys):
+    path = tmp_path / "latin.txt"
+    path.write_bytes("caf\xe9".encode("latin-1"))
+    assert main(["run", "q", "-c", str(path)]) == 2
+    err = capsys.readouterr().err
+    assert "byte 3" in err
+    assert "encoding" in err
+
+
+def test_doctor_is_a_table_a_person_can_act_on(text, capsys):
+    code = main(["doctor", "--json"])
+    rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["python"]["state"] in ("ok", "note")
+    assert "OPENAI_API_KEY" in rows["keys"]["found"]
+    assert "not-a-real-key" not in json.dumps(rows)
+    assert "models pull" in json.dumps(rows)
+    reachable = any(w.startswith("model") and r["state"] == "ok" for w, r in rows.items())
+    assert code == (0 if reachable else 1)
+
+
+def test_the_kernel_is_installed_under_a_prefix(tmp_path, capsys):
+    assert main(["install", "--prefix", str(tmp_path)]) == 0
+    assert (tmp_path / "share" / "jupyter" / "kernels" / "rlm" / "kernel.json").exists()
+
+
+def test_models_lists_what_is_here_and_what_can_be_fetched(text, capsys):
+    assert main(["models", "list"]) == 0
+    out = capsys.readouterr().out
+    assert "qwen2.5-coder-1.5b" in out
+    assert "smollm2-135m" in out
+
+
+def test_nothing_asked_is_help(capsys):
+    assert main([]) == 2
+    assert "run" in capsys.readouterr().out
+
+
+def test_a_bench_row_is_measured_beside_its_limit(capsys, text):
+    assert main(["bench", "--json", "first_call"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["ours"].endswith(" s")
