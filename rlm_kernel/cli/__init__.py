@@ -64,12 +64,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _model_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--model", "-m", default="", help="the root model; default: the local one")
-    verb.add_argument("--sub-model", default="", help="answers llm_query; default: the same")
-    verb.add_argument("--api-base", default="", help="an OpenAI-compatible server")
-    verb.add_argument("--budget", default="$1, 1000 calls", help="such as '$1, 200 calls, 10 min'")
-    verb.add_argument("--max-turns", type=int, default=30)
-    verb.add_argument("--max-depth", type=int, default=1)
+    # Nothing has a default here: what isn't given is left to the config file and to RLM.
+    verb.add_argument("--model", "-m", help="the root model; default: the local one")
+    verb.add_argument("--sub-model", help="answers llm_query; default: the same")
+    verb.add_argument("--api-base", help="an OpenAI-compatible server")
+    verb.add_argument("--budget", help="such as '$1, 200 calls, 10 min'; default: $1, 1000 calls")
+    verb.add_argument("--max-turns", type=int, help="default: 30")
+    verb.add_argument("--max-depth", type=int, help="1: sub-models only (default); 2: children")
     verb.add_argument("--quiet", "-q", action="store_true", help="no progress, the answer only")
 
 

@@ -32,12 +32,11 @@ def main(args: argparse.Namespace) -> int:
 
 def make_rlm(args: argparse.Namespace) -> RLM:
     """Make the RLM that the options of a verb describe."""
-    if args.max_turns < 1 or args.max_depth < 1:
+    names = ("model", "sub_model", "api_base", "budget", "max_turns", "max_depth")
+    given = {name: value for name in names if (value := getattr(args, name)) is not None}
+    if any(given.get(name, 1) < 1 for name in ("max_turns", "max_depth")):
         raise ConfigError("--max-turns and --max-depth are whole numbers from 1 on.")
-    return RLM(
-        model=args.model, sub_model=args.sub_model, api_base=args.api_base, budget=args.budget,
-        max_turns=args.max_turns, max_depth=args.max_depth, mode="auto",
-    )  # fmt: skip
+    return RLM(mode="auto", **given)
 
 
 def _contexts(paths: list[str]) -> Any:

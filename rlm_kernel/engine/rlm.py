@@ -13,12 +13,13 @@ import traitlets as t
 from traitlets.config import Configurable
 
 from ..context import load_all
-from ..errors import ConfigError
+from ..errors import ConfigError, RecordingError
 from ..lm import BudgetLedger, Gateway, engine_loop, on_engine_loop, parse_budget
-from ..log import Log, Tree, new_run_folder
+from ..log import Log, Tree, new_run_folder, runs_dir
 from ..protocol import Limits, Provider, Repl, Where
 from . import prompts
 from .answers import answer_type
+from .config import user_config
 from .modes import parse_mode
 from .opening import Opening
 from .run import Run
@@ -161,6 +162,7 @@ class RLM(Configurable):
         if unknown:
             raise ConfigError(f"RLM has no option {unknown[0]!r}; its options: "
                               + ", ".join(sorted(self.traits(config=True))) + ".")  # fmt: skip
+        options.setdefault("config", user_config())
         try:
             super().__init__(**options)
         except t.TraitError as error:
@@ -241,7 +243,7 @@ class RLM(Configurable):
         contexts = {} if context is UNSET else {item.name: item for item in load_all(context)}
         if earlier is None:
             earlier = self.runs[-1].history if self.keep and self.runs else ()
-        log = Log(new_run_folder() if self.save else None)
+        log = self._log()
         tree = Tree()
         log.listen(tree.apply)
         ledger = BudgetLedger(self.budget if budget is UNSET else budget)
@@ -286,6 +288,18 @@ class RLM(Configurable):
         return f"RLM(model={self.model or 'local'!r}, where={self.where!r})"
 
     # -- how a run is made --------------------------------------------------------------------
+
+    def _log(self) -> Log:
+        if not self.save:
+            return Log()
+        try:
+            return Log(new_run_folder())
+        except OSError as error:
+            raise RecordingError(
+                f"The log of the run can't be kept in {runs_dir()} ({error.strerror or error}), "
+                "so nothing was started: set RLM_HOME to a folder that can be written, or give "
+                "save=False."
+            ) from error
 
     def _settings(self) -> Settings:
         model = self.model or "local"
