@@ -138,6 +138,10 @@ class Runtime:
         free = {n: v for n, v in (extra or {}).items() if n not in self.shell.user_ns}
         return self._session.bind({**self._functions, **free})
 
+    def keep_session(self) -> None:
+        """Before a person's cell: bind again what ``%reset`` dropped; what they rebound is theirs."""
+        self._session.before()
+
     def unbind_session(self) -> list[str]:
         """Take the session's names away; give those put back."""
         self._session_bridge = None
