@@ -190,6 +190,8 @@ class Recorder:
         session = self._session
         run = session.live_in_shell()
         self._file = None
+        if not session.runtime.in_cell:
+            session.runtime.keep_session()
         # ipykernel nests: the cells of a run fire these events as well
         if run is None or run.phase != "taken over" or session.runtime.in_cell:
             return

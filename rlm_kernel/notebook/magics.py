@@ -33,6 +33,10 @@ from .follow import follow
 from .session import Session
 
 
+class BadOption(ConfigError, t.TraitError):
+    """A default that can't be one; a ``TraitError`` so that traitlets puts the old value back."""
+
+
 @magics_class
 class RLMMagics(Magics, Configurable):
     """The magics; ``%config RLMMagics`` lists and sets the defaults of ``%%rlm``."""
@@ -83,17 +87,16 @@ class RLMMagics(Magics, Configurable):
         Magics.__init__(self, shell=shell)
         self.session = Session(shell, self)
 
-    @t.validate("mode")
-    def _mode_is_one(self, proposal: Any) -> str:
-        if proposal["value"]:
-            parse_mode(proposal["value"])
-        return str(proposal["value"])
-
-    @t.validate("budget")
-    def _budget_is_one(self, proposal: Any) -> str:
-        if proposal["value"]:
-            parse_budget(proposal["value"])
-        return str(proposal["value"])
+    @t.validate("mode", "budget")
+    def _is_one(self, proposal: Any) -> str:
+        value = str(proposal["value"])
+        check = {"mode": parse_mode, "budget": parse_budget}[proposal["trait"].name]
+        if value:
+            try:
+                check(value)
+            except ConfigError as error:
+                raise BadOption(str(error)) from None
+        return value
 
     def chosen(self) -> dict[str, Any]:
         """Give the defaults that were chosen here, to go before those of ``RLM``."""
