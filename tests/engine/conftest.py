@@ -15,8 +15,8 @@ from traitlets.config import Config
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from policies import Shape
-from servers import Fault, OpenAIServer, Say
+from policies import Shape, by_model
+from servers import OpenAIServer
 
 from rlm_kernel.engine import RLM, Run
 from rlm_kernel.lm import ScriptedModel
@@ -77,16 +77,6 @@ def served(
         return rlm, openai_server
 
     return serve
-
-
-def by_model(shape: Shape) -> Callable[[dict[str, Any]], str | Say | Fault]:
-    """Answer for the root or the sub-model, as the request names it."""
-
-    def policy(body: dict[str, Any]) -> Any:
-        model = shape.root if body["model"] == "x-root" else shape.sub
-        return model(body["messages"])
-
-    return policy
 
 
 class Watcher:

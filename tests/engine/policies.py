@@ -369,6 +369,16 @@ SHAPES: dict[str, Callable[[], Shape]] = {
 }  # fmt: skip
 
 
+def by_model(shape: Shape) -> Callable[[dict[str, Any]], Any]:
+    """Answer for the root or the sub-model, as the request names it."""
+
+    def policy(body: dict[str, Any]) -> Any:
+        model = shape.root if body["model"] == "x-root" else shape.sub
+        return model(body["messages"])
+
+    return policy
+
+
 # -- a model that can be held back ----------------------------------------------------------------
 
 

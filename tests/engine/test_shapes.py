@@ -8,7 +8,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from policies import MARK, SHAPES, Messages, Shape, browse, cell, codeqa, detour, needle, oolong
+from policies import (
+    MARK,
+    SHAPES,
+    Messages,
+    Shape,
+    browse,
+    by_model,
+    cell,
+    codeqa,
+    detour,
+    needle,
+    oolong,
+)
 from servers import Fault
 
 from rlm_kernel.engine import RLM, Run
@@ -30,6 +42,31 @@ def test_every_shape_is_answered(served: Served, name: str, where: str) -> None:
     answered(run, shape)
     assert {seen.json["model"] for seen in server.requests} <= {"x-root", "x-sub"}
     assert run.usage.subtree.calls == len(server.requests)  # each call is in the tree, once
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_shape_is_answered_by_the_magic_in_a_notebooks_shell(
+    name: str, shell: Any, openai_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rlm_kernel import load_ipython_extension, unload_ipython_extension
+
+    shape = SHAPES[name]()
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
+    openai_server.reply_with(by_model(shape))
+    shell.user_ns["material"] = shape.context
+    load_ipython_extension(shell)
+    options = "--model openai/x-root --sub-model openai/x-sub --mode auto --context material"
+    try:
+        result = shell.run_cell(
+            f"%%rlm the_run {options} --api-base {openai_server.api_base}\n{shape.question}"
+        )
+    finally:
+        run = shell.user_ns.get("the_run")
+        unload_ipython_extension(shell)
+    assert result.success, result.error_in_exec or result.error_before_exec
+    answered(run, shape)
+    assert run.settings.where == "shell"
+    assert shell.user_ns["material"] is shape.context
 
 
 def test_a_needle_takes_no_sub_call_and_few_turns(served: Served) -> None:
