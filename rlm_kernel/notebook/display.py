@@ -144,7 +144,7 @@ class View:
             self._publish()
             # A tree that takes long to draw is drawn less often.
             took = time.monotonic() - began
-            self._closing.wait(max(1 / HZ, min(2 * took, 2.0)))
+            self._closing.wait(max(1 / HZ, min(took, 1.0)))
 
     def _publish(self) -> None:
         with self._publishing:  # what was made later is shown later

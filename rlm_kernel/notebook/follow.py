@@ -121,20 +121,27 @@ def follow(
 
 
 def _wait(run: Run) -> bool:
-    """Wait until the run stops; give whether an interrupt stopped it."""
-    try:
-        run.wait()
-    except KeyboardInterrupt:
-        run.send(Interrupt(client=CLIENT))
-        return True
-    return False
+    """Wait until the run stops; give whether an interrupt stopped it.
+
+    An interrupt may come just before a cell begins: it is waited on, and this thread has to
+    be there to run it; a second interrupt is the engine's to take for a stop.
+    """
+    interrupted = False
+    while True:
+        try:
+            run.wait()
+        except KeyboardInterrupt:
+            interrupted = True
+            run.send(Interrupt(client=CLIENT))
+        else:
+            return interrupted
 
 
 def _linger(run: Run, view: View, phases: Phases) -> None:
     """Keep the cell for a moment, so that a second interrupt reaches it and stops the run."""
-    view.say("Paused. Interrupt again within 3 seconds to stop the run.")
-    until = max(phases.interrupted, time.monotonic()) + TWICE
+    until = time.monotonic() + TWICE
     try:
+        view.say("Paused. Interrupt again within 3 seconds to stop the run.")
         while not run.ended and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, 0.1))
     except KeyboardInterrupt:
