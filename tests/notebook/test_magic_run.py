@@ -68,7 +68,7 @@ def test_model_price_budget_and_mode_are_the_first_line(both: Any) -> None:
 
 
 def test_updates_come_at_most_a_few_times_a_second_while_text_streams(both: Any) -> None:
-    both.run("m = script('print(1)', 'FINAL(2)', latency=1.0, pieces=200)")
+    both.run("m = script('print(1)', 'FINAL(2)', latency=1.0, pieces=10)")
     cell = both.run("%%rlm r --context text --model m\nGo")
     seconds = 2.0
     assert cell.updates <= 5 * seconds + 3
