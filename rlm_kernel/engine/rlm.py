@@ -254,6 +254,12 @@ class RLM(Configurable):
         )  # fmt: skip
         ledger.on_note = run.note
         log.on_fault = lambda sentence: _pause_for_disk(run, sentence)
+        if not self.model and not _said_once:
+            _said_once.append(settings.model)
+            run.note(
+                "No model was named, so the local one answers (name another by model=). "
+                + self.gateway.info(settings.model).note
+            )
         self.runs.append(run)
         if on_engine_loop():
             run.begin()
@@ -351,6 +357,7 @@ class RLM(Configurable):
 
 
 _kernels: list[KernelPool] = []
+_said_once: list[str] = []  # that the local model stands in, in this process
 
 
 def kernel_pool(config: Any = None) -> KernelPool:
