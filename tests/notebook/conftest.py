@@ -24,6 +24,7 @@ ARGV = {
 
 SCRIPT = """
 from rlm_kernel import ScriptedModel
+text = 'needle ' * 3 + 'hay ' * 1000
 def script(*replies, **more):
     return ScriptedModel([r if not isinstance(r, str) or r.startswith("!") else
                           "```repl\\n" + r + "\\n```" for r in replies], **more)
