@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from collections import deque
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class LogFiles:
         self.path = folder / LOG_NAME
         self._fd = -1
         self._lock = -1
+        self._swap = threading.Lock()
         self._blobs: set[str] = set()
         self._unsynced: deque[str] = deque()
         try:
@@ -99,35 +101,51 @@ class LogFiles:
 
     def sync(self) -> None:
         """Bring all that was written to the disk itself, blobs first."""
-        while self._unsynced:
-            digest = self._unsynced[0]
-            fd = os.open(self.folder / BLOBS / digest, os.O_RDWR)
+        while (digest := self._next_unsynced()) is not None:
             try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-            self._unsynced.popleft()
-        os.fsync(self._fd)
+                _fsync(os.open(self.folder / BLOBS / digest, os.O_RDWR))
+            except OSError:
+                self._unsynced.appendleft(digest)
+                raise
+        with self._swap:  # the log may be made anew meanwhile
+            fd = os.dup(self._fd)
+        _fsync(fd)
+
+    def _next_unsynced(self) -> str | None:
+        try:
+            return self._unsynced.popleft()
+        except IndexError:
+            return None
 
     def remake(self) -> None:
         """Begin the log anew in its folder, empty; the folder's parent must be there."""
         with contextlib.suppress(FileExistsError):
             self.folder.mkdir(mode=0o700)
-        old, self._lock = self._lock, -1
-        os.close(old)
-        self._lock = _lock(self.folder / LOCK_NAME)
-        os.close(self._fd)
-        self._fd = -1
-        self._unsynced.clear()
-        self._open()
-        self.truncate(0)
+        with self._swap:
+            self._close()
+            self._lock = _lock(self.folder / LOCK_NAME)
+            self._unsynced.clear()
+            self._open()
+            self.truncate(0)
 
     def close(self) -> None:
         """Let go of the files and of the lock."""
+        with self._swap:
+            self._close()
+
+    def _close(self) -> None:
+        """Close what is open; the caller sees to it that nobody uses it."""
         for fd in (self._fd, self._lock):
             if fd >= 0:
                 os.close(fd)
         self._fd = self._lock = -1
+
+
+def _fsync(fd: int) -> None:
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _lock(path: Path) -> int:

@@ -74,6 +74,8 @@ class Syncer:
                 self._sync()
             except OSError as error:
                 self._on_error(error)
+            except Exception as error:  # who waits must be told, whatever went wrong
+                self._on_error(OSError(f"{type(error).__name__}: {error}"))
             with self._changed:
                 self._done = target
                 told = [tell for number, tell in self._waiting if number <= target]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from ..protocol import Usage
 from .node import Node
@@ -105,6 +106,18 @@ def cost_text(usage: Usage) -> str:
     return money_text(usage.cost, known=usage.known_cost)
 
 
+def context_text(info: Mapping[str, Any]) -> str:
+    """Say what a context is, from what ``RunStarted.context`` tells of it."""
+    name, kind, size = (str(info.get(key, "")) for key in ("name", "kind", "size"))
+    said = [
+        f"{name or 'context'}: {kind}",
+        size,
+        str(info.get("path", "")),
+        str(info.get("note", "")),
+    ]
+    return " · ".join(part for part in said if part)
+
+
 def clean(text: str) -> str:
     """Make foreign text safe to print: control characters become visible ones."""
     return _UNSAFE.sub(_visible, text)
@@ -132,7 +145,7 @@ def label(node: Node) -> str:
     if node.kind == "cell":
         who = " by a person" if node.author == "human" else ""
         return f"cell {node.number}{who}" if node.number else f"cell{who}"
-    if node.kind == "run" and node.parent is not None:
+    if node.kind == "run" and node.depth > 0:
         return "child run"
     return "" if node.kind in ("turn", "batch") else node.kind
 

@@ -29,6 +29,7 @@ from ._html import (
 from .format import (
     capped,
     clean,
+    context_text,
     cost_text,
     duration_text,
     icon,
@@ -44,7 +45,7 @@ from .node import Node
 from .text import tally_text
 from .tree import Tree
 
-CODE = 20_000  # characters of a cell that are shown
+CODE = 8_000  # characters of a cell that are shown
 OUTPUT = 8_000
 TEXT = 2_000  # of a prompt, a reply, a reason
 ANSWER = 20_000
@@ -97,9 +98,7 @@ class _Page:
             f"<div>{mark(icon(root.status))} {' · '.join(said)}</div>",
         ]
         for context in root.context:
-            size = context.get("size_text") or context.get("size") or ""
-            words = f"{context.get('name', 'context')}: {context.get('kind', '')} {size}"
-            parts.append(dim(oneline(words, 200)))
+            parts.append(dim(oneline(context_text(context), 300)))
         return "".join(parts)
 
     # -- nodes --------------------------------------------------------------------------------
@@ -152,7 +151,7 @@ class _Page:
     def _cell(self, node: Node, depth: int) -> str:
         parts = [f"<div>{self._line(node)}</div>"]
         if node.code:
-            code = highlighted(clean(capped(node.code, CODE)))
+            code = highlighted(clean(node.code[:CODE])) + esc(capped(node.code, CODE)[CODE:])
             parts.append(f'<pre style="{PRE}"><code>{code}</code></pre>')
         if node.decision == "edit" and node.proposed_code not in ("", node.code):
             parts.append(folded(dim_span("what the model proposed"), pre(node.proposed_code, CODE)))
@@ -241,15 +240,16 @@ def _decided(node: Node) -> str:
 
 
 def _answer(node: Node, over: bool) -> str:
+    reason = ""
+    if node.reason and node.status != "done":
+        reason = f"<div><strong>{esc(node.status)}</strong>: {esc(capped(node.reason, TEXT))}</div>"
     if over and node.answer is not None:
         word = "Partial answer" if node.status == "partial" else "Answer"
         forced = " (asked for at the end of the turns)" if node.forced else ""
-        return (
+        return reason + (
             f'<div style="border-left:3px solid #2a9d5c;padding:2px 0 2px 10px;margin:8px 0 2px">'
             f"<div><strong>{word}</strong>{dim_span(forced)}</div>"
             f'<div style="white-space:pre-wrap;overflow-wrap:anywhere">'
             f"{esc(capped(node.answer, ANSWER))}</div></div>"
         )
-    if node.reason and node.status not in ("done",):
-        return f"<div><strong>{esc(node.status)}</strong>: {esc(capped(node.reason, TEXT))}</div>"
-    return ""
+    return reason

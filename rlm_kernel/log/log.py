@@ -26,6 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, overload
 
+from ..errors import RecordingError
 from ..protocol import Event, Logged
 from ._files import LogFiles
 from ._lines import encode, header
@@ -279,6 +280,8 @@ class Log:
         except FileNotFoundError as error:
             self._vanished = True
             self._failed(error)
+        except RecordingError as error:  # another process took the folder meanwhile
+            self._failed(OSError(str(error)))
         except OSError as error:
             self._failed(error)
         else:

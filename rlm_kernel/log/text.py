@@ -9,6 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from .format import (
     capped,
     clean,
+    context_text,
     cost_text,
     duration_text,
     icon,
@@ -61,11 +62,11 @@ def tree_text(
     lines = [*_header(root, over, width, color), *_laid_out(rows, width, color)]
     for level, text in root.notes:
         lines.append(oneline(f"{level}: {text}" if level != "info" else f"note: {text}", width))
+    if root.reason and root.status != "done":
+        lines.append(oneline(f"{root.status}: {root.reason}", width))
     if root.answer is not None and over:
         word = "Partial answer" if root.status == "partial" else "Answer"
         lines.append(f"{word}: {clean(capped(root.answer, ANSWER))}")
-    elif root.reason:
-        lines.append(oneline(f"{root.status}: {root.reason}", width))
     return "\n".join(lines)
 
 
@@ -82,9 +83,7 @@ def _header(root: Node, over: bool, width: int, color: bool) -> list[str]:
     title = oneline(root.question or root.title, width)
     lines = [_paint(title, "1", color), f"{_paint(mark, _COLORS.get(mark, '36'), color)} {line}"]
     for context in root.context:
-        size = context.get("size_text") or context.get("size") or ""
-        text = f"{context.get('name', 'context')}: {context.get('kind', '')} {size}"
-        lines.append(_paint(oneline(text, width), "2", color))
+        lines.append(_paint(oneline(context_text(context), width), "2", color))
     return lines
 
 
@@ -114,6 +113,8 @@ def _siblings(tree: Tree, node: Node, before: str) -> list[tuple[Node | Group | 
         items = [*grouped(children)]
     if node.kind == "cell" and node.error:
         items.append(node.error)
+    if node.kind == "run" and node.parent is not None and node.answer is not None:
+        items.append(f"answer: {node.answer}")
     if len(before) > 60:  # a log from elsewhere may be nested without end
         items = [f"… {plural(len(children), 'node')} and what is below"] if children else []
     last = len(items) - 1

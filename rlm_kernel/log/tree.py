@@ -213,6 +213,14 @@ def _guess(node_id: str) -> NodeKind:
     return cast(NodeKind, word) if word in _KINDS else "run"
 
 
+def _code_title(code: str) -> str:
+    """Give the first line of code that does something."""
+    lines = [line.strip() for line in code[:2_000].splitlines()]
+    telling = [line for line in lines if line and not line.startswith("#")] or lines
+    more = " …" if len(telling) > 1 else ""
+    return _title(telling[0]) + more if telling else ""
+
+
 def _title(text: str) -> str:
     """Give the first words of a text on one line."""
     line = " ".join(text[: 4 * _TITLE].split())
@@ -284,7 +292,7 @@ def _cell_proposed(tree: Tree, e: ev.CellProposed, time: float) -> Node:
     before = tree.get(e.node)
     code = before.code if before is not None and before.code else e.code  # decided already
     return tree._start(
-        e, "cell", time, status="proposed", title=_title(code), code=code,
+        e, "cell", time, status="proposed", title=_code_title(code), code=code,
         proposed_code=e.code, author=e.author, number=e.number,
     )  # fmt: skip
 
@@ -297,7 +305,7 @@ def _cell_decided(tree: Tree, e: ev.CellDecided, time: float) -> Node:
     node.decision, node.by, node.reason = e.decision, e.by, e.reason
     if e.code is not None:
         node.code = e.code
-        node.title = _title(e.code)
+        node.title = _code_title(e.code)
     if e.text:
         node.output = e.text
         node.output_chars = len(e.text)

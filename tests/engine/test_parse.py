@@ -164,9 +164,9 @@ def test_a_final_answer_that_must_be_worked_out_is_code():
 
 
 PIECES = [
-    "`", F, "````", "~~~", "\n", "\n\n", " ", "   ", "- ", "> ", "repl", "python", "js", "x = 1", "'",
-    '"', '"""', "(", ")", "FINAL(", "FINAL_VAR(", "<think>", "</think>", "%", "!", "\\", "\t", "\r",
-    "é", "\x00", "\ud800", "1. ", ">>> ",
+    "`", F, "````", "~~~", "\n", "\n\n", " ", "   ", "- ", "> ", "repl", "python", "js", "x = 1",
+    "'", '"', '"""', "(", ")", "FINAL(", "FINAL_VAR(", "<think>", "</think>", "%", "!", "\\", "\t",
+    "\r", "é", "\x00", "\ud800", "1. ", ">>> ",
 ]  # fmt: skip
 
 

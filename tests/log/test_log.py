@@ -335,6 +335,55 @@ def test_a_folder_that_vanishes_is_said_and_the_log_is_made_anew(tmp_path):
     log.close()
 
 
+def test_a_log_made_anew_while_it_is_synced_hangs_nobody(tmp_path, monkeypatch):
+    """The sync in flight meets files that are gone; who waits is told all the same."""
+    real, entered, go = os.fsync, threading.Event(), threading.Event()
+
+    def slow(fd):
+        entered.set()
+        assert go.wait(10)
+        real(fd)
+
+    folder = tmp_path / "run"
+    with Log(folder) as log:
+        monkeypatch.setattr(os, "fsync", slow)
+        for n in range(5):
+            log.emit(CallEnded(node="call1", text=f"{n}" * 5000))
+        assert entered.wait(10)
+        shutil.rmtree(folder)
+        log.emit(Noted(node="run1", text="b"))
+        log.emit(Noted(node="run1", text="c"))
+        go.set()
+        assert log.retry()
+        assert len(read_log(folder)) == 7
+
+
+def test_a_sync_that_fails_in_any_way_hangs_nobody(tmp_path, monkeypatch):
+    def fail(fd):
+        raise ValueError("odd")
+
+    with Log(tmp_path) as log:
+        monkeypatch.setattr(os, "fsync", fail)
+        log.emit(CallEnded(node="call1"))
+        assert log.flush() is False
+        assert "odd" in log.fault
+        monkeypatch.undo()
+        assert log.retry()
+
+
+def test_a_folder_taken_by_another_stops_nothing(tmp_path):
+    folder = tmp_path / "run"
+    log = Log(folder)
+    shutil.rmtree(folder)
+    with Log(folder):
+        log.emit(Noted(node="run1", text="a"))
+        log.emit(Noted(node="run1", text="b"))
+        assert "another process" in log.fault
+    assert log.retry()
+    assert texts(read_log(folder)) == ["a", "b"]
+    log.close()
+
+
 def test_who_is_told_of_a_fault_may_emit(tmp_path, monkeypatch):
     log, told = Log(tmp_path), []
     log.on_fault = lambda why: log.emit(Noted(node="run1", text=why))
