@@ -152,7 +152,9 @@ class _Page:
         parts = [f"<div>{self._line(node)}</div>"]
         if node.code:
             code = highlighted(clean(node.code[:CODE])) + esc(capped(node.code, CODE)[CODE:])
-            parts.append(f'<pre style="{PRE}"><code>{code}</code></pre>')
+            parts.append(
+                f'<pre style="{PRE}"><code style="background:none;padding:0">{code}</code></pre>'
+            )
         if node.decision == "edit" and node.proposed_code not in ("", node.code):
             parts.append(folded(dim_span("what the model proposed"), pre(node.proposed_code, CODE)))
         if node.reason:

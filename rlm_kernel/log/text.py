@@ -61,9 +61,9 @@ def tree_text(
         rows = [*rows[:head], _Row("", "", f"… {left_out:,} more rows …", ""), *rows[-tail:]]
     lines = [*_header(root, over, width, color), *_laid_out(rows, width, color)]
     for level, text in root.notes:
-        lines.append(oneline(f"{level}: {text}" if level != "info" else f"note: {text}", width))
+        lines.append(_line(f"{level}: {text}" if level != "info" else f"note: {text}", width))
     if root.reason and root.status != "done":
-        lines.append(oneline(f"{root.status}: {root.reason}", width))
+        lines.append(_line(f"{root.status}: {root.reason}", width))
     if root.answer is not None and over:
         word = "Partial answer" if root.status == "partial" else "Answer"
         lines.append(f"{word}: {clean(capped(root.answer, ANSWER))}")
@@ -79,11 +79,11 @@ def _header(root: Node, over: bool, width: int, color: bool) -> list[str]:
         duration_text(root.seconds),
     ]
     mark = icon(root.status)
-    line = oneline(" · ".join(part for part in said if part), width - 2)
-    title = oneline(root.question or root.title, width)
+    line = _line(" · ".join(part for part in said if part), width - 2)
+    title = _line(root.question or root.title, width)
     lines = [_paint(title, "1", color), f"{_paint(mark, _COLORS.get(mark, '36'), color)} {line}"]
     for context in root.context:
-        lines.append(_paint(oneline(context_text(context), width), "2", color))
+        lines.append(_paint(_line(context_text(context), width), "2", color))
     return lines
 
 
@@ -151,7 +151,7 @@ def _stats(tree: Tree, node: Node, over: bool) -> list[str]:
     else:
         if node.decision in ("edit", "reject", "respond"):
             word = {"edit": "edited", "reject": "rejected", "respond": "answered"}[node.decision]
-            said[0] = f"{word} by {oneline(node.by, 20)}" if node.by else word
+            said[0] = f"{word} by {_line(node.by, 20)}" if node.by else word
         if node.total.calls:
             said.append(f"∑ {plural(node.total.calls, 'call')} · {cost_text(node.total)}")
     said.append(duration_text(node.seconds))
@@ -180,13 +180,13 @@ def _mark(counts: Tally) -> str:
 def _laid_out(rows: list[_Row], width: int, color: bool) -> list[str]:
     """Put titles and what is told beside them into two columns."""
     room = max((cell_len(row.stats) for row in rows), default=0)
-    wanted = max((cell_len(_left(row, oneline(row.title, width))) for row in rows), default=0)
+    wanted = max((cell_len(_left(row, _line(row.title, width))) for row in rows), default=0)
     column = min(wanted, max(width - 2 - room, width // 2, _LEAST_LEFT))
     lines = []
     for row in rows:
-        stats = oneline(row.stats, max(width - column - 2, 0))
+        stats = _line(row.stats, max(width - column - 2, 0))
         most = column if stats else width
-        title = _fit(oneline(row.title, width), most - cell_len(_left(row, "")))
+        title = _line(row.title, max(most - cell_len(_left(row, "")), 0))
         gap = " " * (column - cell_len(_left(row, title)) + 2) if stats else ""
         mark = _paint(row.mark, _COLORS.get(row.mark, "36"), color) + " " if row.mark else ""
         lines.append(_paint(row.lines, "2", color) + mark + title + gap + _paint(stats, "2", color))
@@ -195,6 +195,11 @@ def _laid_out(rows: list[_Row], width: int, color: bool) -> list[str]:
 
 def _left(row: _Row, title: str) -> str:
     return row.lines + (row.mark + " " if row.mark else "") + title
+
+
+def _line(text: str, cells: int) -> str:
+    """Give foreign text on one line of at most so many columns (wide characters take two)."""
+    return _fit(oneline(text, cells), cells)
 
 
 def _fit(text: str, cells: int) -> str:
