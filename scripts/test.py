@@ -29,7 +29,7 @@ ROOMS = ["packaging", "protocol", "log", "context", "lm", "local", "repl", "engi
 MATRIX = ["6.31", "7.3"]
 SMALL_MODEL = "smollm2-135m"
 #: The suites that use the smallest local model, when it is there.
-USE_SMALL_MODEL = {"local", "engine", "cli", "examples"}
+USE_SMALL_MODEL = {"local", "examples"}
 
 
 @dataclass
