@@ -22,20 +22,23 @@ def price_text(info: ModelInfo) -> str:
     return f"{per[0]} in, {per[1]} out per million tokens"
 
 
-def model_text(info: ModelInfo) -> str:
-    """Say a model's name, its price, and what else has to be known of it."""
-    note = f", {info.note}" if info.note else ""
-    return f"{info.name} ({price_text(info)}{note})"
+def model_text(info: ModelInfo, *, note: bool = True) -> str:
+    """Say a model's name, its price, and, with ``note``, what else has to be known of it."""
+    more = f", {info.note}" if note and info.note else ""
+    return f"{info.name} ({price_text(info)}{more})"
 
 
 def header_text(run: Run, notice: str = "") -> str:
     """Give the first line: which models at which price, which budget, how cells are decided."""
     settings = run.settings
-    said = []
+    said: list[str] = []
+    noted: set[str] = set()
     for role, model in (("root", settings.model), ("sub-model", settings.sub_model)):
         if role == "root" or model != settings.model:
             try:
-                said.append(f"{role} {model_text(run.gateway.info(model))}")
+                info = run.gateway.info(model)
+                said.append(f"{role} {model_text(info, note=info.note not in noted)}")
+                noted.add(info.note)
             except RLMError:  # of a run that was loaded: its model isn't there any more
                 said.append(f"{role} {model}")
     node = run.tree.get(run.node)

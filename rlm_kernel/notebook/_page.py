@@ -59,7 +59,8 @@ def bundle(run: Run, live: Live, style: Style) -> dict[str, str]:
         return {"text/plain": _ending(run), "text/html": html}
     text = f"{header}\n{tree_text(run.tree, width=100, max_rows=200)}"
     if now:
-        text += "\n" + "\n".join([*now, *stream.rstrip().split("\n")[-8:]])
+        tail = stream.rstrip().split("\n")[-8:] if stream.strip() else []
+        text += "\n" + "\n".join([*_bars(run), *now, *tail])
     return {"text/plain": text, "text/html": html}
 
 
@@ -80,11 +81,16 @@ def _now(run: Run, live: Live) -> tuple[list[str], str]:
         open_ = [batch for batch in run.tree.find(kind="batch") if batch.live]
         for batch in open_[-3:]:
             done, size = batch.progress
-            said.append(f"{bar(done, size)} {done:,} of {size:,} · {cost_text(batch.total)} so far")
+            said.append(f"{batch.name}: {done:,} of {size:,} · {cost_text(batch.total)} so far")
         if not open_:
             said.append("The cell runs …")
         stream = live.printed
     return said, clean(stream)
+
+
+def _bars(run: Run) -> list[str]:
+    """Draw a bar for each batch in flight; the HTML tree has its own."""
+    return [bar(*batch.progress) for batch in run.tree.find(kind="batch") if batch.live][-3:]
 
 
 def bar(done: int, size: int, width: int = 24) -> str:

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..protocol import Logged
+from ..protocol.events import CellStarted
 from ._hold import Tail, held_back
 from ._lines import Teller
 from ._page import Live, bundle, header_text
@@ -70,7 +71,7 @@ class View:
             self._unlisten = self.run.log.listen(self._tell, since=self._since)
             return
         self._out.show(self._bundle(), self._id, update=False)
-        self._unlisten = self.run.log.listen(lambda _: self._touch())
+        self._unlisten = self.run.log.listen(self._on_event)
         self._touch()  # for what happened before it listened
         self._thread = threading.Thread(target=self._draw, name="rlm-view", daemon=True)
         # At a breakpoint every thread stops that the debugger traces; the view goes on.
@@ -128,6 +129,11 @@ class View:
 
     def _touch(self) -> None:
         self._dirty.set()
+
+    def _on_event(self, logged: Logged) -> None:
+        if isinstance(logged.event, CellStarted):
+            self._tail.text = ""
+        self._touch()
 
     def _tell(self, logged: Logged) -> None:
         for line in self._teller.lines(logged.event):

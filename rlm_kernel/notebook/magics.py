@@ -90,10 +90,12 @@ class RLMMagics(Magics, Configurable):
     @t.validate("mode", "budget")
     def _is_one(self, proposal: Any) -> str:
         value = str(proposal["value"])
-        check = {"mode": parse_mode, "budget": parse_budget}[proposal["trait"].name]
         if value:
             try:
-                check(value)
+                if proposal["trait"].name == "mode":
+                    parse_mode(value)
+                else:
+                    parse_budget(value)
             except ConfigError as error:
                 raise BadOption(str(error)) from None
         return value

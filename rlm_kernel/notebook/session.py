@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -20,9 +21,10 @@ from ..engine import RLM
 from ..engine.services import CodeServices
 from ..lm import BudgetLedger, Gateway, engine_loop
 from ..log import Log, Tree, new_run_folder
-from ..protocol import Call, Provider
+from ..protocol import Call, ModelInfo, Provider
 from ..protocol.events import SessionStarted
 from ..repl import LocalBridge, ShellRepl, shell_runtime
+from ._page import model_text
 from ._person import Keyboard, Recorder
 from ._words import near
 
@@ -222,16 +224,23 @@ class _SessionBridge:
 
     def submit(self, method: Method, call: Call, *args: Any) -> Future[Any]:
         """Send a call with the model and budget that are the defaults now."""
-        outside = self._session.outside_of_runs()
-        rlm = self._session.make(where="kernel")
+        session = self._session
+        outside = session.outside_of_runs()
+        rlm = session.make(where="kernel")
         outside.use(rlm)
-        model = outside.services.sub_model
-        info = rlm.gateway.info(model)
-        if self._session.once(f"outside {model}"):
-            from ._page import model_text
-
-            print(
-                f"Calls outside of a run: {model_text(info)}; "
-                f"{outside.ledger.remaining_text()} for this session."
-            )
+        if method in ("llm_query", "rlm_query"):
+            queries = [
+                replace(query, model=session.model(query.model) if query.model else None)
+                for query in args[0]
+            ]
+            for model in {query.model or outside.services.sub_model for query in queries}:
+                self._say(rlm.gateway.info(model), outside)
+            args = (queries, *args[1:])
+        session.keyboard.arrive()
         return outside.bridge.submit(method, call, *args)
+
+    def _say(self, info: ModelInfo, outside: Outside) -> None:
+        """Say once what calls to a model cost, and from which budget they are paid."""
+        if self._session.once(f"outside {info.name}"):
+            left = outside.ledger.remaining_text()
+            print(f"Calls outside of a run: {model_text(info)}; {left} for this session.")
