@@ -163,11 +163,9 @@ def _join(
             wheel = wheel_of(piece)
             if wheel is None:
                 raise ConfigError(f"The wheel of {piece.project} is gone: pull again.")
-            start = write.tell()
             try:
                 _append(wheel, piece, write)
             except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-                write.truncate(start)
                 if not keep:
                     wheel.unlink()
                 raise ConfigError(

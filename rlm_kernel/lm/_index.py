@@ -142,7 +142,9 @@ def _watched(folder: Path, whole: int, tell: Callable[[int, int], None]) -> Iter
 
 def _bytes_in(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*.whl"):
-        with contextlib.suppress(OSError):  # pip moved it just now
-            total += path.stat().st_size
+    for place, _, names in os.walk(folder):  # unlike rglob, it bears folders that go meanwhile
+        for name in names:
+            if name.endswith(".whl"):
+                with contextlib.suppress(OSError):  # pip moved it just now
+                    total += os.stat(os.path.join(place, name)).st_size
     return total

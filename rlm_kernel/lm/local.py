@@ -119,7 +119,7 @@ class LocalProvider:
         with self._lock:  # first calls come several at a time, each in a thread
             process = self._processes.get(name)
             if process is None:
-                found = weights.find(name)
+                found = weights.find(name, check=False)  # checked when it is started
                 ctx = min(self._context, found.window or self._context)
                 process = acquire(EngineOptions(found.path, ctx, SLOTS, self._threads))
                 self._processes[name] = process

@@ -1,12 +1,14 @@
 """The engine's process and its provider: what dies, what waits, what is cut short."""
 
 import asyncio
+import contextlib
 import importlib.util
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import pytest
@@ -137,22 +139,35 @@ def test_another_file_of_the_right_length_is_never_loaded(tmp_path, monkeypatch)
     assert not _local_process._shared
 
 
-@real
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it ends when it has loaded")
-def test_a_parent_that_dies_while_the_model_loads_takes_the_engine_with_it():
-    code = textwrap.dedent("""
-        import os, signal, subprocess, threading
-        from rlm_kernel.lm import _local_process, weights
-        options = _local_process.EngineOptions(
-            weights.find("smollm2-135m").path, 2048, 1, 1)
-        process = _local_process.LocalProcess(options)
-        process._url = "x"
+def test_a_parent_that_dies_while_a_model_loads_takes_the_engine_with_it(tmp_path):
+    """Loading holds the GIL, so that no thread of the engine's could notice."""
+    (tmp_path / "xllamacpp.py").write_text(textwrap.dedent("""
+        import ctypes, pathlib, types
+        class CommonParams(types.SimpleNamespace):
+            def __init__(self):
+                self.model = types.SimpleNamespace()
+                self.cpuparams, self.cpuparams_batch = types.SimpleNamespace(), self.model
+        def Server(params):
+            pathlib.Path(params.model.path, "loading").touch()
+            ctypes.PyDLL(None).sleep(60)
+    """))
+    code = textwrap.dedent(f"""
+        import os, pathlib, signal, threading
+        from rlm_kernel.lm._local_process import EngineOptions, LocalProcess
+        folder = pathlib.Path({str(tmp_path)!r})
+        process = LocalProcess(EngineOptions(folder, 2048, 1, 1))
         threading.Thread(target=process.ensure, daemon=True).start()
-        while process.pid is None: pass
+        while not (folder / "loading").exists():
+            pass
         print(process.pid, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
     """)
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in paths if p)},
+    )  # fmt: skip
     pid = int(ended.stdout)
     until = time.monotonic() + 10
     while os.path.exists(f"/proc/{pid}"):
@@ -161,6 +176,25 @@ def test_a_parent_that_dies_while_the_model_loads_takes_the_engine_with_it():
                 break
         assert time.monotonic() < until
         os.sched_yield()
+
+
+def test_two_threads_that_ask_first_get_one_engine_that_is_counted_once(monkeypatch, tmp_path):
+    both = threading.Barrier(2)
+
+    def find(name, check):
+        with contextlib.suppress(threading.BrokenBarrierError):  # the second may not come in
+            both.wait(0.3)
+        return weights.LocalModel("x", "X", tmp_path / "x.gguf", 1, True, window=512)
+
+    monkeypatch.setattr(weights, "find", find)
+    provider = LocalProvider()
+    threads = [threading.Thread(target=provider._process, args=("x",)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert engine(provider).users == 1
+    asyncio.run(provider.close())
 
 
 def test_a_broken_model_is_one_sentence_with_the_engines_own_words(tmp_path):
