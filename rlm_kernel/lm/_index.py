@@ -50,8 +50,11 @@ def download(pieces: Sequence[Part], folder: Path, tell: Callable[[int, int], No
             tasks = [pool.submit(one, piece, folder, pips) for piece in missing]
             for task in concurrent.futures.as_completed(tasks):
                 task.result()
+        except ConfigError:
+            pool.shutdown(cancel_futures=True)  # those under way come whole, for the next time
+            raise
         finally:
-            pips.end()  # KeyboardInterrupt, or one that failed: the others needn't go on
+            pips.end()  # after a KeyboardInterrupt some still run
             pool.shutdown(cancel_futures=True)
 
 
