@@ -89,10 +89,10 @@ def test_first_calls_at_once_start_one_engine_which_ends_with_its_last_user():
 @real
 def test_long_calls_that_dont_fit_side_by_side_take_turns_and_come_back_whole():
     async def job(provider):
-        calls = (provider.complete(request(f"{n} word " * 100, max_tokens=12)) for n in range(2))
+        calls = (provider.complete(request(f"{n} word " * 50, max_tokens=12)) for n in range(2))
         return await asyncio.gather(*calls)
 
-    for reply in with_provider(job, context=512):
+    for reply in with_provider(job, context=256):
         assert reply.usage.output_tokens == 12 or reply.finish == "stop"
 
 

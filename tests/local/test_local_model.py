@@ -154,7 +154,7 @@ def test_the_engine_ends_with_its_parent_however_that_ends():
 
 
 def test_a_whole_run_is_driven_by_real_tokens():
-    with RLM(model=MODEL, max_turns=2, save=False) as rlm:
+    with RLM(model=MODEL, max_turns=2, max_tokens=48, save=False) as rlm:
         run = rlm.run("How many lines are there?", "a\nb\nc\n")
     assert run.status in ("done", "partial", "failed")
     assert run.usage.own.output_tokens > 0
