@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from ._shape import Shape
+
 Kind = Literal["understand", "find", "count", "extreme", "aggregate", "else"]
 
 _RULES: tuple[tuple[Kind, str], ...] = (
@@ -37,7 +39,7 @@ import re
 for m in list(re.finditer(r"Aurora", context))[:5]:
     print("...", context[max(0, m.start() - 150):m.end() + 150].replace("\\n", " "))
 ```
-Output of cell 1:
+Its output:
 ... weather stayed dull. The berth of the North Aurora is B-07. Gulls were ...
 ... a long day. The berth given to the Aurora is C-19. Nobody spoke of it ...
 ```repl
@@ -45,66 +47,6 @@ Output of cell 1:
 value = "C-19"
 assert value in context
 FINAL(value)
-```"""
-
-_COUNT = """\
-Question: How many entries of May 2021 say that Lena saw fog? (lines are \
-`2021-05-02;name: Lena;fog;7`, fields parted by ';')
-```repl
-rows = [line.split(";") for line in context.splitlines()]
-hits = [row for row in rows
-        if row[0].startswith("2021-05") and row[1] == "name: Lena" and row[2] == "fog"]
-count = len(hits)
-print(count, hits[:3])
-```
-Output of cell 1:
-14 [['2021-05-02', 'name: Lena', 'fog', '7'], ['2021-05-03', 'name: Lena', 'fog', '2']]
-```repl
-FINAL(count)
-```"""
-
-_COUNT_PROSE = """\
-Question: How many entries of May 2021 say that Lena saw fog? (lines are \
-`<02 May 2021> Lena: fog, 7`, without fields)
-```repl
-import re
-hits = [line for line in context.splitlines()
-        if re.search(r"\\d+ May 2021", line) and "> Lena:" in line and ": fog," in line]
-count = len(hits)
-print(count, hits[:3])
-```
-Output of cell 1:
-14 ['<02 May 2021> Lena: fog, 7', '<03 May 2021> Lena: fog, 2', '<09 May 2021> Lena: fog, 5']
-```repl
-FINAL(count)
-```"""
-
-_EXTREME = """\
-Question: Who reported fog most often? (a line is `02.05.2021;Lena;fog;7`)
-```repl
-from collections import Counter
-names = [line.split(";")[1] for line in context.splitlines() if ";fog;" in line]
-top = Counter(names).most_common(3)
-best = top[0][0]
-print(len(names), top)
-```
-Output of cell 1:
-61 [('Omar', 25), ('Lena', 21), ('Ida', 15)]
-```repl
-FINAL(best)
-```"""
-
-_AGGREGATE = """\
-Question: What is the total depth of fog that Lena reported? (a line is `02.05.2021;Lena;fog;7`)
-```repl
-rows = [line.split(";") for line in context.splitlines() if ";Lena;fog;" in line]
-total = sum(int(row[3]) for row in rows)
-print(len(rows), rows[:3], total)
-```
-Output of cell 1:
-21 [['02.05.2021', 'Lena', 'fog', '7'], ['03.05.2021', 'Lena', 'fog', '2']] 96
-```repl
-FINAL(total)
 ```"""
 
 _ELSE = """\
@@ -116,7 +58,7 @@ print(len(hits), hits[:2])
 reply = llm_query("Why was the Aurora late? One sentence.\\n\\n" + "\\n---\\n".join(hits[:6]))
 print(reply)
 ```
-Output of cell 1:
+Its output:
 2 ['... the Aurora lost a day to engine trouble off the cape ...', '...']
 The Aurora was late because of engine trouble.
 ```repl
@@ -126,14 +68,126 @@ FINAL(reply)
 _BY_KIND: dict[Kind, tuple[str, ...]] = {
     "understand": (_ELSE,),
     "find": (_FIND,),
-    "count": (_COUNT_PROSE, _COUNT),
-    "extreme": (_EXTREME,),
-    "aggregate": (_AGGREGATE,),
     "else": (_FIND, _ELSE),
 }
 
 
 def worked_examples(question: str) -> str:
-    """Give the worked examples for a question, with the line that introduces them."""
-    examples = _BY_KIND[kind_of(question)]
-    return "Example (another text):\n" + "\n\nExample (another text):\n".join(examples)
+    """Give the worked examples that fit any text, with the line that introduces them.
+
+    What is counted or added up depends on how lines are built: ``shaped_example`` has those.
+    """
+    examples = _BY_KIND.get(kind_of(question), ())
+    return "\n\n".join("Example (another text):\n" + example for example in examples)
+
+
+def shaped_example(question: str, shape: Shape | None) -> str:
+    """Give the worked example for counting, extremes and sums, in the shape of the text."""
+    kind = kind_of(question)
+    if kind not in ("count", "extreme", "aggregate"):
+        return ""
+    if shape is None:
+        return _COUNT_PROSE if kind == "count" else ""
+    return _Shaped(shape).example(kind)
+
+
+_COUNT_PROSE = """\
+Question: How many times is the word fog written?
+```repl
+import re
+hits = re.findall(r"\\bfog\\b", context)
+count = len(hits)
+print(count, hits[:3])
+```
+Its output:
+14 ['fog', 'fog', 'fog']
+```repl
+FINAL(count)
+```"""
+
+
+class _Shaped:
+    """Writes examples with made-up names into the fields of a shape."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        others = [
+            i for i, field in enumerate(shape.fields) if not field.date and field.different > 1
+        ]
+        words = [i for i in others if not shape.fields[i].numeric] or others or [0]
+        self._who = words[0]
+        self._what = words[1] if len(words) > 1 else words[0]
+        numbers = [i for i in others if shape.fields[i].numeric]
+        self._number = numbers[-1] if numbers else len(shape.fields) - 1
+        self._date = next((i for i, field in enumerate(shape.fields) if field.date), None)
+
+    def _said(self, index: int, value: str) -> str:
+        return f'row[{index}] == "{self._shape.fields[index].prefix}{value}"'
+
+    def _rows(self) -> str:
+        code = f"rows = [{self._shape.split} for line in context.splitlines()]\n"
+        if self._shape.ragged:
+            code += f"rows = [row for row in rows if len(row) == {len(self._shape.fields)}]\n"
+        return ("import re\n" if "re." in self._shape.split else "") + code
+
+    def _row(self, number: int = 0) -> list[str]:
+        row = [field.values[0] if field.different == 1 else field.prefix + "x"
+               for field in self._shape.fields]  # fmt: skip
+        for index, value in ((self._number, "7"), (self._what, "fog"), (self._who, "Lena")):
+            if value == "7" and not self._shape.fields[index].numeric:
+                continue
+            row[index] = self._shape.fields[index].prefix + value
+        if self._date is not None and self._shape.dates:
+            field = self._shape.fields[self._date]
+            row[self._date] = field.prefix + self._shape.dates.example
+        return row
+
+    def example(self, kind: Kind) -> str:
+        """Give the example of a kind."""
+        if kind == "count":
+            return self._count()
+        return self._extreme() if kind == "extreme" else self._aggregate()
+
+    def _marked(self, index: int, value: str) -> str:
+        """Give a field's text with the marks around it, so that longer names don't match."""
+        between, last = self._shape.between, len(self._shape.fields) - 1
+        before = between[index - 1] if index else ""
+        after = between[index] if index < last else ""
+        return before + self._shape.fields[index].prefix + value + after
+
+    def _line(self) -> str:
+        return "".join(a + b for a, b in zip(self._row(), (*self._shape.between, ""), strict=True))
+
+    def _count(self) -> str:
+        texts = [self._marked(self._who, "Lena")]
+        if self._what != self._who:
+            texts.append(self._marked(self._what, "fog"))
+        dates = self._shape.dates
+        texts += dates.month if dates else ()
+        when = " in September 2021" if dates else ""
+        tests = " and ".join(f'"{text}" in line' for text in texts)
+        code = f"hits = [line for line in context.splitlines()\n        if {tests}]\n"
+        code += "count = len(hits)\nprint(count, hits[:2])"
+        return _told(f"How many entries say that Lena saw fog{when}?", code,
+                     f"14 {[self._line()]}", "count")  # fmt: skip
+
+    def _extreme(self) -> str:
+        code = "from collections import Counter\n" + self._rows()
+        code += f"names = [row[{self._who}] for row in rows if {self._said(self._what, 'fog')}]\n"
+        code += "top = Counter(names).most_common(3)\nbest = top[0][0]\nprint(len(names), top)"
+        return _told("Who saw fog most often?", code, "40 [('Omar', 25), ('Lena', 15)]", "best")
+
+    def _aggregate(self) -> str:
+        prefix = self._shape.fields[self._number].prefix
+        number = f"row[{self._number}]" + (f".removeprefix({prefix!r})" if prefix else "")
+        code = self._rows() + f"hits = [row for row in rows if {self._said(self._who, 'Lena')}]\n"
+        code += f"total = sum(float({number}) for row in hits)\nprint(len(hits), hits[:2], total)"
+        return _told("What is the total of Lena's entries?", code,
+                     f"21 {[self._row()]} 96.0", "total")  # fmt: skip
+
+
+def _told(question: str, code: str, output: str, variable: str) -> str:
+    return (
+        f"Question: {question}\n```repl\n{code}\n```\nIts output:\n{output}\nThen:\n"
+        f"```repl\nFINAL({variable})\n```"
+    )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 
 def first_message(question: str, description: str, probe: str = "") -> str:
-    """Give the first user message: the question, what the context is, and a probe of it."""
-    parts = ["Question: " + question.strip(), "`context` is " + description.strip()]
+    """Give the first user message: what the context is, a probe of it, and last the question.
+
+    The question comes last since a small model goes on from what it read last.
+    """
+    parts = ["`context` is " + description.strip()]
     if probe:
         parts.append("Automatic probe of `context` (nothing of it was chosen by hand):\n" + probe)
+        parts.append("Now the real question, about the `context` that was probed.")
+    parts.append("Question: " + question.strip())
     return "\n\n".join(parts)
 
 
@@ -40,6 +46,8 @@ def next_step(output: str | None = None) -> str:
     shown = None if output is None else output.split()
     if shown is not None and not shown:
         return "Print what you computed, with some lines as evidence."
+    if output is not None and re.search(r"^\w*(Error|Exception)\b", output, re.MULTILINE):
+        return "The cell failed: correct it, with the fields and spelling of the probe."
     if shown and shown[0] in ("0", "0.0", "[]", "None"):
         return (
             "Nothing was found: the pattern doesn't fit the way lines are written. Look at the "

@@ -8,15 +8,16 @@ question stand; it is marked as such and can be switched off to measure what it 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
+
+from ._examples import shaped_example
+from ._shape import Shape, shape_of
 
 SAMPLE_LINES = 2_000
 LINE_CHARS = 160
 COMMON = 8
 """A column with up to so many values has them listed."""
 
-_SEPARATORS = (" || ", " | ", "|", "\t", " ; ", ";", " :: ", " - ", ",")
 _WORD = re.compile(r"[A-Za-z0-9][\w-]*")
 
 
@@ -25,7 +26,7 @@ def probe(context: str, question: str = "", *, grep: bool = False) -> str:
 
     Args:
         context: the text.
-        question: used by the grep only.
+        question: chooses the worked example, by its kind; the grep uses its words.
         grep: whether to show where the rarest words of the question stand.
 
     Returns:
@@ -35,9 +36,12 @@ def probe(context: str, question: str = "", *, grep: bool = False) -> str:
     full = [line for line in lines if line.strip()]
     parts = [f"{len(context):,} characters, {len(lines):,} lines.", *_shown(full)]
     sample = full[:: max(1, len(full) // SAMPLE_LINES)]
-    parts += columns(sample)
+    shape = shape_of(sample)
+    parts += columns(shape) if shape else []
     if grep:
         parts += keywords(context, question)
+    if example := shaped_example(question, shape):
+        parts.append("\nExample, for another text of this shape:\n" + example)
     return "\n".join(parts)
 
 
@@ -54,32 +58,14 @@ def clip(line: str, limit: int = LINE_CHARS) -> str:
     return flat if len(flat) <= limit else f"{flat[:limit]}... ({len(line):,} characters)"
 
 
-def separator(sample: Sequence[str]) -> str | None:
-    """Give what parts nearly all lines into the same number (3 or more) of fields, if anything."""
-    for mark in _SEPARATORS:
-        fields = Counter(line.count(mark) for line in sample)
-        if not fields:
-            return None
-        number, lines = fields.most_common(1)[0]
-        if number >= 2 and lines >= 0.9 * len(sample):
-            return mark
-    return None
-
-
-def columns(sample: Sequence[str]) -> list[str]:
-    """Say, for lines that are records, what each field holds."""
-    mark = separator(sample)
-    if mark is None:
-        return []
-    width = Counter(line.count(mark) for line in sample).most_common(1)[0][0] + 1
-    rows = [line.split(mark) for line in sample if line.count(mark) + 1 == width]
-    said = [f"Lines are records: {width} fields parted by {mark!r}."]
-    for index in range(width):
-        values = sorted({row[index].strip() for row in rows})
-        few = len(values) <= COMMON
-        shown = values if few else values[:: max(1, len(values) // 3)][:3]
-        named = "only" if few else f"{len(values)} or more values, such as"
-        said.append(f"field {index}: {named} " + ", ".join(repr(clip(v, 40)) for v in shown))
+def columns(shape: Shape) -> list[str]:
+    """Say how records are parted into fields, and what each field holds."""
+    said = ["Each line is a record with these fields:"]
+    for index, field in enumerate(shape.fields):
+        few = field.different <= COMMON
+        shown = field.values if few else field.values[:: max(1, field.different // 3)][:3]
+        listed = ", ".join(repr(clip(value, 40)) for value in shown)
+        said.append(f"field {index}: {listed}" + ("" if few else ", ..."))
     return said
 
 
