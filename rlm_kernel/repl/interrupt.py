@@ -70,6 +70,11 @@ class Interrupts:
         """The code of a cell runs from here on: an interrupt is raised in it."""
         self.happened = False
         self._code = True
+        if self._late:  # a person's came while we were about to begin: it means this cell
+            self._late = False
+            self.happened = True
+            self._on_interrupt()
+            raise KeyboardInterrupt
 
     def end(self) -> None:
         """The cell's code is over; whatever signal was sent for it is used up."""

@@ -139,7 +139,7 @@ class Runtime:
         return self._session.bind({**self._functions, **free})
 
     def keep_session(self) -> None:
-        """Before a person's cell: bind again what ``%reset`` dropped; what they rebound is theirs."""
+        """Bind again what ``%reset`` dropped; what the person rebound is theirs."""
         self._session.before()
 
     def unbind_session(self) -> list[str]:

@@ -169,6 +169,23 @@ def test_a_person_interrupts_a_cell(place):
     assert place.cell("made").result == "1"
 
 
+def test_a_cell_that_catches_its_interrupt_goes_on_without_the_call(place):
+    code = "try: llm_query('hang')\nexcept KeyboardInterrupt: print('caught')\nllm_query('next')"
+
+    async def both():
+        import asyncio
+
+        running = asyncio.ensure_future(place.repl.execute("c", code))
+        while not place.services.flying.is_set():
+            await asyncio.sleep(0.01)
+        await place.repl.interrupt()
+        return await running
+
+    r = place.play(both()) if hasattr(place, "play") else place.engine.run(both())
+    assert (r.status, r.output.head, r.result) == ("ok", "caught\n", "'re: next'")
+    assert place.services.cancelled.wait(5)
+
+
 def test_an_interrupt_ends_the_calls_of_a_thread_pool(place):
     code = (
         "from concurrent.futures import ThreadPoolExecutor\n"

@@ -130,6 +130,40 @@ def test_no_kernel_outlives_its_parent(end):
     wait_gone(pids)
 
 
+STUCK = """
+import ctypes, os
+libc = ctypes.PyDLL(None)  # which holds the GIL: no thread of Python's runs
+pid = str(os.getpid()).encode()
+fd = os.open(PIPE, os.O_WRONLY)
+os.write(fd, pid + b" ")
+libc.sleep(60)
+"""
+
+
+def test_a_kernel_stuck_in_native_code_goes_with_its_parent(tmp_path):
+    code = textwrap.dedent("""
+        import asyncio, os, sys
+        from rlm_kernel.protocol import Setup
+        from rlm_kernel.repl import KernelPool, KernelRepl
+        async def main():
+            repl = KernelRepl(KernelPool(size=0))
+            await repl.open(Setup(services=None))
+            asyncio.ensure_future(repl.execute("c", sys.argv[1]))
+            await asyncio.Event().wait()
+        asyncio.run(main())
+    """)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    cell = STUCK.replace("PIPE", repr(str(pipe)))
+    with subprocess.Popen([sys.executable, "-c", code, cell]) as parent:
+        try:
+            with pipe.open("rb", buffering=0) as file:
+                pid = int(file.read(20))
+        finally:
+            parent.kill()
+    wait_gone([pid])
+
+
 @pytest.mark.parametrize(
     "name",
     ["OPENAI_API_KEY", "anthropic_key", "X_TOKEN", "AWS_PROFILE", "DB_PASSWORD", "MY_SECRET_THING",
