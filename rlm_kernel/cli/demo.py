@@ -7,7 +7,7 @@ import sys
 
 from ..evals.demo import demo_task
 from ..log import money_text
-from . import NO_ANSWER, exit_code
+from . import INTERRUPTED, NO_ANSWER, exit_code
 from .progress import watch
 from .run import make_rlm, print_answer
 
@@ -23,8 +23,10 @@ def main(args: argparse.Namespace) -> int:
     rlm = make_rlm(args)
     try:
         run = rlm.start(task.question, task.context)
-        watch(run, quiet=args.quiet)
+        interrupted = watch(run, quiet=args.quiet)
         print_answer(run)
+        if interrupted:
+            return INTERRUPTED
         if run.answer_text is None:
             return exit_code(run.status)
         right = task.score(run.answer) >= 1.0

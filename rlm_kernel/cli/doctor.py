@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ..log import runs_dir, size_text
@@ -45,7 +46,8 @@ def main(args: argparse.Namespace) -> int:
             table.add_column(column, overflow="fold")
         marks = {"ok": "[green]ok[/]", "missing": "[red]missing[/]", "note": "[yellow]note[/]"}
         for finding in findings:
-            table.add_row(finding.what, marks[finding.state], finding.found, finding.do)
+            what, found, do = map(escape, (finding.what, finding.found, finding.do))
+            table.add_row(what, marks[finding.state], found, do)
         Console().print(table)
     reachable = any(f.state == "ok" and f.what.startswith("model") for f in findings)
     return 0 if reachable else 1

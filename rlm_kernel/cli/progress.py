@@ -9,20 +9,28 @@ from typing import Any
 from ..engine import Run
 from ..engine.heading import header_text
 from ..log import count_text, duration_text, money_text, oneline, tree_text
+from ..log.format import clean
 from ..protocol import Logged
 from ..protocol import events as e
 
 REFRESH = 4  # times a second
 
 
-def watch(run: Run, *, quiet: bool = False) -> None:
-    """Show a run on stderr until it ends; Ctrl-C interrupts it, twice stops it."""
+def watch(run: Run, *, quiet: bool = False) -> bool:
+    """Show a run on stderr until it ends; Ctrl-C interrupts it, twice stops it.
+
+    Returns:
+        Whether Ctrl-C is why it ended.
+    """
     shown: Any = None
     if not quiet:
         shown = _Live(run) if sys.stderr.isatty() else _Lines(run)
+    interrupted = False
     try:
-        while not _waited(run):
-            _ask_at_terminal(run)
+        while not run.ended:
+            interrupted = _waited(run) or interrupted
+            if not run.ended:
+                _ask_at_terminal(run)
     except KeyboardInterrupt:
         run.stop()
         run.wait(10)
@@ -30,22 +38,28 @@ def watch(run: Run, *, quiet: bool = False) -> None:
     finally:
         if shown is not None:
             shown.close()
+    return interrupted and run.status == "stopped"
 
 
 def _waited(run: Run) -> bool:
-    """Wait for the end; the first Ctrl-C pauses, a second one goes to the caller."""
+    """Wait; the first Ctrl-C pauses and gives True, a second one goes to the caller."""
     try:
-        return run.wait()
+        run.wait()
     except KeyboardInterrupt:
         run.interrupt()
-        return run.wait(10)
+        run.wait(10)
+        return True
+    return False
 
 
 def _ask_at_terminal(run: Run) -> None:
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         run.stop()
         return
-    reply = input(f"\n{run.reason} [Enter] goes on, [q] stops: ")
+    try:
+        reply = input(f"\n{clean(run.reason)} [Enter] goes on, [q] stops: ")
+    except EOFError:  # Ctrl-D
+        reply = "q"
     if reply.strip().lower().startswith("q"):
         run.stop()
     else:
@@ -89,7 +103,7 @@ class _Lines:
                 self._hear(logged)
 
     def _hear(self, logged: Logged) -> None:
-        line = event_line(self._run, logged)
+        line = clean(event_line(self._run, logged).replace("\r\n", "\n"))
         if line:
             with self._lock:
                 print(line, file=sys.stderr, flush=True)
@@ -121,7 +135,11 @@ def event_line(run: Run, logged: Logged) -> str:
             tokens = count_text(sum(int(used.get(k, 0)) for k in ("input_tokens", "output_tokens")))
             what = event.error or f"{tokens} tokens, {money_text(used.get('cost', 0.0))}"
             took = duration_text(used.get("seconds", 0.0))
-            return f"  {event.node} {event.model}: {what}, {took}"
+            model = event.model or run.tree[event.node].model
+            return f"  {event.node} {model}: {what}, {took}"
+        case e.CallRetried():
+            wait = duration_text(event.wait)
+            return f"  {event.node} failed and is tried again in {wait}: {event.error}"
         case e.AnswerGiven() if not event.accepted:
             return f"  {oneline(event.reason, 200)}"
         case e.Noted():

@@ -7,10 +7,11 @@ import json
 import sys
 from typing import Any
 
-from ..context import load_paths
+from ..context import load, load_paths
 from ..engine import RLM, Run
 from ..errors import ConfigError
-from . import exit_code
+from ..log.format import clean
+from . import INTERRUPTED, exit_code
 from .progress import watch
 
 
@@ -20,14 +21,14 @@ def main(args: argparse.Namespace) -> int:
     rlm = make_rlm(args)
     try:
         run = rlm.start(args.question, contexts) if contexts else rlm.start(args.question)
-        watch(run, quiet=args.quiet or args.json)
+        interrupted = watch(run, quiet=args.quiet or args.json)
         if args.json:
             print(json.dumps(as_dict(run), indent=2))
         else:
             print_answer(run)
     finally:
         rlm.close()
-    return exit_code(run.status)
+    return INTERRUPTED if interrupted else exit_code(run.status)
 
 
 def make_rlm(args: argparse.Namespace) -> RLM:
@@ -40,17 +41,28 @@ def make_rlm(args: argparse.Namespace) -> RLM:
 
 
 def _contexts(paths: list[str]) -> Any:
-    if paths == ["-"]:
-        return sys.stdin.read()
+    if "-" in paths:
+        if len(paths) > 1:
+            raise ConfigError("--context '-' stands alone: files can't be mixed with it.")
+        if sys.stdin is None:
+            raise ConfigError("--context '-' reads standard input, and there is no standard input.")
+        return load(sys.stdin.buffer)  # as bytes, so that what isn't UTF-8 is refused, as in files
     return load_paths(paths) if paths else []
 
 
 def print_answer(run: Run) -> None:
     """Print the answer plainly, or one sentence on stderr about why there is none."""
     if run.answer_text is not None:
-        print(run.answer_text)
+        print(_printable(run.answer_text))
     if run.status != "done":
-        print(f"rlm-kernel: {run.status}: {run.reason}", file=sys.stderr)
+        print(f"rlm-kernel: {run.status}: {clean(run.reason)}", file=sys.stderr)
+
+
+def _printable(text: str) -> str:
+    """Give the answer as it is, save what would command a terminal or can't be encoded."""
+    encoding = sys.stdout.encoding or "utf-8"
+    shown = clean(text) if sys.stdout.isatty() else text
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def as_dict(run: Run) -> dict[str, Any]:

@@ -149,7 +149,7 @@ def _load_file(file: Any, name: str, encoding: str | None) -> Loaded:
             "with the right encoding=, and newline='' to keep its line ends."
         ) from None
     except (OSError, ValueError) as error:
-        raise ContextError(f"{source} can't be read: {error}.") from error
+        raise ContextError(f"{source} can't be read: {str(error).rstrip('.')}.") from error
     text = decode(data, source, encoding) if isinstance(data, bytes) else data
     if not isinstance(text, str):
         raise ContextError(f"{source} gave {type(data).__name__}, neither text nor bytes.")

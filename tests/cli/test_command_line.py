@@ -1,10 +1,17 @@
 """The command line: what it prints, and exit codes that mean something."""
 
+import io
 import json
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import pytest
+from servers import Fault
 
-from rlm_kernel.cli import main
+from rlm_kernel.cli import doctor, main
+from rlm_kernel.cli.run import print_answer
 from rlm_kernel.evals.bench import server
 
 
@@ -129,3 +136,101 @@ def test_a_bench_row_is_measured_beside_its_limit(capsys, text):
     assert main(["bench", "--json", "first_call"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["ours"].endswith(" s")
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """Give bytes as standard input."""
+
+    def give(data: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
+
+    return give
+
+
+def saying(openai_server, code):
+    """Let the model propose this cell each time."""
+    openai_server.reply_with(lambda request: f"```repl\n{code}\n```")
+    return ["--api-base", openai_server.api_base, "--model", "openai/x"]
+
+
+def test_standard_input_is_a_context_with_its_line_ends(openai_server, text, typed, capsys):
+    wire = saying(openai_server, "print(context)\nFINAL(repr(context))")
+    typed(b"a\r\nb")
+    assert main(["run", "q", "-c", "-", *wire]) == 0
+    assert capsys.readouterr().out == "'a\\r\\nb'\n"
+
+
+def test_standard_input_that_cant_be_a_context_is_a_mistake(text, typed, monkeypatch, capsys):
+    typed(b"caf\xe9")
+    assert main(["run", "q", "-c", "-", "-m", "openai/x"]) == 2
+    assert "byte 3" in capsys.readouterr().err
+    assert main(["run", "q", "-c", "-", text, "-m", "openai/x"]) == 2
+    assert "'-' stands alone" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["run", "q", "-c", "-", "-m", "openai/x"]) == 2
+    assert "no standard input" in capsys.readouterr().err
+
+
+def test_progress_cant_command_the_terminal(openai_server, text, capsys):
+    wire = saying(openai_server, "print(context[:3], '\\x1b]0;mine\\x07')\nFINAL('ok')")
+    assert main(["run", "q", "-c", text, *wire]) == 0
+    err = capsys.readouterr().err
+    assert "mine" in err
+    assert "\x1b" not in err
+
+
+def test_an_answer_is_whole_in_a_pipe_and_harmless_on_a_terminal(monkeypatch):
+    run = SimpleNamespace(answer_text="\x1b[31mred \ud800", status="done")
+
+    def printed(tty: bool) -> bytes:
+        raw = io.BytesIO()
+        out = io.TextIOWrapper(raw, encoding="utf-8")
+        out.isatty = lambda: tty
+        monkeypatch.setattr(sys, "stdout", out)
+        print_answer(run)
+        out.flush()
+        return raw.getvalue()
+
+    assert printed(tty=False) == b"\x1b[31mred \\ud800\n"
+    assert b"\x1b" not in printed(tty=True)
+
+
+def test_a_call_that_failed_names_its_model_and_retries_are_told(
+    openai_server, text, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
+    (tmp_path / "rlm_kernel_config.json").write_text('{"Gateway": {"retry_base": 0.001}}')
+    openai_server.reply_with(lambda request: Fault("status", 503))
+    wire = ["--api-base", openai_server.api_base, "--model", "openai/x"]
+    assert main(["run", "q", "-c", text, *wire]) == 1
+    err = capsys.readouterr().err
+    assert "call1 x: " in err or "call1 openai/x: " in err
+    assert "tried again" in err
+
+
+def test_doctor_names_the_extra_to_install(monkeypatch, text, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(doctor, "examine", lambda: [
+        doctor.Finding("package xllamacpp", "note", "not here", 'pip install "rlm-kernel[local]"')
+    ])  # fmt: skip
+    main(["doctor"])
+    assert "rlm-kernel[local]" in capsys.readouterr().out
+
+
+def test_an_interrupted_run_ends_with_130(openai_server, text):
+    wire = saying(openai_server, "print('here we are')\nwhile True: pass")
+    command = [sys.executable, "-m", "rlm_kernel.cli", "run", "q", "-c", text, *wire]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:  # fmt: skip
+        err = ""
+        while "| while True: pass" not in err:
+            line = process.stderr.readline()
+            assert line, err
+            err += line
+        process.send_signal(signal.SIGINT)
+        out, rest = process.communicate(timeout=30)
+    assert "stopped" in rest
+    assert out == ""
+    assert process.returncode in (130, -signal.SIGINT)
