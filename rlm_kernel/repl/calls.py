@@ -96,20 +96,13 @@ class Calls:
 
     def _result(self, future: Future[Any]) -> Any:
         main = threading.current_thread() is threading.main_thread()
-        if main and sys.platform != "win32":
-            return _outcome(future)  # the lock is left at once when a signal comes
+        # The main thread leaves the lock at once when a signal comes.
+        poll = None if main and sys.platform != "win32" else POLL
         while True:
             try:
-                return _outcome(future, POLL)
+                error = future.exception(poll)
             except FutureTimeout:
-                if future.done():
-                    return _outcome(future)
-
-
-def _outcome(future: Future[Any], timeout: float | None = None) -> Any:
-    """Give what came of a future: ``Future.result`` takes a falsy exception for none."""
-    value = future.result(timeout)
-    error = future.exception()
-    if error is not None:
-        raise error
-    return value
+                continue
+            if error is not None:  # result() takes a falsy exception, as ModelError is, for none
+                raise error
+            return future.result()

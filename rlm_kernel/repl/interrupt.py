@@ -73,7 +73,7 @@ class Interrupts:
         if self._late:  # a person's came while we were about to begin: it means this cell
             self._late = False
             self.happened = True
-            self._on_interrupt()
+            self._on_interrupt(threading.get_ident())
             raise KeyboardInterrupt
 
     def end(self) -> None:

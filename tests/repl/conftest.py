@@ -29,6 +29,8 @@ class Scripted:
     async def llm_query(self, call: Any, queries: Any) -> list[Any]:
         self.calls.append(call)
         self.queries.extend(queries)
+        if queries[0].prompt == "all broke":
+            raise BudgetExceeded("The budget is used up.")
         return await asyncio.gather(*map(self._reply, queries))
 
     async def _reply(self, query: Any) -> Any:
@@ -55,6 +57,8 @@ class Scripted:
         return [q.context if q.has_context else q.prompt for q in queries]
 
     async def ask_human(self, call: Any, question: str, choices: Any) -> str:
+        if question == "anybody?":
+            raise Cancelled("Nobody is there.")
         return f"{question} {choices}"
 
     async def tool(self, call: Any, name: str, args: Any, kwargs: Any) -> Any:

@@ -245,6 +245,17 @@ def test_a_single_call_raises_its_error(place):
     assert "frames" not in r.error.traceback
 
 
+def test_a_refusal_of_the_whole_call_is_raised(place):
+    for code in (
+        "llm_query('all broke')",
+        "llm_query_batched(['all broke'])",
+        "await llm_query.aio('all broke')",
+    ):
+        r = place.cell(code)
+        assert (r.error.name, r.error.message) == ("BudgetExceeded", "The budget is used up.")
+    assert place.cell("ask_human('anybody?')").error.message == "Nobody is there."
+
+
 def test_a_prompt_that_is_no_text_gets_a_sentence(place):
     assert "not int" in place.cell("llm_query(3)").error.message
     assert "llm_query_batched takes a list" in place.cell("llm_query(['a'])").error.message

@@ -66,6 +66,16 @@ def test_a_persons_during_our_own_work_is_raised_after_it(interrupts):
     assert done == ["whole"]
 
 
+def test_a_persons_just_before_the_cell_begins_means_the_cell(interrupts):
+    with interrupts.work():
+        deliver()
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.begin()
+        interrupts.end()
+    assert interrupts.happened
+    assert interrupts.told == [threading.get_ident()]
+
+
 def test_the_handler_of_before_comes_back():
     before = signal.getsignal(signal.SIGINT)
     it = Interrupts(lambda thread: None)
