@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import StdinNotImplementedError
@@ -20,6 +21,7 @@ from ..errors import AnswerError, RLMError
 from ..protocol import Command, Logged
 from ..protocol.control import Interrupt, Stop
 from ..protocol.events import CellEnded, PhaseChanged, RunEnded
+from ._sigint import Interruptible
 from .ask import CLIENT, ask
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ def follow(
     insert: Callable[[], None] | None = None,
     shell: Any = None,
     read: Callable[[str], str] | None = None,
+    interrupts: Interruptible | None = None,
 ) -> None:
     """Stay with a run until it stops.
 
@@ -92,35 +95,39 @@ def follow(
         shell: whose own displays of the run's cells are held back.
         read: asks for a line; by default ``input`` as it is then: ipykernel replaces it while a
             cell runs.
+        interrupts: holds interrupts back already, from before the run was started.
 
     Raises:
         RunWaits: it is paused, or waits for a person who can't be asked here.
         AnswerError: it ended without an answer.
     """
     ask_line = read or (lambda prompt: input(prompt))
-    phases = Phases(run)
-    view.open()
-    try:
-        problem = send(phases) if send is not None else ""
-        if problem:
-            raise RunWaits(problem)
-        while True:
-            with view.cells(shell):
-                interrupted = _wait(run)
-            if run.ended:
-                break
-            if interrupted or time.monotonic() - phases.interrupted < TWICE:
-                _linger(run, view, phases)
-                break
-            if run.phase != "proposed" or not _decide(run, view, front, phases, insert, ask_line):
-                break
-    finally:
-        phases.end()
-        view.close()
-    _tell(run)
+    with nullcontext(interrupts) if interrupts is not None else Interruptible() as held:
+        phases = Phases(run)
+        view.open()
+        try:
+            problem = send(phases) if send is not None else ""
+            if problem:
+                raise RunWaits(problem)
+            while True:
+                with view.cells(shell):
+                    interrupted = _wait(run, held)
+                if run.ended:
+                    break
+                if interrupted or time.monotonic() - phases.interrupted < TWICE:
+                    _linger(run, view, held)
+                    break
+                if run.phase != "proposed":
+                    break
+                if not _decide(run, view, front, phases, insert, ask_line, held):
+                    break
+        finally:
+            phases.end()
+            view.close()
+        _tell(run)
 
 
-def _wait(run: Run) -> bool:
+def _wait(run: Run, held: Interruptible) -> bool:
     """Wait until the run stops; give whether an interrupt stopped it.
 
     An interrupt may come just before a cell begins: it is waited on, and this thread has to
@@ -129,22 +136,26 @@ def _wait(run: Run) -> bool:
     interrupted = False
     while True:
         try:
-            run.wait()
+            with held.window():
+                run.wait()
         except KeyboardInterrupt:
+            held.take()
             interrupted = True
             run.send(Interrupt(client=CLIENT))
         else:
             return interrupted
 
 
-def _linger(run: Run, view: View, phases: Phases) -> None:
+def _linger(run: Run, view: View, held: Interruptible) -> None:
     """Keep the cell for a moment, so that a second interrupt reaches it and stops the run."""
     until = time.monotonic() + TWICE
+    view.say("Paused. Interrupt again within 3 seconds to stop the run.")
     try:
-        view.say("Paused. Interrupt again within 3 seconds to stop the run.")
-        while not run.ended and (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, 0.1))
+        with held.window():
+            while not run.ended and (left := until - time.monotonic()) > 0:
+                time.sleep(min(left, 0.1))
     except KeyboardInterrupt:
+        held.take()
         _stop(run)
     view.say("")
 
@@ -156,6 +167,7 @@ def _decide(
     phases: Phases,
     insert: Callable[[], None] | None,
     read: Callable[[str], str],
+    held: Interruptible,
 ) -> bool:
     """Ask for a decision and send it; give whether to stay with the run."""
     pending = run.pending
@@ -170,14 +182,16 @@ def _decide(
         )
     view.propose(pending.number, pending.code)
     try:
-        commands = ask(
-            pending.id,
-            pending.code,
-            read=read,
-            write=view.line,
-            insert=insert if front.cells else None,
-        )
+        with held.window():
+            commands = ask(
+                pending.id,
+                pending.code,
+                read=read,
+                write=view.line,
+                insert=insert if front.cells else None,
+            )
     except KeyboardInterrupt:
+        held.take()
         phases.interrupted = time.monotonic()
         phases.send(Interrupt(client=CLIENT))
         return True

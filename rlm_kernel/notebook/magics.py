@@ -26,6 +26,7 @@ from . import _options
 from ._front import Front, front_of
 from ._person import Desk
 from ._publish import publisher_of
+from ._sigint import Interruptible
 from ._words import near, split, unquote
 from .ask import CLIENT
 from .display import Style, View
@@ -188,11 +189,12 @@ class RLMMagics(Magics, Configurable):
             )  # fmt: skip
             _options.check_person(rlm, front)
             context = _options.context(args.context, shell.user_ns)
-            run = rlm.start(question.strip("\n"), *context, earlier=session.history())
+            with Interruptible() as interrupts:
+                run = rlm.start(question.strip("\n"), *context, earlier=session.history())
+                session.add(run, args.name)
+                self.stay(run, quiet=args.quiet, front=front, interrupts=interrupts)
         except (ConfigError, ContextError) as error:
             raise UsageError(str(error)) from None
-        session.add(run, args.name)
-        self.stay(run, quiet=args.quiet, front=front)
 
     # -- %%rlm_cell ---------------------------------------------------------------------------
 
@@ -246,7 +248,13 @@ class RLMMagics(Magics, Configurable):
     # -- staying with a run -------------------------------------------------------------------
 
     def stay(
-        self, run: Run, *, quiet: bool = False, front: Front | None = None, send: Any = None
+        self,
+        run: Run,
+        *,
+        quiet: bool = False,
+        front: Front | None = None,
+        send: Any = None,
+        interrupts: Interruptible | None = None,
     ) -> None:
         """Show a run in this cell and stay with it until it stops."""
         front = front or front_of(self.shell)
@@ -267,6 +275,7 @@ class RLMMagics(Magics, Configurable):
                 send=send,
                 insert=lambda: self.insert(run),
                 shell=self.shell if here else None,
+                interrupts=interrupts,
             )  # fmt: skip
         finally:
             desk.close()
