@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from ..engine import Run
@@ -30,7 +32,8 @@ def watch(run: Run, *, quiet: bool = False) -> bool:
         while not run.ended:
             interrupted = _waited(run) or interrupted
             if not run.ended:
-                _ask_at_terminal(run)
+                with shown.aside() if shown is not None else contextlib.nullcontext():
+                    _ask_at_terminal(run)
     except KeyboardInterrupt:
         run.stop()
         run.wait(10)
@@ -57,7 +60,10 @@ def _ask_at_terminal(run: Run) -> None:
         run.stop()
         return
     try:
-        reply = input(f"\n{clean(run.reason)} [Enter] goes on, [q] stops: ")
+        # Not input(prompt): that would go to stdout, where only the answer belongs.
+        print(f"\n{clean(run.reason)} [Enter] goes on, [q] stops: ",
+              end="", file=sys.stderr, flush=True)  # fmt: skip
+        reply = input()
     except EOFError:  # Ctrl-D
         reply = "q"
     if reply.strip().lower().startswith("q"):
@@ -71,15 +77,25 @@ class _Live:
 
     def __init__(self, run: Run) -> None:
         from rich.console import Console
+
+        self._run, self._console = run, Console(stderr=True)
+        self._begin()
+
+    def _begin(self) -> None:
         from rich.live import Live
 
-        console = Console(stderr=True)
-        self._run, self._console = run, console
         self._live = Live(
-            console=console, refresh_per_second=REFRESH, transient=False,
+            console=self._console, refresh_per_second=REFRESH, transient=False,
             get_renderable=self._draw, vertical_overflow="visible",
         )  # fmt: skip
         self._live.start()
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave the terminal to a question; a tree that is redrawn would hide it."""
+        self._live.stop()
+        yield
+        self._begin()
 
     def _draw(self) -> Any:
         from rich.text import Text
@@ -107,6 +123,10 @@ class _Lines:
         if line:
             with self._lock:
                 print(line, file=sys.stderr, flush=True)
+
+    def aside(self) -> contextlib.AbstractContextManager[None]:
+        """Nothing is redrawn here."""
+        return contextlib.nullcontext()
 
     def close(self) -> None:
         self._unlisten()

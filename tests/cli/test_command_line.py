@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import select
 import signal
 import subprocess
 import sys
@@ -233,4 +235,32 @@ def test_an_interrupted_run_ends_with_130(openai_server, text):
         out, rest = process.communicate(timeout=30)
     assert "stopped" in rest
     assert out == ""
+    assert process.returncode in (130, -signal.SIGINT)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_at_a_terminal_an_interrupt_asks_how_to_go_on(openai_server, text):
+    wire = saying(openai_server, "print('here we are')\nwhile True: pass")
+    command = [sys.executable, "-m", "rlm_kernel.cli", "run", "q", "-c", text, *wire]
+    ours, theirs = os.openpty()
+    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        seen = b""
+
+        def until(words: bytes) -> None:
+            nonlocal seen
+            while words not in seen:
+                assert select.select([ours], [], [], 30)[0], seen
+                seen += os.read(ours, 65536)
+
+        try:
+            until(b"cell 1")
+            process.send_signal(signal.SIGINT)
+            until(b"[Enter] goes on, [q] stops")
+            os.write(ours, b"q\n")
+            out, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
+            os.close(ours)
+    assert out == b""
     assert process.returncode in (130, -signal.SIGINT)
