@@ -149,6 +149,12 @@ def same_matches(view, text, pattern):
 @example("a\n日b\nab", "(?m)^.")
 @example("s\u017fk\u212a", "(?i)k")
 @example("a\x1cb", r"\s+")
+@example("é\nab\ncd\nef\ngh\n", "(?s).+")
+@example("é\nab\ncd\nef\ngh\n", "(?s)é.*h")
+@example("é\nab\ncd\nef\ngh\n", r"\w+$")
+@example("é\nab\ncd\nef\ngh\n", r"^\w+")
+@example("é\nab\ncd\nef\ngh\n", r"(?m)^\w+$")
+@example("ab\né\ncd\nef\ngh\n", r"\b\w+")
 def test_regular_expressions_find_what_they_find_in_the_str(place, text, pattern):
     same_matches(filed(place, text), text, pattern)
 
