@@ -79,6 +79,10 @@ class RLM(Configurable):
         min=1,
         help="1: sub-model calls only (rlm_query becomes llm_query); 2: children; and so on.",
     ).tag(config=True)
+    max_children = t.Int(
+        8, min=1, help="Children that run at once at each depth, each in a kernel of its own; "
+        "more of a batch wait."
+    ).tag(config=True)
     budget = t.Any(
         "$1, 1000 calls",
         help="Limits over the whole tree: '$1', '200 calls', "
@@ -314,7 +318,7 @@ class RLM(Configurable):
         small = prompts.is_small(model)
         return Settings(
             model=model, sub_model=sub_model, mode=mode, where=cast("Where", self.where),
-            max_turns=self.max_turns, max_depth=self.max_depth,
+            max_turns=self.max_turns, max_depth=self.max_depth, max_children=self.max_children,
             limits=Limits(self.cell_timeout, self.cell_memory, self.output_limit),
             blocks=cast("Any", "first" if small else self.blocks),
             answer_type=answer_type(self.answer_type),
@@ -353,6 +357,7 @@ class RLM(Configurable):
             query.prompt, Opening(query.prompt, contexts), settings, gateway=parent.gateway,
             ledger=BudgetLedger(None, parent=parent.ledger), log=parent.log, tree=parent.tree,
             repl=self._own_kernel(), parent=cell, make_child=self._child, place=place,
+            rooms=parent.rooms,
         )  # fmt: skip
 
 

@@ -87,11 +87,13 @@ class Run(Steering):
         make_child: Callable[..., Run] | None = None,
         keep_repl: bool = False,
         place: tuple[int | None, int | None, str] = (None, None, ""),
+        rooms: dict[int, asyncio.Semaphore] | None = None,
     ) -> None:
         self.question = question
         self.settings = settings
         self.gateway, self.ledger, self.log, self.repl = gateway, ledger, log, repl
         self.tree = tree
+        self.rooms = {} if rooms is None else rooms  # of the whole tree, by depth
         self.node = log.new_id("run")
         self.id = log.folder.name if log.folder is not None else self.node
         self.parent = parent
@@ -355,6 +357,13 @@ class Run(Steering):
     # -- children ---------------------------------------------------------------------------
 
     async def _child(self, call: Any, parent: str, index: int | None, query: Any) -> Any:
+        # A room for each depth: children that wait for their own children can't block those.
+        limit = self.settings.max_children
+        room = self.rooms.setdefault(self.settings.depth, asyncio.Semaphore(limit))
+        async with room:
+            return await self._run_child(call, parent, index, query)
+
+    async def _run_child(self, call: Any, parent: str, index: int | None, query: Any) -> Any:
         assert self._make_child is not None
         child = self._make_child(self, parent, (call.line, index, query.name), query)
         self.children[child.node] = child

@@ -24,6 +24,7 @@ class Settings:
     max_turns: int = 30
     max_depth: int = 1
     depth: int = 0
+    max_children: int = 8
     limits: Limits = field(default_factory=Limits)
     blocks: Literal["all", "first"] = "all"
     answer_type: AnswerType = field(default_factory=lambda: AnswerType(None))
