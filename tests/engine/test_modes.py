@@ -37,5 +37,5 @@ def test_a_rule_asks_before_an_answer_is_submitted():
 
 @pytest.mark.parametrize("mode", ["sometimes", "ask when", "ask when moon > 3", "ask when calls >"])
 def test_a_mode_that_is_none_is_refused_with_the_modes_there_are(mode):
-    with pytest.raises(ConfigError, match="isn't a (mode|rule)"):
+    with pytest.raises(ConfigError, match=r"isn.t a (mode|rule)"):
         parse_mode(mode)
