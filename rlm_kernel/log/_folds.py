@@ -1,0 +1,269 @@
+"""How each event changes the tree: one small function per type, each gives the node it was about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from ..protocol import Event, NodeKind, Usage, usage_from_dict
+from ..protocol import events as ev
+from .node import Node
+
+if TYPE_CHECKING:
+    from .tree import Tree
+
+KINDS = ("session", "run", "turn", "cell", "batch", "call")
+_TITLE = 120  # characters
+
+
+def guess(node_id: str) -> NodeKind:
+    word = node_id.rstrip("0123456789")
+    return cast(NodeKind, word) if word in KINDS else "run"
+
+
+def _code_title(code: str) -> str:
+    """Give the first line of code that does something."""
+    lines = [line.strip() for line in code[:2_000].splitlines()]
+    telling = [line for line in lines if line and not line.startswith("#")] or lines
+    more = " …" if len(telling) > 1 else ""
+    return _title(telling[0]) + more if telling else ""
+
+
+def _title(text: str) -> str:
+    """Give the first words of a text on one line."""
+    line = " ".join(text[: 4 * _TITLE].split())
+    return line if len(line) <= _TITLE else line[: _TITLE - 1] + "…"
+
+
+def _run_started(tree: Tree, e: ev.RunStarted, time: float) -> Node:
+    return tree._start(
+        e, "run", time, status="starting", title=_title(e.name or e.question), run_id=e.run_id,
+        question=e.question, name=e.name, context=e.context, model=e.model, sub_model=e.sub_model,
+        mode=e.mode, where=e.where, depth=e.depth, line=e.line, index=e.index, config=e.config,
+    )  # fmt: skip
+
+
+def _session_started(tree: Tree, e: ev.SessionStarted, time: float) -> Node:
+    node = tree._node(e.node, "session")
+    tree._become(node, "session")
+    node.status, node.started = "open", time
+    node.title = _title(e.title or "session")
+    return node
+
+
+def _phase_changed(tree: Tree, e: ev.PhaseChanged, time: float) -> Node:
+    node = tree._node(e.node, "run")
+    if node.ended is None:
+        node.status, node.reason = e.phase, e.reason
+    return node
+
+
+def _mode_changed(tree: Tree, e: ev.ModeChanged, time: float) -> Node:
+    node = tree._node(e.node, "run")
+    node.mode = e.mode
+    return node
+
+
+def _budget_changed(tree: Tree, e: ev.BudgetChanged, time: float) -> Node:
+    node = tree._node(e.node, "run")
+    node.budget = e.budget
+    return node
+
+
+def _run_ended(tree: Tree, e: ev.RunEnded, time: float) -> Node:
+    node = tree._node(e.node, "run")
+    if node.ended is None:
+        node.seconds = e.seconds or None
+        node.answer, node.answer_type, node.forced = e.answer, e.answer_type, e.forced
+        node.reason = e.reason
+        tree._end(node, time, e.status)
+        _count_in_batch(tree, node, e.status == "done")
+    return node
+
+
+def _turn_started(tree: Tree, e: ev.TurnStarted, time: float) -> Node:
+    title = f"turn {e.number}"
+    return tree._start(e, "turn", time, number=e.number, of=e.of, title=title)
+
+
+def _turn_ended(tree: Tree, e: ev.TurnEnded, time: float) -> Node:
+    node = tree._node(e.node, "turn")
+    node.observation = e.observation
+    tree._end(node, time, e.status)
+    return node
+
+
+def _cell_proposed(tree: Tree, e: ev.CellProposed, time: float) -> Node:
+    before = tree.get(e.node)
+    code = before.code if before is not None and before.code else e.code  # decided already
+    return tree._start(
+        e, "cell", time, status="proposed", title=_code_title(code), code=code,
+        proposed_code=e.code, author=e.author, number=e.number,
+    )  # fmt: skip
+
+
+_DECIDED = {"reject": "rejected", "respond": "responded"}
+
+
+def _cell_decided(tree: Tree, e: ev.CellDecided, time: float) -> Node:
+    node = tree._node(e.node, "cell")
+    node.decision, node.by, node.reason = e.decision, e.by, e.reason
+    if e.code is not None:
+        node.code = e.code
+        node.title = _code_title(e.code)
+    if e.text:
+        node.output = e.text
+        node.output_chars = len(e.text)
+    if e.decision in _DECIDED:
+        tree._end(node, time, _DECIDED[e.decision])
+    elif node.ended is None and node.status in ("proposed", "unknown"):
+        node.status = "decided"
+    return node
+
+
+def _cell_started(tree: Tree, e: ev.CellStarted, time: float) -> Node:
+    node = tree._node(e.node, "cell")
+    node.where = e.where
+    if node.ended is None:
+        node.status, node.started = "running", time
+    return node
+
+
+def _cell_ended(tree: Tree, e: ev.CellEnded, time: float) -> Node:
+    node = tree._node(e.node, "cell")
+    if node.ended is None:
+        node.output, node.output_chars, node.result = e.output, e.output_chars, e.result
+        node.error, node.traceback = e.error or "", e.traceback
+        node.seconds, node.waited, node.changed = e.seconds or None, e.waited, e.changed
+        node.note = e.note
+        tree._end(node, time, e.status)
+    return node
+
+
+def _batch_started(tree: Tree, e: ev.BatchStarted, time: float) -> Node:
+    what = "rlm_query" if e.kind == "rlm" else "llm_query"
+    title = f"{what} × {e.size}"  # noqa: RUF001 - the sign is meant
+    return tree._start(e, "batch", time, size=e.size, line=e.line, name=what, title=title)
+
+
+def _batch_ended(tree: Tree, e: ev.BatchEnded, time: float) -> Node:
+    node = tree._node(e.node, "batch")
+    if node.ended is None:
+        node.ok, node.failed = e.ok, e.failed
+        status = "ok" if not e.failed else "partial" if e.ok else "error"
+        tree._end(node, time, status)
+    return node
+
+
+def _call_started(tree: Tree, e: ev.CallStarted, time: float) -> Node:
+    return tree._start(
+        e, "call", time, title=_title(e.name or e.prompt), role=e.role, model=e.model,
+        prompt=e.prompt, name=e.name, depth=e.depth, line=e.line, index=e.index, note=e.note,
+    )  # fmt: skip
+
+
+def _call_text(tree: Tree, e: ev.CallText, time: float) -> Node:
+    node = tree._node(e.node, "call")
+    if node.ended is None:
+        if node.first_token is None and node.started is not None:
+            node.first_token = max(time - node.started, 0.0)
+        if node._pieces is None:
+            node._pieces = []
+        node._pieces.append(e.text)
+        if node.status == "retrying":
+            node.status = "running"
+    return node
+
+
+def _call_retried(tree: Tree, e: ev.CallRetried, time: float) -> Node:
+    node = tree._node(e.node, "call")
+    if node.ended is None:
+        node.retries, node.error, node.status = e.attempt, e.error, "retrying"
+        node._text, node._pieces, node.first_token = "", None, None
+    return node
+
+
+def _call_ended(tree: Tree, e: ev.CallEnded, time: float) -> Node:
+    node = tree._node(e.node, "call")
+    if node.ended is not None:
+        return node
+    usage = _usage(e.usage)
+    node._text, node._pieces = e.text, None
+    node.model = e.model or node.model
+    node.finish, node.cached = e.finish, e.cached
+    node.error, node.error_kind = e.error, e.error_kind
+    if e.first_token is not None:
+        node.first_token = e.first_token
+    tree._end(node, time, e.status)
+    node.own = usage
+    tree._add(node, usage)
+    _count_in_batch(tree, node, e.status == "ok")
+    return node
+
+
+def _count_in_batch(tree: Tree, node: Node, ok: bool) -> None:
+    """Keep the progress of a batch that hasn't ended."""
+    batch = tree._nodes.get(node.parent) if node.parent is not None else None
+    if batch is not None and batch.kind == "batch" and batch.ended is None:
+        if ok:
+            batch.ok += 1
+        else:
+            batch.failed += 1
+
+
+def _answer_given(tree: Tree, e: ev.AnswerGiven, time: float) -> Node:
+    node = tree._node(e.node, guess(e.node))
+    if e.accepted:
+        node.answer = e.answer
+    else:
+        node.reason = e.reason
+    return node
+
+
+def _folded(tree: Tree, e: ev.Folded, time: float) -> Node:
+    node = tree._node(e.node, "run")
+    tokens = f"{e.tokens_before:,} to {e.tokens_after:,} tokens"
+    node.notes.append(("info", f"{e.messages} older messages were folded ({tokens})."))
+    return node
+
+
+def _noted(tree: Tree, e: ev.Noted, time: float) -> Node:
+    node = tree._node(e.node, guess(e.node))
+    node.notes.append((e.level, e.text))
+    return node
+
+
+def _usage(data: dict[str, Any]) -> Usage:
+    """Rebuild a usage from an event; what isn't a number is taken as not told."""
+    good = {
+        name: value
+        for name, value in data.items()
+        if (isinstance(value, int | float) and not isinstance(value, bool))
+        or (name == "cost" and value is None)
+    }
+    return usage_from_dict(good)
+
+
+FOLDS: dict[type[Event], Callable[[Tree, Any, float], Node]] = {
+    ev.RunStarted: _run_started,
+    ev.SessionStarted: _session_started,
+    ev.PhaseChanged: _phase_changed,
+    ev.ModeChanged: _mode_changed,
+    ev.BudgetChanged: _budget_changed,
+    ev.RunEnded: _run_ended,
+    ev.TurnStarted: _turn_started,
+    ev.TurnEnded: _turn_ended,
+    ev.CellProposed: _cell_proposed,
+    ev.CellDecided: _cell_decided,
+    ev.CellStarted: _cell_started,
+    ev.CellEnded: _cell_ended,
+    ev.BatchStarted: _batch_started,
+    ev.BatchEnded: _batch_ended,
+    ev.CallStarted: _call_started,
+    ev.CallText: _call_text,
+    ev.CallRetried: _call_retried,
+    ev.CallEnded: _call_ended,
+    ev.AnswerGiven: _answer_given,
+    ev.Folded: _folded,
+    ev.Noted: _noted,
+}
