@@ -331,6 +331,8 @@ class Runtime:
         cache, show = compiler.cache, self.shell._showtraceback
 
         def cache_(*args: Any, **kwargs: Any) -> str:
+            if self.interrupts.happened:  # IPython's events have swallowed one just before
+                raise KeyboardInterrupt
             name: str = cache(*args, **kwargs)
             self._files[name] = source
             return name
