@@ -1,4 +1,4 @@
-"""How each event changes the tree: one small function per type, each gives the node it was about."""
+"""How each event changes the tree: a small function per type gives the node it was about."""
 
 from __future__ import annotations
 
