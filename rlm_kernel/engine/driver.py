@@ -366,8 +366,9 @@ class Driver:
             await self._fold_if_full()
             reply = await self.complete((*self.messages, request), self.run.node, "closing")
         except ModelError as error:
-            why = f"{reason} A closing answer failed too: {_full(error)}"
-            return Outcome("failed", reason=why)
+            said = _full(error)
+            why = "for the same reason." if said == reason else f"too: {said}"
+            return Outcome("failed", reason=f"{reason} A closing answer failed {why}")
         parsed = parse_reply(reply.text)
         text = str(parsed.final.value) if parsed.final is not None else reply.text.strip()
         if not text or parsed.code_blocks:
@@ -436,9 +437,10 @@ def cell_ended(cell: str, result: CellResult) -> CellEnded:
     if output.cut:
         text = f"{output.head}\n[... {output.cut:,} characters ...]\n{output.tail}"
     error = result.error
+    said = f"{error.name}: {error.message}".removesuffix(": ") if error else None
     return CellEnded(
         node=cell, status=result.status, output=text, output_chars=output.chars,
-        result=result.result, error=f"{error.name}: {error.message}" if error else None,
+        result=result.result, error=said,
         traceback=error.traceback if error else "", seconds=round(result.seconds, 4),
         waited=round(result.waited, 4), changed=list(result.changed), note=result.note,
     )  # fmt: skip

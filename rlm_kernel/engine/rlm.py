@@ -23,7 +23,7 @@ from .config import user_config
 from .modes import parse_mode
 from .opening import Opening
 from .run import Run
-from .settings import Headless, Settings
+from .settings import Headless, Settings, callable_tools
 
 if TYPE_CHECKING:
     from ..repl import KernelPool
@@ -182,6 +182,9 @@ class RLM(Configurable):
         )  # fmt: skip
         for trait, given in (("model", model), ("sub_model", sub_model)):
             if given is not None:
+                if not isinstance(given, (str, Provider)):
+                    kind = type(given).__name__
+                    raise ConfigError(f"{trait} is a name or a provider object, not {kind}.")
                 name = given if isinstance(given, str) else self.gateway.register(given)
                 setattr(self, trait, name)
         self.runs: list[Run] = []
@@ -239,6 +242,8 @@ class RLM(Configurable):
         Raises:
             ConfigError, ContextError: in one sentence, before anything is spent.
         """
+        if not isinstance(question, str):
+            raise ConfigError(f"The question is a text, not {type(question).__name__}.")
         if not question.strip():
             raise ConfigError("The question is empty: say what you want to know of the context.")
         settings = self._settings()
@@ -326,7 +331,8 @@ class RLM(Configurable):
             style=cast("Any", self.style or ("small" if small else "full")),
             instructions=self.instructions,
             max_tokens=self.max_tokens, temperature=self.temperature, probe=self.probe,
-            tools=dict(self.tools), sub_tools=dict(self.sub_tools), workdir=self.workdir or None,
+            tools=callable_tools(self.tools), sub_tools=callable_tools(self.sub_tools),
+            workdir=self.workdir or None,
         )  # fmt: skip
 
     def _place(self, settings: Settings) -> Repl:

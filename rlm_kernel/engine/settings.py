@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from ..errors import ConfigError
 from ..protocol import Limits, Where
 from .answers import AnswerType
+from .prompts import BOUND_NAMES
 
 Headless = Literal["approve", "reject", "error"]
 Asker = Callable[[str, "list[str] | None"], str]
+_TAKEN = {*BOUND_NAMES, "rlm_query", "rlm_query_batched", "ask_human", "history"}
+
+
+def callable_tools(tools: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
+    """Give the tools, each of which code in a cell can call by its name.
+
+    Raises:
+        ConfigError: one of them can't be called there; says why.
+    """
+    for name, tool in tools.items():
+        if not (isinstance(name, str) and name.isidentifier()) or keyword.iskeyword(name):
+            raise ConfigError(f"The tool {name!r} can't be a name in Python: give it another.")
+        if name in _TAKEN:
+            raise ConfigError(f"The tool {name!r} is bound already in a run: give it another name.")
+        if not callable(tool):
+            kind = type(tool).__name__
+            raise ConfigError(f"The tool {name!r} is no function but {kind}: give a function.")
+    return dict(tools)
 
 
 @dataclass(frozen=True, slots=True)

@@ -341,6 +341,7 @@ def test_a_second_interrupt_stops_the_run(make: Make) -> None:
     model.wait_for(1)
     run.interrupt()
     run.interrupt()
+    run.stop()  # changes nothing any more, the reason neither
     assert run.wait(20)
     assert (run.status, run.reason) == ("stopped", "Stopped by a second interrupt.")
 
@@ -350,6 +351,8 @@ def test_code_that_raises_keyboardinterrupt_doesnt_leave_a_script_waiting(make: 
     run = make(model, where="kernel").run("q", "abc")
     assert run.status == "done"
     assert run.answer == 1
+    errors = [e.event.error for e in run.events if e.event.type == "cell.ended"]
+    assert errors == ["KeyboardInterrupt", None]  # no colon with nothing behind it
 
 
 # -- one node -------------------------------------------------------------------------------------
@@ -554,10 +557,12 @@ def test_a_question_where_nobody_is_there_is_an_error_the_code_can_take(make: Ma
     assert "nobody is there" in run.answer
 
 
+@pytest.mark.parametrize("where", ["shell", "kernel"])
 def test_a_question_that_is_cancelled_is_over_in_the_tree(
-    make: Make, watch: Any, beside: Any
+    make: Make, where: str, watch: Any, beside: Any
 ) -> None:
-    run = make([ASK, cell("FINAL(r)")], attended=True, mode="auto").start("q", "abc")
+    rlm = make([ASK, cell("FINAL(r)")], where=where, attended=True, mode="auto")
+    run = rlm.start("q", "abc")
 
     def person() -> None:
         assert run.cancel(watch(run).wait("call.started", role="human").node).ok
