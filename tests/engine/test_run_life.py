@@ -261,6 +261,21 @@ def test_a_disk_that_fills_up_pauses_the_run_and_nothing_is_lost(
     assert len(list(read_log(run.log.folder))) == len(run.events)
 
 
+@pytest.mark.parametrize("where", ["shell", "kernel"])
+def test_a_call_that_a_thread_still_waits_for_ends_before_its_run(make: Make, where: str) -> None:
+    held = HeldModel([], name="held")
+    code = cell(
+        "import threading\nthreading.Thread(target=llm_query, args=('never',), daemon=True).start()"
+        "\ncame(len(context))\nFINAL('done')"
+    )
+    rlm = make([cell("len(context)"), code], held, where=where,
+               tools={"came": lambda n: held.wait_for(1)})  # fmt: skip
+    run = rlm.run("q", "abc")
+    assert run.answer == "done"
+    assert run.events[-1].event.type == "run.ended"
+    assert next(n for n in run.tree.walk() if n.role == "sub").status == "cancelled"
+
+
 # -- closing ---------------------------------------------------------------------------------------
 
 

@@ -270,6 +270,8 @@ def test_an_interrupt_in_a_batch_keeps_what_was_paid(
     assert "variables are kept" in run.reason
     batch = next(n for n in run.tree.walk() if n.kind == "batch")
     assert (batch.ok, batch.failed) == (4, 1)
+    order = [e.event.type for e in run.events if e.event.type in ("call.ended", "batch.ended")]
+    assert order[-6:] == ["call.ended"] * 5 + ["batch.ended"]
     assert run.resume().ok
     assert run.wait()
     answered(run, shape)
