@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,10 @@ import pytest
 
 for folder in (Path(__file__).parent, Path(__file__).parent / "lm"):
     sys.path.insert(0, str(folder))
+
+# A job started in the background ignores SIGINT, and so would every test that sends one.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from servers import OpenAIServer  # noqa: E402 (its folder must be on the path first)
 
