@@ -68,8 +68,9 @@ class Kernel:
     """A kernel and a front end of it."""
 
     def __init__(self, kind: str, home: Path) -> None:
+        path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))
         env = dict(os.environ, RLM_HOME=str(home / "rlm"), IPYTHONDIR=str(home / "ipython"),
-                   PYTHONPATH=str(ROOT), HOME=str(home))  # fmt: skip
+                   PYTHONPATH=path, HOME=str(home))  # fmt: skip
         self.manager = KernelManager(
             transport="ipc", ip=str(home / "k"), connection_file=str(home / "kernel.json")
         )

@@ -32,7 +32,7 @@ def specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RLM_HOME", str(tmp_path / "rlm"))
     monkeypatch.setenv("RLM_MODELS", str(tmp_path / "no-models"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))
     monkeypatch.setenv("PYTHONPATH", path)
     assert {"ours", "plain"} <= set(KernelSpecManager().find_kernel_specs())
 

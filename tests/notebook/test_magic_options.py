@@ -149,7 +149,7 @@ def test_a_provider_in_a_variable_is_completed_as_a_model(ours: Any) -> None:
 
 
 def test_the_body_of_a_question_completes_as_ever(ours: Any) -> None:
-    assert "--context" not in ours.complete("%%rlm --model m\nimp")
+    assert "--context" not in ours.complete("%%rlm --model m\nledg")
 
 
 def test_the_answer_type_is_checked_and_told_to_the_model(ours: Any) -> None:
