@@ -36,7 +36,7 @@ _FIND = """\
 Question: Which berth was given to the Aurora?
 ```repl
 import re
-for m in list(re.finditer(r"Aurora", context))[:5]:
+for m in list(re.finditer(r"Aurora", context, re.I))[:5]:
     print("...", context[max(0, m.start() - 150):m.end() + 150].replace("\\n", " "))
 ```
 Its output:
@@ -53,13 +53,13 @@ _ELSE = """\
 Question: Why was the Aurora late?
 ```repl
 import re
-hits = [context[max(0, m.start() - 300):m.end() + 300] for m in re.finditer("Aurora", context)]
-print(len(hits), hits[:2])
-reply = llm_query("Why was the Aurora late? One sentence.\\n\\n" + "\\n---\\n".join(hits[:6]))
+hits = re.findall(r"[^.\\n]*Aurora[^.\\n]*\\.", context)
+print(len(hits), hits[:3])
+reply = llm_query("\\n".join(hits[:9]) + "\\n\\nWhy was the Aurora late? One sentence.")
 print(reply)
 ```
 Its output:
-2 ['... the Aurora lost a day to engine trouble off the cape ...', '...']
+2 ['The Aurora lost a day to engine trouble off the cape.', 'Nobody met the Aurora.']
 The Aurora was late because of engine trouble.
 ```repl
 FINAL(reply)
@@ -88,7 +88,7 @@ def shaped_example(question: str, shape: Shape | None) -> str:
         return ""
     if shape is None:
         return _COUNT_PROSE if kind == "count" else ""
-    return _Shaped(shape).example(kind)
+    return _Shaped(shape, question).example(kind)
 
 
 _COUNT_PROSE = """\
@@ -106,11 +106,19 @@ FINAL(count)
 ```"""
 
 
+_MONTH = re.compile(
+    r"\b(january|february|march|april|may|june|july|august|september|october|november|december)\b",
+    re.IGNORECASE,
+)
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+_MADE_UP = (("Lena", "are about Lena"), ("fog", "say fog"), ("calm", "are calm"))
+
+
 class _Shaped:
     """Writes examples with made-up names into the fields of a shape."""
 
-    def __init__(self, shape: Shape) -> None:
-        self._shape = shape
+    def __init__(self, shape: Shape, question: str) -> None:
+        self._shape, self._question = shape, question
         others = [
             i for i, field in enumerate(shape.fields) if not field.date and field.different > 1
         ]
@@ -148,28 +156,52 @@ class _Shaped:
             return self._count()
         return self._extreme() if kind == "extreme" else self._aggregate()
 
-    def _marked(self, index: int, value: str) -> str:
-        """Give a field's text with the marks around it, so that longer names don't match."""
-        between, last = self._shape.between, len(self._shape.fields) - 1
-        before = between[index - 1] if index else ""
-        after = between[index] if index < last else ""
-        return before + self._shape.fields[index].prefix + value + after
+    def _named(self) -> int:
+        """Count the fields of which the question names a value: so many tests it will take."""
+        words = " " + " ".join(re.findall(r"[\w-]+", self._question.casefold())) + " "
+        count = 0
+        for field in self._shape.fields:
+            if field.date or field.different < 2:
+                continue
+            said = (" ".join(re.findall(r"[\w-]+", value[len(field.prefix) :].casefold()))
+                    for value in field.values)  # fmt: skip
+            count += any(f" {value} " in words for value in said if value)
+        return count
 
-    def _line(self) -> str:
-        return "".join(a + b for a, b in zip(self._row(), (*self._shape.between, ""), strict=True))
+    def _when(self) -> tuple[str, list[str]]:
+        """Give how the question is dated, as the end of a question and as tests."""
+        dates, index = self._shape.dates, self._date
+        if dates is None or index is None:
+            return "", []
+        if re.search(dates.pattern, self._question):
+            whole = self._shape.fields[index].prefix + dates.example
+            return f"are dated {dates.example}", [f'"{whole}" in row']
+        if _MONTH.search(self._question):
+            return "are from September 2021", [f'"{part}" in line' for part in dates.month]
+        if _YEAR.search(self._question):
+            return "are from 2021", ['"2021" in line']
+        return "", []
 
     def _count(self) -> str:
-        texts = [self._marked(self._who, "Lena")]
-        if self._what != self._who:
-            texts.append(self._marked(self._what, "fog"))
-        dates = self._shape.dates
-        texts += dates.month if dates else ()
-        when = " in September 2021" if dates else ""
-        tests = " and ".join(f'"{text}" in line' for text in texts)
-        code = f"hits = [line for line in context.splitlines()\n        if {tests}]\n"
-        code += "count = len(hits)\nprint(count, hits[:2])"
-        return _told(f"How many entries say that Lena saw fog{when}?", code,
-                     f"14 {[self._line()]}", "count")  # fmt: skip
+        """Test whole fields wherever they stand: marks and word edges are what it gets wrong."""
+        fields = self._shape.fields
+        others = [i for i, field in enumerate(fields) if not field.date and field.different > 1]
+        ended, dated = self._when()
+        number = min(self._named(), 3) or (0 if dated else 1)
+        made = list(zip(others, _MADE_UP, strict=False))[:number]
+        row = self._row()
+        for index, (name, _) in made:
+            row[index] = fields[index].prefix + name
+        asked = [phrase for _, (_, phrase) in made] + ([ended] if ended else [])
+        tests = [f'"{row[index]}" in row' for index, _ in made] + dated
+        line = "".join(a + b for a, b in zip(row, (*self._shape.between, ""), strict=True))
+        code = "import re\n" if "re." in self._shape.split else ""
+        code += (
+            f"hits = []\nfor line in context.splitlines():\n    row = {self._shape.split}\n"
+            f"    if {' and '.join(tests)}:\n        hits.append(line)\n"
+            "count = len(hits)\nprint(count, hits[:2])"
+        )
+        return _told(f"How many entries {' and '.join(asked)}?", code, f"14 {[line]}", "count")
 
     def _extreme(self) -> str:
         code = "from collections import Counter\n" + self._rows()

@@ -45,7 +45,10 @@ def next_step(output: str | None = None) -> str:
     """
     shown = None if output is None else output.split()
     if shown is not None and not shown:
-        return "Print what you computed, with some lines as evidence."
+        return (
+            "Nothing was printed. If the search found nothing, search for a part of the name, in "
+            "any case; else print the result with its evidence."
+        )
     if output is not None and re.search(r"^\w*(Error|Exception)\b", output, re.MULTILINE):
         return "The cell failed: correct it, with the fields and spelling of the probe."
     if shown and shown[0] in ("0", "0.0", "[]", "None"):

@@ -6,9 +6,11 @@ costs a turn, never the answer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from ._examples import kind_of
 from ._messages import Refusal
 
 
@@ -28,8 +30,13 @@ def doubt(
         return "first"
     if "zero" not in raised and text in ("0", "0.0", "None", "[]", "{}", "False"):
         return "zero"
-    if "echo" not in raised and text and text.casefold() in question.casefold():
+    if "echo" not in raised and kind_of(question) == "find" and _repeats(text, question):
         return "echo"
     if "unshown" not in raised and isinstance(value, str | int | float):
         return None if any(text in output for output in shown) else "unshown"
     return None
+
+
+def _repeats(text: str, question: str) -> bool:
+    word = rf"(?<!\w){re.escape(text.casefold())}(?!\w)"
+    return bool(text) and re.search(word, question.casefold()) is not None

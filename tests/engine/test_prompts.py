@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 import pytest
 
@@ -104,15 +105,27 @@ LOG = "\n".join(f"2023-04-{1 + i % 28:02d} | user u{i % 11} | {e} | ok"
                 for i, e in enumerate(["login", "logout", "reset"] * 60))  # fmt: skip
 
 
-def test_the_example_for_counting_is_written_in_the_shape_of_the_text() -> None:
-    said = probe(LOG, "How many lines are logins?")
-    assert '" | user Lena | " in line' in said
-    assert '"2021-09" in line' in said
-    code = said.split("```repl\n")[1].split("```")[0]
-    more = "\n2021-09-02 | user Lena | fog | ok\n2021-09-03 | user Lena | dry | ok"
-    names = {"context": LOG + more}
+def example_of(question: str, text: str) -> str:
+    return probe(text, question).split("```repl\n")[1].split("```")[0]
+
+
+@pytest.mark.parametrize(
+    ("question", "tests", "count"),
+    [("How many lines are there of reset?", ['"user Lena" in row'], 2),
+     ("How many lines of user u3 are a reset?", ['"user Lena" in row', '"fog" in row'], 1),
+     ("How many lines are from April 2023?", ['"2021-09" in line'], 3),
+     ("How many times was it 2023-04-02?", ['"2021-09-02" in row'], 2)],
+)  # fmt: skip
+def test_the_example_for_counting_has_the_shape_of_text_and_question(
+    question: str, tests: list[str], count: int
+) -> None:
+    code = example_of(question, LOG)
+    assert all(test in code for test in tests)
+    assert len(re.findall(r'" in (?:row|line)\b', code)) == len(tests)
+    days = ("02 | user Lena | fog", "02 | user Lena | dry", "03 | user Ole | fog")
+    names = {"context": LOG + "".join(f"\n2021-09-{day} | ok" for day in days)}
     exec(code, names)  # the example itself has to run, on a text of this shape
-    assert names["count"] == 1
+    assert names["count"] == count
 
 
 @pytest.mark.parametrize("form", [
@@ -180,7 +193,7 @@ def test_the_next_step_fits_what_the_cell_gave() -> None:
     assert "FINAL" in prompts.next_step("14 ['a line']")
     assert "FINAL" in prompts.next_step()
     assert "Nothing was found" in prompts.next_step("0 []")
-    assert "Print" in prompts.next_step("")
+    assert "Nothing was printed" in prompts.next_step("")
     assert "failed" in prompts.next_step("IndexError: list index out of range")
 
 
