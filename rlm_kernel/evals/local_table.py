@@ -64,7 +64,7 @@ def measure(task: Task, rlm: Any) -> Row:
     right = status != "failed" and task.score(answer) == 1.0
     turns = sum(1 for node in run.tree.walk() if node.kind == "turn")
     return Row(task, str(answer), right, status, turns, time.perf_counter() - begun,
-               run.usage.tokens)  # fmt: skip
+               run.usage.subtree.tokens)  # fmt: skip
 
 
 def totals(rows: Sequence[Row]) -> list[str]:
