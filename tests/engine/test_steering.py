@@ -16,6 +16,7 @@ from rlm_kernel.errors import AnswerError, ConfigError
 from rlm_kernel.lm import ScriptedModel
 from rlm_kernel.protocol import control as c
 from rlm_kernel.protocol.events import CellProposed
+from rlm_kernel.repl import ShellRepl, shell_runtime
 
 Make = Callable[..., RLM]
 
@@ -286,6 +287,21 @@ def test_stop_ends_a_run_whose_root_hangs_however_often_it_is_asked(make: Make) 
     late = run.stop()
     assert not late.ok
     assert late.message == "The run is over (stopped); start another one."
+
+
+def test_a_cell_that_was_stopped_before_it_began_never_runs(
+    make: Make, shell: Any, watch: Any
+) -> None:
+    """The main thread is elsewhere; when it comes back, it is for the next run."""
+    repl = ShellRepl(shell_runtime(shell))
+    rlm = make([cell("ghost = len(context)"), LOOK, END], keep=True, make_repl=lambda: repl)
+    run = rlm.start("q", "abc")
+    while not repl.waiting:  # until the cell stands in the queue
+        assert not run.ended
+    run.stop()
+    watch(run).wait("run.ended")
+    assert rlm.run("how long?", "abc").answer == 3
+    assert "ghost" not in shell.user_ns
 
 
 @pytest.mark.parametrize("where", ["shell", "kernel"])
