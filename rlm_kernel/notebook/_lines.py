@@ -6,10 +6,10 @@ move the cursor, clear the screen or forge a line of ours.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ..log.format import clean
 from ..protocol import Event
 from ..protocol.events import (
     AnswerGiven,
@@ -27,14 +27,13 @@ from ..protocol.events import (
     TurnStarted,
 )
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SHOWN_LINES = 12
 _SHOWN_CHARS = 1500
 
 
 def plain(text: str) -> str:
-    """Give a text without control characters other than new lines and tabs."""
-    return _CONTROL.sub("�", text.replace("\r\n", "\n"))
+    """Give a text of which nothing can move the cursor; line ends of Windows are line ends."""
+    return clean(text.replace("\r\n", "\n"))
 
 
 def clip(text: str, lines: int = _SHOWN_LINES, chars: int = _SHOWN_CHARS) -> str:

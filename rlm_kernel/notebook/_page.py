@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from ..engine.heading import header_text, model_text, price_text
+from ..engine.heading import header_text
 from ..log import tree_html, tree_text
 from ..log.format import capped, clean, cost_text, duration_text, plural, tokens_text
 
@@ -123,4 +123,4 @@ def _ending(run: Run) -> str:
     return f"{word}: {_answer_text(run)}\n{' · '.join(part for part in used if part)}"
 
 
-__all__ = ["Live", "bar", "bundle", "header_text", "model_text", "price_text"]
+__all__ = ["Live", "bar", "bundle", "header_text"]

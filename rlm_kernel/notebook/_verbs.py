@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
+from ..engine.heading import model_text
 from ..log import duration_text, money_text, tree_html, tree_text
 from ..log.format import capped, clean, usage_text
 from ..protocol import Ack, Command, Usage
@@ -30,7 +31,6 @@ from ..protocol.control import (
 )
 from . import _options
 from ._front import front_of
-from ._page import model_text
 from ._publish import publisher_of
 from ._words import near
 from .ask import CLIENT

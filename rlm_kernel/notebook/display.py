@@ -112,7 +112,6 @@ class View:
         if self.style == "quiet":
             self.line(f"[{number}] is proposed:\n{code}")
         elif self.style == "live":
-            self._live.said = f"Cell {number} waits for your decision."
             self._publish()  # at once: the question comes next
 
     @contextmanager

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 
 from ..engine import RLM
+from ..engine.heading import model_text
 from ..engine.services import CodeServices
-from ..lm import BudgetLedger, Gateway, engine_loop
+from ..lm import BudgetLedger, Gateway, engine_loop, run_sync
 from ..log import Log, Tree, new_run_folder
 from ..protocol import Call, ModelInfo, Provider
 from ..protocol.events import SessionStarted
 from ..repl import LocalBridge, ShellRepl, shell_runtime
-from ._page import model_text
 from ._person import Keyboard, Recorder
 from ._words import near
 
@@ -93,6 +93,9 @@ class Session:
                 run.stop()
         self._recorder.close()
         self.runtime.unbind_session()
+        gateways, self._gateways = list(self._gateways.values()), {}
+        for gateway in gateways:
+            run_sync(gateway.close())
 
     # -- runs ---------------------------------------------------------------------------------
 
