@@ -52,12 +52,10 @@ class Cells:
         parts: list[bytes] = []
         try:
             data = encode_report(self._runtime.execute(job), parts)
-        except BaseException as error:  # a fault of ours, or of memory: say it rather than hang
-            sentence = f"The cell's result could not be put together: {error}"
+        except BaseException as error:  # code that broke IPython, or a fault of ours
+            sentence = f"it can't run cells any more ({type(error).__name__}: {error})"
             parts = []
-            data = encode_report(
-                Report("error", error=CellError(type(error).__name__, sentence)), parts
-            )
+            data = encode_report(Report("died", error=CellError("KernelDied", sentence)), parts)
         message = {"op": "report", "number": job.number, "report": data}
         self._client.send(message, parts, wait=True)
 

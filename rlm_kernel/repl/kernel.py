@@ -121,6 +121,12 @@ class KernelRepl:
             if not over.done():
                 over.cancel()
         output = await output_of(path, limits.output)
+        if done.done() and done.result().status == "died":
+            broken = done.result().error
+            return await self._without(kernel, why, True, replace(
+                CellResult(status="died"), output=output, seconds=job.clock.seconds,
+                waited=job.clock.waited, note=note,
+            ), limits, how=broken.message if broken else "")  # fmt: skip
         if done.done():
             self._names = done.result().names
             result = result_of(done.result(), output, job)
@@ -230,12 +236,18 @@ class KernelRepl:
         return f"The kernel had died before this cell ({how}) and was replaced. {_lost(lost)}"
 
     async def _without(
-        self, kernel: KernelProcess, why: Why, ended: bool, result: CellResult, limits: Limits
+        self,
+        kernel: KernelProcess,
+        why: Why,
+        ended: bool,
+        result: CellResult,
+        limits: Limits,
+        how: str = "",
     ) -> CellResult:
         """Give the result of a cell that took its kernel with it; replace the kernel."""
         lost, self._names = self._names, ()
         if ended:
-            what = f"The kernel died: {kernel.how_it_died()}."
+            what = f"The kernel died: {how or kernel.how_it_died()}."
             error = CellError(KernelDied.__name__, what)
             status: Any = "died"
         else:

@@ -166,7 +166,7 @@ def decode_report(data: Mapping[str, Any], parts: Sequence[bytes]) -> Report:
             error = CellError(str(name), str(message), str(traceback), _int(line))
         result = decode(data["result"], parts)
         status = data["status"]
-        if status not in ("ok", "error", "interrupted", "memory"):
+        if status not in ("ok", "error", "interrupted", "memory", "died"):
             raise ValueError(status)
         return Report(
             status=status,
