@@ -21,7 +21,8 @@ from ..engine import Run
 from ..engine.modes import parse_mode
 from ..errors import ConfigError, ContextError
 from ..lm import parse_budget
-from ..protocol.control import Edit
+from ..protocol import Command
+from ..protocol.control import Approve, Edit
 from . import _options
 from ._front import Front, front_of
 from ._person import Desk
@@ -213,8 +214,12 @@ class RLMMagics(Magics, Configurable):
         if pending is None or pending.id != words[1]:
             waits = f"{pending.id} waits now" if pending else f"the run is {run.phase}"
             raise UsageError(f"{words[1]} is no longer open; {waits}. The cell was not run.")
-        edit = Edit(proposal=words[1], code=cell.rstrip("\n"), client=CLIENT)
-        self.stay(run, send=lambda phases: phases.send(edit))
+        code = cell.rstrip("\n")
+        if code.strip() == pending.code.strip():
+            decision: Command = Approve(proposal=words[1], client=CLIENT)
+        else:
+            decision = Edit(proposal=words[1], code=code, client=CLIENT)
+        self.stay(run, send=lambda phases: phases.send(decision))
 
     # -- %rlm ---------------------------------------------------------------------------------
 

@@ -87,6 +87,13 @@ def test_in_a_notebook_an_edit_goes_on_in_a_new_cell(ours: Any) -> None:
     assert "Traceback" not in again.text
 
 
+def test_an_edit_that_changes_nothing_approves(ours: Any) -> None:
+    ours.run(SET)
+    text = payload(ours.run(ASK, stdin=["e"]))
+    assert ours.run(text, stdin=["a"]).ok
+    assert ours.value("[c.decision for c in r.tree.find(kind='cell')]") == "['approve', 'approve']"
+
+
 def test_without_stdin_step_fails_at_once_and_says_what_to_do(ours: Any) -> None:
     ours.run(SET + "\nlast = _rlm")
     cell = ours.run(ASK)
