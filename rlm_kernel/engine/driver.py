@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .run import Run
 
 NO_CODE_LIMIT = 3  # replies in a row without code, after which an answer is asked for once
+REPEAT_LIMIT = 5  # times that a cell may be run again unchanged, with nothing new to see
 DEFAULT_REPLY = 4096  # output tokens kept free for a reply where the window is known
 
 
@@ -87,7 +88,7 @@ class Driver:
         self.draft = _Draft()
         self.cells = 0  # cells run so far, by whomever
         self.looked = not run.has_context
-        self._last_code = ""
+        self._last_code = self._last_shown = ""
         self._repeats = 0  # how often in a row the same cell was proposed again
         self._seen: list[str] = []  # the outputs so far, for a small model's answer to stand in
         self._doubted: list[prompts.Refusal] = []
@@ -129,6 +130,10 @@ class Driver:
                     header += " " + prompts.next_step(self._shown_last)
                 ended = number == self.settings.max_turns
                 self._say("user", told if ended else f"{told}\n\n{header}")
+                if self._repeats >= REPEAT_LIMIT:
+                    return await self.close(
+                        f"The same cell with the same output came {REPEAT_LIMIT + 1} times in a row"
+                    )
                 if silent >= NO_CODE_LIMIT:
                     why = f"{NO_CODE_LIMIT} replies in a row held no code to run"
                     return await self.close(why, unseen=True)
@@ -188,7 +193,9 @@ class Driver:
         text = observe(result, self.cells, self.shown)
         if edited is not None and edited != code:
             text = prompts.edited(edited) + "\n" + text
-        again = ran.strip() == self._last_code
+        shown = f"{result.status}{result.output.head}{result.output.tail}{result.result or ''}"
+        again = (ran.strip(), shown) == (self._last_code, self._last_shown)
+        self._last_shown = shown
         self._repeats = self._repeats + 1 if again else 0
         if again and result.status == "ok" and not result.answer.ready:
             text += "\n" + prompts.repeated_cell()

@@ -212,7 +212,8 @@ def test_a_step_runs_one_cell_and_waits_at_the_next(make: Make) -> None:
 def test_waiting_in_the_main_thread_right_after_a_decision_waits_for_what_comes(
     make: Make,
 ) -> None:
-    run = make([LOOK] * 20 + [END], mode="step", max_turns=30).start("how long?", "abc")
+    looks = [cell(f"print({n}, len(context))") for n in range(20)]
+    run = make([*looks, END], mode="step", max_turns=30).start("how long?", "abc")
     for number in range(1, 21):
         assert not run.wait()
         assert len(cells(run)) == number
