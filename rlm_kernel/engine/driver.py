@@ -88,11 +88,10 @@ class Driver:
         self.draft = _Draft()
         self.cells = 0  # cells run so far, by whomever
         self.looked = not run.has_context
-        self._last_code = self._last_shown = ""
-        self._repeats = 0  # how often in a row the same cell was proposed again
+        self._last = ("", "", "")  # the newest cell: its code, status and what it showed
+        self._repeats = 0  # how often in a row that very cell, showing the same, was run again
         self._seen: list[str] = []  # the outputs so far, for a small model's answer to stand in
         self._doubted: list[prompts.Refusal] = []
-        self._shown_last = ""
         self._small = self.settings.style == "small"
         self._human: list[str] = []
         window = run.gateway.info(self.settings.model).window
@@ -127,13 +126,17 @@ class Driver:
                     return outcome
                 header = prompts.turn_header(number + 1, self.settings.max_turns)
                 if self._small and blocks:
-                    header += " " + prompts.next_step(self._shown_last)
+                    header += " " + prompts.next_step(self._last[2])
                 ended = number == self.settings.max_turns
                 self._say("user", told if ended else f"{told}\n\n{header}")
                 if self._repeats >= REPEAT_LIMIT:
-                    return await self.close(
-                        f"The same cell with the same output came {REPEAT_LIMIT + 1} times in a row"
-                    )
+                    times = REPEAT_LIMIT + 1
+                    why = f"The same cell with the same output came {times} times in a row."
+                    if not self.settings.attended:
+                        return await self.close(why)
+                    self._repeats = 0
+                    self.gate.paused = True
+                    self.gate.reason = f"{why} Take over, resume, or stop."
                 if silent >= NO_CODE_LIMIT:
                     why = f"{NO_CODE_LIMIT} replies in a row held no code to run"
                     return await self.close(why, unseen=True)
@@ -193,16 +196,14 @@ class Driver:
         text = observe(result, self.cells, self.shown)
         if edited is not None and edited != code:
             text = prompts.edited(edited) + "\n" + text
-        shown = f"{result.status}{result.output.head}{result.output.tail}{result.result or ''}"
-        again = (ran.strip(), shown) == (self._last_code, self._last_shown)
-        self._last_shown = shown
+        shown = f"{result.output.head}{result.output.tail}{result.result or ''}"
+        last, self._last = self._last, (ran.strip(), result.status, shown)
+        again = last == self._last
         self._repeats = self._repeats + 1 if again else 0
         if again and result.status == "ok" and not result.answer.ready:
             text += "\n" + prompts.repeated_cell()
-        self._last_code = ran.strip()
         refusal, outcome = self._answer(cell, ran, result)
         self._seen.append(text)
-        self._shown_last = f"{result.output.head}{result.output.tail}{result.result or ''}"
         self.looked = self.looked or "context" in ran
         if refusal:
             text += "\n" + refusal

@@ -237,7 +237,7 @@ class FdCapture:
             os.close(fd)
         if self._stream.closed:
             self._stream = self._open()
-        sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = self._stream  # type: ignore
+        sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = self._stream  # type: ignore[assignment, misc]
 
     def end(self) -> None:
         """Write out what is held back; late output of threads goes on to the same file."""

@@ -22,3 +22,14 @@ def test_the_same_code_with_other_outputs_goes_on():
     with RLM(model=root, max_turns=30, save=False) as rlm:
         run = rlm.run("Count.", "context")
     assert run.answer == 8
+
+
+def test_where_a_person_is_there_it_pauses_and_the_person_decides():
+    look = cell("print(len(context))")
+    root = ScriptedModel([look] * 6 + [cell("FINAL(7)")], name="root")
+    with RLM(model=root, attended=True, mode="auto", save=False) as rlm:
+        run = rlm.run("How long?", "context")
+        assert run.phase == "paused"
+        assert "same cell" in run.reason
+        assert run.resume().ok
+        assert run.answer == 7

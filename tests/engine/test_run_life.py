@@ -307,7 +307,6 @@ def shells():
 for options, number in ((shells(), 20), ({"where": "kernel"}, 4)):
     rlm = RLM(model=root, sub_model=sub, config=config, **options)
     assert rlm.run("first", "abc").answer == [3, "said"]
-    time.sleep(0.5)
     before = count()
     for n in range(number):
         assert rlm.run(f"q {n}", "abc").answer == [3, "said"]

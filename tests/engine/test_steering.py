@@ -72,7 +72,7 @@ def test_an_edited_cell_runs_as_edited_and_the_model_sees_whose_it_is(make: Make
 
 
 def test_a_rejected_cell_never_runs_and_the_model_is_told_why(make: Make) -> None:
-    model = ScriptedModel([cell("open('/tmp/x', 'w')"), LOOK, END], name="root")
+    model = ScriptedModel([cell("open('notes.txt', 'w')"), LOOK, END], name="root")
     run = make(model, mode="step").start("how long?", "abc")
     run.wait()
     assert run.reject("leave my files alone").ok
