@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConfigError, ProviderError
+from ._models import THREE_WAYS
 from .weights import ensure_verified
 
 START_LIMIT = 300.0  # seconds to load a model; a cold disk and a busy machine take long
@@ -41,6 +42,16 @@ class EngineOptions:
     ctx: int
     parallel: int
     threads: int
+
+
+def need_engine() -> None:
+    """Raise ConfigError where the engine isn't installed; importing it is left to its process."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        msg = (
+            "The local model's engine isn't installed here: `pip install 'rlm-kernel[local]'` "
+            f"brings it. {THREE_WAYS}"
+        )
+        raise ConfigError(msg)
 
 
 class LocalProcess:
@@ -81,12 +92,7 @@ class LocalProcess:
                     f"{self.options.path.name} and isn't started again; {self._last_words()}"
                 )
                 raise ProviderError(msg, kind="model")
-            if importlib.util.find_spec("xllamacpp") is None:
-                msg = (
-                    "The local engine isn't installed: `pip install 'rlm-kernel[local]'` brings "
-                    "it, and nothing else is missing."
-                )
-                raise ConfigError(msg)
+            need_engine()
             ensure_verified(self.options.path)
             self._start()
             return self._url

@@ -61,8 +61,11 @@ class LocalProvider:
         return "LocalProvider()"
 
     def info(self, model: str) -> ModelInfo:
-        """Say what is known; raise ConfigError where the model's weights aren't here."""
+        """Say what is known; raise ConfigError where the weights or the engine aren't here."""
+        from ._local_process import need_engine
+
         found = weights.find(_name(model), check=False)
+        need_engine()
         window = min(self._context, found.window or self._context)
         note = f"{found.title}; {LOCAL_NOTE}"
         output = min(REPLY, window // 2)

@@ -1,6 +1,7 @@
 """Weights: only the right bytes under a known name, resumed, and never half there."""
 
 import hashlib
+import importlib.util
 import json
 import struct
 import zipfile
@@ -8,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from rlm_kernel import RLM
 from rlm_kernel.errors import ConfigError
 from rlm_kernel.lm import _fetch, _index, weights
 from rlm_kernel.lm._catalog import KnownModel, Part
@@ -186,3 +188,18 @@ def test_a_record_of_checks_that_is_garbage_is_no_reason_to_fail(home):
     (folder / "checked.json").write_text("not json")
     assert weights.find("tiny").present
     assert json.loads((folder / "checked.json").read_text())["tiny.gguf"]
+
+
+def test_weights_without_the_engine_are_refused_before_a_run_starts(home, tmp_path, monkeypatch):
+    """So it is where the kernel's environment isn't the one the weights were fetched by."""
+    weights.add(gguf(tmp_path / "mine.gguf", 4096))
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec",
+        lambda name, *more: None if name == "xllamacpp" else find_spec(name, *more),
+    )  # fmt: skip
+    rlm = RLM(model="local:mine", save=False)
+    with pytest.raises(ConfigError, match="engine isn't installed") as raised:
+        rlm.start("q", "c")
+    assert "api_base" in str(raised.value), "the other ways to a model are named too"
+    assert not rlm.runs
