@@ -98,7 +98,8 @@ def _cell_proposed(tree: Tree, e: ev.CellProposed, time: float) -> Node:
     code = before.code if before is not None and before.code else e.code  # decided already
     return tree._start(
         e, "cell", time, status="proposed", title=_code_title(code), code=code,
-        proposed_code=e.code, author=e.author, number=e.number,
+        proposed_code=e.code, author=e.author, number=e.number, place=e.place,
+        estimate=e.estimate,
     )  # fmt: skip
 
 
@@ -137,6 +138,20 @@ def _cell_ended(tree: Tree, e: ev.CellEnded, time: float) -> Node:
         node.seconds, node.waited, node.changed = e.seconds or None, e.waited, e.changed
         node.note = e.note
         tree._end(node, time, e.status)
+    return node
+
+
+def _calls_proposed(tree: Tree, e: ev.CallsProposed, time: float) -> Node:
+    node = tree._node(e.node, "cell")
+    if node.ended is None:
+        node.asking, node.reason = e.ask, e.reason
+    return node
+
+
+def _calls_decided(tree: Tree, e: ev.CallsDecided, time: float) -> Node:
+    node = tree._node(e.node, "cell")
+    if node.asking == e.ask:
+        node.asking = ""
     return node
 
 
@@ -257,6 +272,8 @@ FOLDS: dict[type[Event], Callable[[Tree, Any, float], Node]] = {
     ev.CellDecided: _cell_decided,
     ev.CellStarted: _cell_started,
     ev.CellEnded: _cell_ended,
+    ev.CallsProposed: _calls_proposed,
+    ev.CallsDecided: _calls_decided,
     ev.BatchStarted: _batch_started,
     ev.BatchEnded: _batch_ended,
     ev.CallStarted: _call_started,

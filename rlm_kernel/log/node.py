@@ -68,6 +68,9 @@ class Node:
     code: str = ""
     proposed_code: str = ""
     author: str = ""
+    place: str = ""  # id of the notebook cell it was typed in
+    estimate: dict[str, Any] = field(default_factory=dict)
+    asking: str = ""  # calls of it that wait to be allowed
     decision: str = ""
     by: str = ""
     output: str = ""

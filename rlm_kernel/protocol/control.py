@@ -21,10 +21,10 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approve(Command):
-    """Run the proposal as it is."""
+    """Run the proposal as it is; or let the calls be made that wait to be allowed."""
 
     type = "approve"
-    proposal: str = ""  # empty: the one that waits
+    proposal: str = ""  # a cell, or the ``ask`` of calls; empty: the one that waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Edit(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reject(Command):
-    """Don't run the proposal; the model is told why."""
+    """Don't run the proposal, or don't make the calls; the model is told why."""
 
     type = "reject"
     proposal: str = ""
@@ -73,6 +73,18 @@ class Step(Command):
     """Let the waiting proposal run, and wait again at the next one."""
 
     type = "step"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTo(Command):
+    """Go on without asking until something happens, then wait at the next proposal.
+
+    ``until``: ``"error"`` (a cell or call failed), ``"child"`` (a child is about to start),
+    ``"turn 5"`` (before its cell runs) or an amount (``"$0.50"`` used by the run so far).
+    """
+
+    type = "run to"
+    until: str = "error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,8 +160,8 @@ class SetBudget(Command):
 COMMANDS: dict[str, type[Command]] = {
     cls.type: cls
     for cls in (
-        Approve, Edit, Reject, Respond, Pause, Resume, Step, Stop, Interrupt, Cancel, Retry,
-        AnswerCall, TakeOver, HandBack, SetMode, SetBudget,
+        Approve, Edit, Reject, Respond, Pause, Resume, Step, RunTo, Stop, Interrupt, Cancel,
+        Retry, AnswerCall, TakeOver, HandBack, SetMode, SetBudget,
     )
 }  # fmt: skip
 

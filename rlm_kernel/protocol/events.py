@@ -21,7 +21,7 @@ CellStatus = Literal["ok", "error", "interrupted", "timeout", "memory", "died"]
 CallStatus = Literal["ok", "error", "cancelled"]
 RunStatus = Literal["done", "partial", "failed", "stopped"]
 Phase = Literal[
-    "starting", "thinking", "proposed", "running", "paused", "taken over",
+    "starting", "thinking", "proposed", "running", "asking", "paused", "taken over",
     "done", "partial", "failed", "stopped",
 ]  # fmt: skip
 DecisionKind = Literal["approve", "edit", "reject", "respond"]
@@ -129,13 +129,20 @@ class TurnEnded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellProposed(Event):
-    """Code is proposed (by the model) or written (by a person who took over)."""
+    """Code is proposed (by the model) or written (by a person who took over).
+
+    ``estimate`` is what its calls may come to, as far as the code shows it: ``calls`` (places
+    that call; ``loops``: some are in loops and run more than once), ``tokens``, ``cost`` (USD,
+    None: unknown) for one pass.
+    """
 
     type = "cell.proposed"
     parent: str = ""
     code: str = ""
     author: Author = "model"
     number: int = 0
+    place: str = ""  # id of the notebook cell it was typed in
+    estimate: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +181,34 @@ class CellEnded(Event):
     waited: float = 0.0
     changed: list[str] = field(default_factory=list)
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallsProposed(Event):
+    """A running cell wants calls that a person is to allow first; ``node`` is the cell.
+
+    ``tokens`` and ``cost`` (USD, None: unknown) are estimated from the prompts and the prices.
+    """
+
+    type = "calls.proposed"
+    ask: str = ""
+    calls: int = 0
+    tokens: int = 0
+    cost: float | None = None
+    line: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallsDecided(Event):
+    """What became of calls that waited to be allowed: ``approve`` or ``reject``, and by whom."""
+
+    type = "calls.decided"
+    durable = True
+    ask: str = ""
+    decision: DecisionKind = "approve"
+    by: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,8 +321,8 @@ EVENTS: dict[str, type[Event]] = {
     for cls in (
         RunStarted, SessionStarted, PhaseChanged, ModeChanged, BudgetChanged, RunEnded,
         TurnStarted, TurnEnded, CellProposed, CellDecided, CellStarted, CellEnded,
-        BatchStarted, BatchEnded, CallStarted, CallText, CallRetried, CallEnded,
-        AnswerGiven, Folded, Noted,
+        CallsProposed, CallsDecided, BatchStarted, BatchEnded, CallStarted, CallText, CallRetried,
+        CallEnded, AnswerGiven, Folded, Noted,
     )
 }  # fmt: skip
 
