@@ -2,7 +2,9 @@
 
 Installing never requires Node. The hook adds an extension that has been built
 (``rlm_kernel/labextension/package.json``); where there is none, the wheel is built without it and
-the hook says so.
+the hook says so. An editable installation gets none from here: ``scripts/build_lab.py`` links what
+it builds, while copies would be out of date with the next build, and uninstalling would follow the
+link and take the build away.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ class LabExtensionHook(BuildHookInterface[Any]):
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        if self.target_name != "wheel":
+        if self.target_name != "wheel" or version == "editable":
             return
         built = Path(self.root, "rlm_kernel", "labextension")
         if (built / "package.json").is_file():
@@ -29,6 +31,7 @@ class LabExtensionHook(BuildHookInterface[Any]):
             build_data.setdefault("shared_data", {})[str(built)] = target
         else:
             self.app.display_warning(
-                "This wheel has no JupyterLab extension: none has been built in this source tree. "
-                "The kernel, the magics, the command line and the Python API are all in it."
+                "This wheel has no JupyterLab extension and no live widget: none has been built "
+                "in this source tree (python3 scripts/build_lab.py, which needs Node). The kernel, "
+                "the magics, the command line and the Python API are all in it."
             )

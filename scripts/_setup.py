@@ -11,7 +11,10 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,7 +30,16 @@ class SetupError(Exception):
 
 
 def say(text: str) -> None:
-    print(text, flush=True)
+    # On a terminal another thread's progress may stand in this line.
+    print(f"\r{text:<60}" if sys.stdout.isatty() else text, flush=True)
+
+
+def together(*steps: Callable[[], object]) -> None:
+    """Do the steps at once, each to its end; then raise what the first of them that failed said."""
+    with ThreadPoolExecutor(len(steps)) as pool:
+        done = [pool.submit(step) for step in steps]
+    for step in done:
+        step.result()
 
 
 def clean_environment() -> dict[str, str]:
@@ -163,7 +175,9 @@ def _pip(command: list[str], count: int) -> None:
     """Run pip, showing how far it is, and turn its failure into one sentence."""
     lines: list[str] = []
     seen = 0
-    terminal = sys.stdout.isatty()
+    # A line that is drawn over would be mixed up with those of other threads.
+    alone = threading.current_thread() is threading.main_thread()
+    terminal = alone and sys.stdout.isatty()
     with subprocess.Popen(
         command,
         cwd=ROOT,
@@ -182,7 +196,7 @@ def _pip(command: list[str], count: int) -> None:
                 if terminal:
                     print(f"\r  {seen}/{count} {name:<40.40}", end="", flush=True)
                 elif seen % 50 == 0:
-                    say(f"  {seen}/{count}")
+                    say(f"  {Path(command[0]).parent.parent.name}: {seen}/{count}")
     if terminal and seen:
         print("\r" + " " * 60 + "\r", end="", flush=True)
     if process.returncode == 0:

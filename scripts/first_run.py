@@ -3,6 +3,7 @@
 Makes ``.venv``, installs rlm-kernel and the local model's engine from the lock, fetches the model's
 weights once, and asks a question over a long text, with that model as root and as sub-model. It
 needs Python 3.11 to 3.13, the network for the first time, and about 3 GB of disk; no key, no Node.
+Where Node 20 and npm are, the JupyterLab extension is built meanwhile.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import threading
 import time
 
 import _setup
+import build_lab
 
 
 def main() -> int:
@@ -32,6 +35,8 @@ def main() -> int:
     def step(number: int, text: str) -> None:
         _setup.say(f"[{number}/3] {text} ({time.monotonic() - started:.0f} s so far)")
 
+    building = threading.Thread(target=_build, daemon=True)
+    building.start()
     try:
         step(1, "Installing rlm-kernel")
         _setup.ensure(venv, "lab" if options.lab else "run", free_gb=3.0)
@@ -52,8 +57,23 @@ def main() -> int:
         code = subprocess.run([program, "demo"], env=environment).returncode
         if code:
             return code
+    building.join()
+    build_lab.show(venv)
     _setup.say(f"Done in {time.monotonic() - started:.0f} s. Next: {program} --help")
     return 0
+
+
+def _build() -> None:
+    """Build the JupyterLab extension, or say in one line why there is none."""
+    if build_lab.is_current():
+        return
+    if what := build_lab.missing():
+        _setup.say(f"  The JupyterLab extension isn't built: {what}; {build_lab.WITHOUT}.")
+        return
+    try:
+        build_lab.build()
+    except (_setup.SetupError, OSError) as error:
+        _setup.say(f"{error}\n  The JupyterLab extension isn't built; {build_lab.WITHOUT}.")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Runs the whole test suite: ``python3 scripts/test.py [SUITE…] [--full]``.
 
-Makes ``.venv`` as the lock says, and one environment for each older ipykernel; then ruff, mypy, the
-tests of every folder in ``tests/``, and the examples under each ipykernel. The last lines say what
-ran, what did *not* run and the command that would bring it; with ``CI=true`` a suite that didn't
-run is a failure. A test says that it can't run here by skipping with the reason
-``NOT RUN: <what>; <command that would bring it>``.
+Makes ``.venv`` as the lock says, one environment for each older ipykernel, and the JupyterLab side
+where Node is; then ruff, mypy, the tests of every folder in ``tests/``, those of the TypeScript,
+and the examples under each ipykernel. The last lines say what ran, what did *not* run and the
+command that would bring it; with ``CI=true`` a suite that didn't run is a failure. A test says that
+it can't run here by skipping with the reason ``NOT RUN: <what>; <command that would bring it>``.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ import argparse
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import _chromium
 import _setup
+import build_lab
 from _setup import ROOT, SetupError, say
 
 #: Tests in the order of the rooms; folders that aren't named come after them.
@@ -30,6 +34,9 @@ MATRIX = ["6.31", "7.3"]
 SMALL_MODEL = "smollm2-135m"
 #: The suites that use the smallest local model, when it is there.
 USE_SMALL_MODEL = {"local", "examples"}
+#: The suites that run kernels of every ipykernel.
+USE_KERNELS = {"examples", "lab"}
+_PRETTIER = ["src/**/*.{ts,tsx}", "test/**/*.{ts,tsx}", "style/**/*.css", "schema/*.json"]
 
 
 @dataclass
@@ -60,33 +67,63 @@ class Suites:
         self.pytest_args = pytest_args
         self.environment = _setup.clean_environment()
         self.not_run: list[str] = []
+        self.broken = False
 
     @property
     def names(self) -> list[str]:
         here = {path.name for path in (ROOT / "tests").iterdir() if any(path.glob("test_*.py"))}
         rooms = [name for name in ROOMS if name in here]
-        last = ["examples"] if "examples" in here else []
+        last = [name for name in ("lab", "examples") if name in here]
         others = sorted(here - set(rooms) - set(last))
-        return ["lint", "types", *rooms, *others, *last]
+        typescript = ["typescript"] if any(build_lab.SOURCE.glob("test/*.test.ts*")) else []
+        return ["lint", "types", *rooms, *others, *typescript, *last]
 
     def prepare(self, wanted: list[str]) -> None:
-        """Make the environments, and fetch the smallest model where a suite uses it."""
-        self.python = _setup.ensure(ROOT / ".venv", "test")
+        """Make what the suites need: what takes the network and what takes a core, side by side."""
+        steps: list[Callable[[], object]] = [lambda: _setup.ensure(ROOT / ".venv", "test")]
+        chosen = set(wanted)
+        if chosen & {"lab", "typescript"}:
+            steps.append(self._build)
+        if "lab" in chosen:
+            steps.append(self._browser)
+        _setup.together(*steps)
+        self.python = _setup.bin_path(ROOT / ".venv", "python")
         self.environment["PATH"] = os.pathsep.join([str(self.python.parent), os.environ["PATH"]])
-        if "examples" in wanted:
-            kernels = {"7.4": str(self.python)}
-            for version in MATRIX:
-                venv = ROOT / f".venv-ipykernel-{version}"
-                try:
-                    lock = f"ipykernel-{version}"
-                    kernels[version] = str(_setup.ensure(venv, lock, compiled=False))
-                except SetupError as error:
-                    say(str(error))
-                    again = "python3 scripts/test.py examples"
-                    self.not_run.append(f"the examples under ipykernel {version}; {again}")
-            self.environment["RLM_TEST_KERNELS"] = json.dumps(kernels)
-        if USE_SMALL_MODEL.intersection(wanted):
-            self._small_model()
+        steps = []
+        if chosen & USE_KERNELS:
+            steps.append(self._kernels)
+        if chosen & USE_SMALL_MODEL:
+            steps.append(self._small_model)
+        if steps:
+            _setup.together(*steps)
+        build_lab.show(ROOT / ".venv")
+
+    def _build(self) -> None:
+        try:
+            build_lab.build()
+        except SetupError as error:
+            say(str(error))
+            # Without Node the tests say that they can't run; a build that breaks is a failure.
+            self.broken = not build_lab.missing()
+
+    def _browser(self) -> None:
+        try:
+            _chromium.ensure()
+        except SetupError as error:
+            say(str(error))
+
+    def _kernels(self) -> None:
+        kernels = {"7.4": str(self.python)}
+        for version in MATRIX:
+            venv = ROOT / f".venv-ipykernel-{version}"
+            try:
+                lock = f"ipykernel-{version}"
+                kernels[version] = str(_setup.ensure(venv, lock, compiled=False))
+            except SetupError as error:
+                say(str(error))
+                again = "python3 scripts/test.py lab examples"
+                self.not_run.append(f"the tests under ipykernel {version}; {again}")
+        self.environment["RLM_TEST_KERNELS"] = json.dumps(kernels)
 
     def run(self, name: str) -> Result:
         """Run one suite, its output going to the terminal as it comes."""
@@ -96,6 +133,11 @@ class Suites:
             result = self._check(name, ["ruff", "check", "."])
         elif name == "types":
             result = self._check(name, ["mypy"])
+        elif name == "typescript":
+            result = self._typescript(name)
+        elif name == "lab" and self.broken:
+            say("The JupyterLab extension doesn't build; what npm said is above.")
+            result = Result(name, failed=1)
         else:
             result = self._pytest(name)
         result.seconds = time.monotonic() - started
@@ -113,6 +155,34 @@ class Suites:
             [str(self.python), "-m", *command], cwd=ROOT, env=self.environment
         ).returncode
         return Result(name, passed=int(code == 0), failed=int(code != 0))
+
+    def _typescript(self, name: str) -> Result:
+        """Check the TypeScript's types and form, and run its tests, which need no browser."""
+        if build_lab.missing() or not (build_lab.SOURCE / "node_modules").exists():
+            what = build_lab.missing() or "its packages aren't installed"
+            return Result(name, not_run=[f"the TypeScript tests: {what}; install Node 20 and npm"])
+        node = str(shutil.which("node"))
+        tools = build_lab.SOURCE / "node_modules"
+        with tempfile.TemporaryDirectory() as folder:
+            report = Path(folder, "report.xml")
+            checks = [
+                [node, str(tools / "typescript" / "bin" / "tsc")],
+                [node, str(tools / "prettier" / "bin" / "prettier.cjs"), "--check", *_PRETTIER],
+            ]
+            results = [self._node(command) for command in checks]
+            tests = sorted(map(str, build_lab.SOURCE.glob("lib/test/**/*.test.js")))
+            reporters = ["--test-reporter=dot", "--test-reporter-destination=stdout"]
+            reporters += ["--test-reporter=junit", f"--test-reporter-destination={report}"]
+            code = self._node([node, "--test", *reporters, *tests])
+            result = read_report(name, report)
+        if code and not result.failed:
+            result.failed = 1
+        result.failed += sum(code != 0 for code in results)
+        result.passed += sum(code == 0 for code in results)
+        return result
+
+    def _node(self, command: list[str]) -> int:
+        return subprocess.run(command, cwd=build_lab.SOURCE, env=self.environment).returncode
 
     def _pytest(self, name: str) -> Result:
         with tempfile.TemporaryDirectory() as folder:

@@ -76,7 +76,7 @@ class _App:
         self.said.append(text)
 
 
-def _run_hook(root: Path) -> tuple[dict[str, object], list[str]]:
+def _run_hook(root: Path, version: str = "standard") -> tuple[dict[str, object], list[str]]:
     spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
     assert spec is not None
     assert spec.loader is not None
@@ -85,7 +85,7 @@ def _run_hook(root: Path) -> tuple[dict[str, object], list[str]]:
     app = _App()
     hook = module.LabExtensionHook(str(root), {}, None, None, str(root), "wheel", app)
     data: dict[str, object] = {}
-    hook.initialize("standard", data)
+    hook.initialize(version, data)
     return data, app.said
 
 
@@ -93,6 +93,13 @@ def test_without_a_built_labextension_the_wheel_says_that_it_has_none(tmp_path: 
     data, said = _run_hook(tmp_path)
     assert data == {}
     assert "no JupyterLab extension" in said[0]
+
+
+def test_an_editable_installation_gets_no_copy_that_would_grow_old(tmp_path: Path) -> None:
+    built = tmp_path / "rlm_kernel" / "labextension"
+    built.mkdir(parents=True)
+    (built / "package.json").write_text("{}")
+    assert _run_hook(tmp_path, "editable") == ({}, [])
 
 
 def test_a_built_labextension_goes_into_the_wheel(tmp_path: Path) -> None:
