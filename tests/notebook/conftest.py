@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -17,6 +19,10 @@ from jupyter_client.manager import KernelManager
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 60.0
+# Interpreters of other ipykernels, by its version; ``scripts/test.py`` names them.
+KERNELS: dict[str, str] = json.loads(os.environ.get("RLM_TEST_KERNELS", "{}")) or {
+    version("ipykernel"): sys.executable
+}
 ARGV = {
     "ours": ["-m", "rlm_kernel.notebook.kernel"],
     "plain": ["-m", "ipykernel_launcher"],
@@ -67,14 +73,14 @@ class Cell:
 class Kernel:
     """A kernel and a front end of it."""
 
-    def __init__(self, kind: str, home: Path) -> None:
+    def __init__(self, kind: str, home: Path, python: str = sys.executable) -> None:
         path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))
         env = dict(os.environ, RLM_HOME=str(home / "rlm"), IPYTHONDIR=str(home / "ipython"),
                    PYTHONPATH=path, HOME=str(home))  # fmt: skip
         self.manager = KernelManager(
             transport="ipc", ip=str(home / "k"), connection_file=str(home / "kernel.json")
         )
-        argv = [sys.executable, *ARGV[kind], "-f", "{connection_file}"]
+        argv = [python, *ARGV[kind], "-f", "{connection_file}"]
         self.manager._kernel_spec = KernelSpec(argv=argv, language="python", display_name=kind)
         self.manager.start_kernel(env=env, cwd=str(home))
         self.client = self.manager.client()
@@ -207,6 +213,18 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     kernel = Kernel("ours", tmp_path_factory.mktemp("k"))
     try:
         assert kernel.run(SCRIPT).ok
+        yield kernel
+    finally:
+        kernel.close()
+
+
+@pytest.fixture(scope="module", params=sorted(KERNELS))
+def each(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kernel]:
+    """A plain kernel of each ipykernel, nothing loaded; shared by a module's tests."""
+    kernel = Kernel("plain", tmp_path_factory.mktemp("k"), python=KERNELS[request.param])
+    try:
         yield kernel
     finally:
         kernel.close()
