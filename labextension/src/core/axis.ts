@@ -1,0 +1,57 @@
+import type { TreeNode } from './node.js';
+import type { RunTree } from './tree.js';
+
+/** A stretch of time that bars are drawn on. */
+export interface Axis {
+  /** Epoch seconds. */
+  from: number;
+  seconds: number;
+  /** Now, as the kernel's clock has it. */
+  now: number;
+}
+
+const STEPS = [1, 1.5, 2, 3, 4, 5, 6, 8, 10];
+
+/**
+ * The axis of a run: while it goes on its length is a round number with room, so that bars stay
+ * where they are; afterwards it is what the run took.
+ */
+export function axis(tree: RunTree, now: number, over: boolean, focus?: TreeNode): Axis {
+  const from = focus?.started ?? tree.from ?? now;
+  const to = focus?.ended ?? (over ? (tree.to ?? now) : Math.max(now, tree.to ?? now));
+  const took = Math.max(to - from, 0.001);
+  const still = focus === undefined ? !over : focus.ended === null && !over;
+  return { from, seconds: still ? rounded(took) : took, now: Math.max(to, from) };
+}
+
+function rounded(seconds: number): number {
+  const unit = 10 ** Math.floor(Math.log10(Math.max(seconds, 1)));
+  return (STEPS.find((step) => step * unit >= seconds) ?? 10) * unit;
+}
+
+/** Where a node's bar is on an axis, in parts of 1; null where it hasn't started. */
+export function span(node: TreeNode, on: Axis): { left: number; width: number } | null {
+  if (node.started === null) {
+    return null;
+  }
+  const stop = node.ended ?? on.now;
+  const start = node.seconds === null ? node.started : Math.max(node.started, stop - node.seconds);
+  const left = clamp((start - on.from) / on.seconds);
+  return { left, width: Math.max(clamp((stop - on.from) / on.seconds) - left, 0) };
+}
+
+/** Round moments to mark on an axis, in seconds from its start. */
+export function ticks(on: Axis, most: number): number[] {
+  const rough = on.seconds / Math.max(most, 1);
+  const unit = 10 ** Math.floor(Math.log10(rough));
+  const step = ([1, 2, 5, 10].find((times) => times * unit >= rough) ?? 10) * unit;
+  const found: number[] = [];
+  for (let at = step; at < on.seconds * 0.98; at += step) {
+    found.push(at);
+  }
+  return found;
+}
+
+function clamp(value: number): number {
+  return Math.min(Math.max(value, 0), 1);
+}

@@ -1,0 +1,195 @@
+import { live, tokens, type TreeNode, type Used } from './node.js';
+import { head, length, split } from './words.js';
+
+/**
+ * How numbers, states and foreign text are said: the words of `rlm_kernel/log/format.py`, so that
+ * every view says the same.
+ */
+
+// what could move a cursor, set a colour, reverse text or can't be printed at all
+const UNSAFE =
+  // eslint-disable-next-line no-control-regex
+  /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]/gu;
+
+/** Round as Python's format does: a number in the middle goes to the even side. */
+function fixed(value: number, digits: number): string {
+  const twice = value * 2 ** (digits + 1);
+  if (Number.isInteger(twice) && Math.abs(twice % 2) === 1) {
+    const scaled = value * 10 ** digits;
+    const even = 2 * Math.round(scaled / 2);
+    return (even / 10 ** digits).toFixed(digits);
+  }
+  return value.toFixed(digits);
+}
+
+/** A whole number with commas. */
+export function whole(value: number): string {
+  return value.toLocaleString('en-US', { maximumFractionDigits: 0 });
+}
+
+/** An amount of US dollars; null is unknown and never said as nothing. */
+export function moneyText(cost: number | null, known = 0): string {
+  if (cost === null) {
+    return known > 0 ? `at least ${moneyText(known)}` : 'cost unknown';
+  }
+  if (cost <= 0) {
+    return 'free';
+  }
+  if (cost < 0.001) {
+    return '< $0.001';
+  }
+  if (cost < 0.1) {
+    return `$${fixed(cost, 3)}`;
+  }
+  const [big = '0', small = '00'] = fixed(cost, 2).split('.');
+  return `$${whole(Number(big))}.${small}`;
+}
+
+/** A duration; nothing where it is unknown. */
+export function durationText(seconds: number | null): string {
+  if (seconds === null) {
+    return '';
+  }
+  if (seconds < 0.0995) {
+    return `${fixed(Math.max(seconds, 0) * 1000, 0)} ms`;
+  }
+  if (seconds < 9.95) {
+    return `${fixed(seconds, 1)} s`;
+  }
+  const all = Number(fixed(seconds, 0));
+  const two = (value: number) => String(value).padStart(2, '0');
+  if (all < 60) {
+    return `${all} s`;
+  }
+  if (all < 3600) {
+    return `${Math.floor(all / 60)} min ${two(all % 60)} s`;
+  }
+  return `${Math.floor(all / 3600)} h ${two(Math.floor((all % 3600) / 60))} min`;
+}
+
+const UNITS: readonly (readonly [number, string])[] = [
+  [1_000_000_000, 'G'],
+  [1_000_000, 'M'],
+  [1000, 'k'],
+];
+
+/** A count in three figures or so: `950`, `1.2k`, `34k`, `1.2M`. */
+export function countText(number: number): string {
+  for (const [unit, suffix] of UNITS) {
+    if (number >= unit * 0.9995) {
+      const value = number / unit;
+      return value < 9.95
+        ? `${fixed(value, 1)}${suffix}`
+        : `${whole(Number(fixed(value, 0)))}${suffix}`;
+    }
+  }
+  return String(number);
+}
+
+/** A number of things: `1 call`, `1,200 calls`. */
+export function plural(number: number, word: string, many = ''): string {
+  return `${whole(number)} ${number === 1 ? word : many || word + 's'}`;
+}
+
+/** Tokens in and out; nothing where there were none. */
+export function tokensText(used: Used): string {
+  if (!tokens(used)) {
+    return '';
+  }
+  return `${countText(used.input_tokens)} → ${countText(used.output_tokens)} tokens`;
+}
+
+/** What was paid. */
+export function costText(used: Used): string {
+  return moneyText(used.cost, used.known_cost);
+}
+
+/** Calls, tokens and cost; nothing where nothing was used. */
+export function usageText(used: Used): string {
+  if (!used.calls && !tokens(used)) {
+    return '';
+  }
+  return [plural(used.calls, 'call'), tokensText(used), costText(used)].filter(Boolean).join(' · ');
+}
+
+/** Foreign text, safe to show: control characters become visible ones. */
+export function clean(text: string): string {
+  return text.replace(UNSAFE, (found) => {
+    const code = found.charCodeAt(0);
+    return code < 0x20 ? String.fromCharCode(0x2400 + code) : '\ufffd';
+  });
+}
+
+/** A text on one line of at most `width` characters, safe to show. */
+export function oneLine(text: string, width: number): string {
+  const line = split(clean(head(text, 4 * width + 400))).join(' ');
+  return length(line) <= width ? line : head(line, Math.max(width - 1, 0)) + '…';
+}
+
+const ROLES: Record<string, string> = {
+  root: 'root model',
+  fold: 'folding',
+  closing: 'closing turn',
+};
+
+/** What a node is called in a row: `cell 3`, `root model`, `call 2`, `child run`. */
+export function label(node: TreeNode): string {
+  switch (node.kind) {
+    case 'call':
+      return (
+        (Object.hasOwn(ROLES, node.role) ? ROLES[node.role] : undefined) ??
+        'call' + (node.index === null ? '' : ` ${node.index + 1}`)
+      );
+    case 'cell': {
+      const who = node.author === 'human' ? ' by a person' : '';
+      return node.number ? `cell ${node.number}${who}` : `cell${who}`;
+    }
+    case 'run':
+      return node.depth > 0 ? 'child run' : 'run';
+    case 'turn':
+    case 'batch':
+      return '';
+    default:
+      return node.kind;
+  }
+}
+
+const QUIET = new Set(['ok', 'done', 'running', 'open', 'decided']);
+
+/** The status word where it says more than its icon does. */
+export function stateText(node: TreeNode, over: boolean): string {
+  if (live(node) && over) {
+    return 'not finished';
+  }
+  return QUIET.has(node.status) ? '' : node.status;
+}
+
+/** The status in a word, always. */
+export function statusWord(node: TreeNode, over: boolean): string {
+  if (live(node) && over) {
+    return 'not finished';
+  }
+  if (node.asking !== '') {
+    return 'asking';
+  }
+  return node.status;
+}
+
+/** What a context is, from what `run.started` tells of it. */
+export function contextText(info: Readonly<Record<string, unknown>>): string {
+  const said = (key: string) => (info[key] === undefined ? '' : String(info[key]));
+  return [`${said('name') || 'context'}: ${said('kind')}`, said('size'), said('path'), said('note')]
+    .filter(Boolean)
+    .join(' · ');
+}
+
+/** The title of a row: what a node is about, in its own words; an error instead where it failed. */
+export function titleText(node: TreeNode): string {
+  if (node.kind === 'call') {
+    if (node.error) {
+      return node.error;
+    }
+    return node.role === 'root' || node.role === 'closing' ? node.name : node.title;
+  }
+  return node.title;
+}

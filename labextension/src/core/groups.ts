@@ -1,0 +1,113 @@
+import { costText, durationText, whole } from './format.js';
+import { live, NOTHING_USED, plus, type TreeNode, type Used } from './node.js';
+
+/** Siblings that make a group. */
+export const LEAST = 5;
+
+/** How many of several nodes are done, failed and open, and what they took together. */
+export interface Tally {
+  done: number;
+  failed: number;
+  open: number;
+  median: number | null;
+  total: Used;
+}
+
+/** Sibling calls that one line of code issued, one after another, shown as one row. */
+export interface Group {
+  readonly key: string;
+  readonly title: string;
+  nodes: readonly TreeNode[];
+}
+
+const GOOD = new Set(['ok', 'done']);
+
+/** How a node counts: done, failed or open. */
+export function outcome(node: TreeNode): 'done' | 'failed' | 'open' {
+  if (live(node) || !node.known) {
+    return 'open';
+  }
+  return GOOD.has(node.status) ? 'done' : 'failed';
+}
+
+/** Count nodes by how they ended and add up what they used. */
+export function tally(nodes: Iterable<TreeNode>): Tally {
+  const counts = { done: 0, failed: 0, open: 0 };
+  let total = NOTHING_USED;
+  const seconds: number[] = [];
+  for (const node of nodes) {
+    counts[outcome(node)] += 1;
+    if (node.total !== NOTHING_USED) {
+      total = plus(total, node.total);
+    }
+    if (node.seconds !== null) {
+      seconds.push(node.seconds);
+    }
+  }
+  return { ...counts, median: median(seconds), total };
+}
+
+function median(values: number[]): number | null {
+  if (values.length === 0) {
+    return null;
+  }
+  const sorted = Float64Array.from(values).sort();
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? 0;
+  return sorted.length % 2 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2;
+}
+
+/** How several calls went: counts, the median duration, the sum of what they cost. */
+export function tallyText(counts: Tally): string {
+  const said = [
+    counts.done ? `${whole(counts.done)} ✓` : '',
+    counts.failed ? `${whole(counts.failed)} ✗` : '',
+    counts.open ? `${whole(counts.open)} …` : '',
+  ];
+  return [
+    said.filter(Boolean).join(' '),
+    counts.median === null ? '' : `p50 ${durationText(counts.median)}`,
+    counts.total.calls ? `∑ ${costText(counts.total)}` : '',
+  ]
+    .filter(Boolean)
+    .join(' · ');
+}
+
+/** Siblings in their order, with `least` or more alike in a row as one group. */
+export function grouped(nodes: readonly TreeNode[], least = LEAST): (TreeNode | Group)[] {
+  const found: (TreeNode | Group)[] = [];
+  let start = 0;
+  while (start < nodes.length) {
+    const first = nodes[start] as TreeNode;
+    let stop = start + 1;
+    if (groupable(first)) {
+      while (stop < nodes.length && alike(first, nodes[stop] as TreeNode)) {
+        stop += 1;
+      }
+    }
+    if (stop - start < least) {
+      for (let i = start; i < stop; i += 1) {
+        found.push(nodes[i] as TreeNode);
+      }
+    } else {
+      const where = first.line === null ? '' : `, line ${first.line}`;
+      found.push({
+        key: `group:${first.id}`,
+        title: `llm_query × ${stop - start}${where}`,
+        nodes: nodes.slice(start, stop),
+      });
+    }
+    start = stop;
+  }
+  return found;
+}
+
+function groupable(node: TreeNode): boolean {
+  return (
+    node.kind === 'call' && (node.role === '' || node.role === 'sub') && node.children.length === 0
+  );
+}
+
+function alike(a: TreeNode, b: TreeNode): boolean {
+  return groupable(b) && a.role === b.role && a.line === b.line;
+}
