@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AnswerError, ModelError, RLMError
@@ -95,7 +96,7 @@ class Run(Steering):
         self.tree = tree
         self.rooms = {} if rooms is None else rooms  # of the whole tree, by depth
         self.node = log.new_id("run")
-        self.id = log.folder.name if log.folder is not None else self.node
+        self.id = log.folder.name if log.folder is not None else f"{self.node}-{token_hex(4)}"
         self.parent = parent
         self.earlier = list(earlier)
         self.mode: Mode = parse_mode(settings.mode)
@@ -114,6 +115,7 @@ class Run(Steering):
         self._started = time.monotonic()
         self._seconds: float | None = None
         self._last_interrupt = 0.0
+        self.decided_elsewhere = False  # a front end takes decisions: waiting goes on meanwhile
         self._task: asyncio.Task[None] | None = None
         self.driver: Driver | None = None
         allowed = settings.depth + 1 < settings.max_depth and make_child is not None
@@ -238,12 +240,12 @@ class Run(Steering):
         pump = getattr(self.repl, "pump", None)
         deadline = None if timeout is None else time.monotonic() + timeout
         if pump is not None and threading.current_thread() is threading.main_thread():
-            pump(lambda: self._settled() or (deadline is not None and time.monotonic() > deadline))
+            pump(lambda: self._stands() or (deadline is not None and time.monotonic() > deadline))
             return self.ended
         if on_engine_loop():
             raise RLMError("On the engine's own loop a run is awaited: await run.finished().")
         with self._changed:
-            self._changed.wait_for(self._settled, timeout)
+            self._changed.wait_for(self._stands, timeout)
         return self.ended
 
     async def finished(self) -> Run:
@@ -255,6 +257,11 @@ class Run(Steering):
             if not self._settled():  # it may have settled between the two
                 await settled
         return self
+
+    def _stands(self) -> bool:
+        """Whether waiting is over: it ended, or needs the one who waits."""
+        decided_elsewhere = self.decided_elsewhere and self.phase in ("proposed", "asking")
+        return self._settled() and not decided_elsewhere
 
     def _settled(self) -> bool:
         return self.phase in ENDED or self.phase in WAITING
@@ -406,10 +413,17 @@ class Run(Steering):
 
     # -- what a person ran themselves ---------------------------------------------------------
 
-    def note_human_cell(self, code: str, result: CellResult) -> None:
-        """Put a cell that a person ran into the tree, and tell the model at its next turn."""
+    def note_human_cell(self, code: str, result: CellResult, place: str = "") -> None:
+        """Put a cell that a person ran into the tree, and tell the model at its next turn.
+
+        Args:
+            code, result: what was run and what came of it.
+            place: id of the notebook cell, where there is one.
+        """
         node = self.log.new_id("cell")
-        self.emit(CellProposed(node=node, parent=self.node, code=code, author="human"))
+        self.emit(CellProposed(
+            node=node, parent=self.node, code=code, author="human", place=place
+        ))  # fmt: skip
         self.emit(CellDecided(node=node, by="human"))
         self.emit(cell_ended(node, result))
         driver = self.driver

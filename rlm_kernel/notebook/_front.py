@@ -46,3 +46,15 @@ def parent_of(shell: Any) -> dict[str, Any] | None:
         return None
     parent: dict[str, Any] | None = kernel.get_parent("shell")
     return parent
+
+
+def cell_of(shell: Any) -> str:
+    """Give the id of the notebook cell that runs now, or an empty text where it has none."""
+    metadata = (parent_of(shell) or {}).get("metadata") or {}
+    return str(metadata.get("cellId") or metadata.get("cell_id") or "")
+
+
+def session_of_client(shell: Any) -> str:
+    """Give the session of the front end that asked for the running cell."""
+    header = (parent_of(shell) or {}).get("header") or {}
+    return str(header.get("session") or "")

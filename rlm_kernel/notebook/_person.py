@@ -16,7 +16,7 @@ from ..protocol.control import AnswerCall
 from ..protocol.events import CallEnded, CallStarted
 from ..repl.capture import TeeCapture
 from ..repl.spool import read_output
-from ._front import front_of, parent_of
+from ._front import cell_of, front_of, parent_of
 from .ask import CLIENT
 
 if TYPE_CHECKING:
@@ -209,11 +209,13 @@ class Recorder:
             return
         self._capture.end()
         path, self._file = self._file, None
-        run = self._session.live_in_shell()
+        session = self._session
+        run = session.live_in_shell()
         if run is None:
             return
         output = read_output(path, OUTPUT)
-        run.note_human_cell(self._code, _result(result, output, time.monotonic() - self._started))
+        seconds = time.monotonic() - self._started
+        run.note_human_cell(self._code, _result(result, output, seconds), cell_of(session.shell))
 
 
 def _result(result: Any, output: Output, seconds: float) -> CellResult:

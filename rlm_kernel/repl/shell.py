@@ -63,6 +63,10 @@ class ShellRepl:
     ) -> None:
         self.runtime = runtime
         self.on_late = on_late
+        self.on_pump: Callable[[bool], None] | None = None  # told when a pump begins and ends
+        self.on_job: Callable[[], None] | None = None  # told when a cell begins to wait
+        self.job: Job | None = None  # the cell that waits for the main thread, or runs on it
+        self.pumping = False
         self.kept: list[str] = []  # names under which a value of the person's is kept
         self.put_back: list[str] = []  # and those of them that ``close`` has put back
         self._grace = grace
@@ -111,7 +115,10 @@ class ShellRepl:
         )
         self._watch = watch
         self._waiting += 1
+        self.job = job
         self._jobs.put((job, done))
+        if self.on_job is not None:
+            self.on_job()
         try:
             why, over = await watch.over()
         except asyncio.CancelledError:
@@ -121,6 +128,7 @@ class ShellRepl:
         finally:
             self._watch = None
             self._waiting -= 1
+            self.job = None
         if not over and self._withdrawn(job, done):  # the main thread was elsewhere
             return CellResult(
                 status="interrupted",
@@ -182,15 +190,24 @@ class ShellRepl:
         Raises:
             KeyboardInterrupt: a person interrupted while no cell ran.
         """
-        with self.runtime.interrupts:
-            while not until():
-                try:
-                    pending = self._jobs.get(timeout=IDLE)
-                except queue.Empty:
-                    continue
-                if pending is not None:
-                    with self.runtime.interrupts.work():
-                        self._run(*pending)
+        outermost, self.pumping = not self.pumping, True
+        if outermost and self.on_pump is not None:
+            self.on_pump(True)
+        try:
+            with self.runtime.interrupts:
+                while not until():
+                    try:
+                        pending = self._jobs.get(timeout=IDLE)
+                    except queue.Empty:
+                        continue
+                    if pending is not None:
+                        with self.runtime.interrupts.work():
+                            self._run(*pending)
+        finally:
+            if outermost:
+                self.pumping = False
+                if self.on_pump is not None:
+                    self.on_pump(False)
 
     def _withdrawn(self, job: Job, done: asyncio.Future[Report | BaseException]) -> bool:
         """Take a cell back that hasn't begun; False where it has."""

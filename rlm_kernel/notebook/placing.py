@@ -1,0 +1,429 @@
+"""Who executes a run's cells: a front end that places them in the notebook, the cell that waits for
+the run, or, where neither is there, the kernel by itself.
+
+Guarantees:
+- a cell has one executor at a time, and is executed once: a front end needs a lease to place or
+  run a cell, the kernel steps in only where nobody takes one for ``PATIENCE`` seconds;
+- waiting for a run in the main shell turns its executor to that waiting cell, and back after it,
+  so that "Run All" neither deadlocks nor runs anything twice;
+- a front end that goes away never stops a run that doesn't need a person.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..lm import engine_loop
+from ..protocol.events import CallText
+from ..protocol.front import (
+    Arm,
+    Claim,
+    Executor,
+    Hold,
+    Lease,
+    LeaseReply,
+    PendingInfo,
+    Reply,
+)
+from ..repl import ShellRepl
+from ._hold import Tail, held_back
+
+if TYPE_CHECKING:
+    from ..engine import Run
+    from ..protocol import Logged
+    from .hub import Hub
+
+PATIENCE = 5.0  # seconds after which the kernel runs a cell that no front end took
+PRECEDENCE = 1.5  # seconds that the tab which started a run comes first
+LEASE = 15.0  # seconds
+ARMED = 120.0  # seconds after which an announced execution is forgotten
+
+_note = logging.getLogger("rlm_kernel.notebook")
+
+
+@dataclass(slots=True)
+class _Leased:
+    client: str
+    until: float
+
+
+@dataclass(slots=True)
+class Placed:
+    """What is known of one run's place in a notebook."""
+
+    run: Run
+    anchor: str = ""
+    session: str = ""
+    executor: Executor = "inline"
+    owner: str = ""  # the client that claimed it
+    claimed: threading.Event = field(default_factory=threading.Event)
+    leases: dict[str, _Leased] = field(default_factory=dict)
+    held: tuple[str, str] = ("", "")  # the cell and the client that holds it
+    executing: str = ""  # the cell that the shell executes for the notebook
+    waiting: str = ""  # the cell that waits for an executor …
+    since: float = 0.0  # … and since when (monotonic)
+    shown_later: set[str] = field(default_factory=set)  # their execution is on its way, though over
+
+    @property
+    def repl(self) -> ShellRepl | None:
+        repl = self.run.repl
+        return repl if isinstance(repl, ShellRepl) else None
+
+
+class Placing:
+    """Claims, leases and executors of the runs of one session.
+
+    Args:
+        hub: takes the front ends' requests and tells them what changed.
+        on_main: has a function called by the main thread when it is free; False: there is none.
+        shell: whose own displays are held back while the kernel runs cells by itself.
+    """
+
+    def __init__(
+        self, hub: Hub, *, on_main: Callable[[Callable[[], None]], bool], shell: Any
+    ) -> None:
+        self._hub = hub
+        self._on_main = on_main
+        self._shell = shell
+        self._runs: dict[str, Placed] = {}
+        self._armed: list[tuple[float, str, str, str]] = []  # when, run, cell, source
+        self._changed = threading.Condition(threading.RLock())
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        for request, handler in ((Claim, self._claim), (Lease, self._lease), (Hold, self._hold),
+                                 (Arm, self._arm)):  # fmt: skip
+            hub.on(request, handler)
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    def add(self, run: Run, name: str, anchor: str, session: str) -> Placed:
+        """Take a run in and announce it to the front ends.
+
+        Args:
+            run: the run, just started.
+            name: how it is called here.
+            anchor: the notebook cell that started it, or empty.
+            session: the session of the front end that did.
+        """
+        placed = Placed(run, anchor, session)
+        repl = placed.repl
+        if repl is None:
+            placed.executor = "kernel"
+        else:
+            repl.on_pump = lambda entering: self._pumping(placed, entering)
+            repl.on_job = self._look
+        with self._changed:
+            self._runs[run.id] = placed
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="rlm-placing", daemon=True)
+                self._thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
+                self._thread.is_pydev_daemon_thread = True  # type: ignore[attr-defined]
+                self._thread.start()
+        run.log.listen(self._on_event)
+        self._hub.add(run, name=name, anchor=anchor, session=session)
+        return placed
+
+    def get(self, run_id: str) -> Placed | None:
+        """Give what is known of a run's place, or None."""
+        return self._runs.get(run_id)
+
+    def claimed(self, run: Run, seconds: float) -> bool:
+        """Wait for a front end to claim a run; give whether one did."""
+        placed = self._runs[run.id]
+        return placed.claimed.wait(seconds)
+
+    def in_notebook(self, run: Run) -> bool:
+        """Whether a front end places this run's cells, so that nobody has to wait for it."""
+        placed = self._runs.get(run.id)
+        return placed is not None and placed.claimed.is_set() and placed.executor != "inline"
+
+    def close(self) -> None:
+        """Stop watching."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            thread, self._thread = self._thread, None
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(2)
+
+    def describe(self, run: Run) -> dict[str, Any]:
+        """Give the fields of ``RunInfo`` that only this place knows."""
+        placed = self._runs.get(run.id)
+        if placed is None:
+            return {}
+        return {
+            "executor": placed.executor,
+            "anchor": placed.anchor,
+            "session": placed.session,
+            "pending": self._pending(placed),
+        }
+
+    # -- what the front ends ask for ------------------------------------------------------------
+
+    def _claim(self, request: Claim) -> Reply:
+        placed = self._runs.get(request.run)
+        if placed is None or placed.run.ended:
+            return Reply(ok=False, message="That run isn't live in this kernel.")
+        with self._changed:
+            repl = placed.repl
+            if repl is not None and repl.pumping and not placed.executing:
+                return Reply(ok=False, message="A cell that waits for the run executes its cells.")
+            placed.owner = placed.owner or request.client
+            if repl is not None:
+                self._give(placed, "notebook")
+            placed.claimed.set()
+            placed.run.decided_elsewhere = True
+            self._changed.notify_all()
+        self._hub.changed(placed.run)
+        return Reply()
+
+    def _lease(self, request: Lease) -> Reply:
+        placed = self._runs.get(request.run)
+        if placed is None or placed.run.ended:
+            return Reply(ok=False, message="That run isn't live in this kernel.")
+        now = time.monotonic()
+        with self._changed:
+            self._refresh(placed, now)
+            other = placed.leases.get(request.cell)
+            if other is not None and other.client != request.client and other.until > now:
+                return LeaseReply(ok=False, message="Another window has this cell.",
+                                  seconds=other.until - now)  # fmt: skip
+            first = request.client == placed.owner or (
+                bool(placed.session) and request.session == placed.session
+            )
+            wait = placed.since + PRECEDENCE - now if placed.waiting == request.cell else 0.0
+            if not first and other is None and wait > 0:
+                return LeaseReply(ok=False, message="The window that started the run comes first.",
+                                  seconds=wait)  # fmt: skip
+            placed.leases = {cell: leased for cell, leased in placed.leases.items()
+                             if leased.until > now}  # fmt: skip
+            placed.leases[request.cell] = _Leased(request.client, now + LEASE)
+            self._changed.notify_all()
+        self._hub.changed(placed.run)
+        return LeaseReply(seconds=LEASE)
+
+    def _hold(self, request: Hold) -> Reply:
+        placed = self._runs.get(request.run)
+        if placed is None or placed.run.ended:
+            return Reply(ok=False, message="That run isn't live in this kernel.")
+        with self._changed:
+            if request.on:
+                placed.held = (request.cell, request.client)
+            elif placed.held[0] == request.cell:
+                placed.held = ("", "")
+            held = placed.held[0]
+        self._set_gate(placed, held=held)
+        return Reply()
+
+    def _arm(self, request: Arm) -> Reply:
+        placed = self._runs.get(request.run)
+        if placed is None:
+            return Reply(ok=False, message="That run isn't in this kernel.")
+        now = time.monotonic()
+        with self._changed:
+            self._armed = [a for a in self._armed if now - a[0] < ARMED and a[2] != request.cell]
+            self._armed.append((now, request.run, request.cell, request.source))
+            if request.queued or self._is_over(placed, request.cell):
+                placed.shown_later.add(request.cell)
+        return Reply()
+
+    # -- what the shell does ----------------------------------------------------------------------
+
+    def cell_of(self, metadata: dict[str, Any], source: str) -> tuple[Placed, str] | None:
+        """Say which cell of which run an execution is, or None for one that is nobody's.
+
+        Args:
+            metadata: of the request; JupyterLab sends the cell's.
+            source: its code.
+        """
+        with self._changed:
+            found = self._match(metadata, source)
+            if found is not None:
+                run_id, cell = found[0].run.id, found[1]
+                self._armed = [a for a in self._armed if a[1:3] != (run_id, cell)]
+            return found
+
+    def expects(self, metadata: dict[str, Any], source: str) -> bool:
+        """Whether ``cell_of`` would give a cell."""
+        with self._changed:
+            return self._match(metadata, source) is not None
+
+    def executing(self, placed: Placed, cell: str) -> None:
+        """Note which cell the shell executes for the notebook; empty: it is over."""
+        with self._changed:
+            placed.executing = cell
+            if not cell:
+                placed.held = ("", "")
+            self._changed.notify_all()
+        self._hub.changed(placed.run)
+
+    # -- private ----------------------------------------------------------------------------------
+
+    def _match(self, metadata: dict[str, Any], source: str) -> tuple[Placed, str] | None:
+        told = metadata.get("rlm")
+        if isinstance(told, dict):
+            run_id, cell = str(told.get("run")), str(told.get("cell"))
+        else:
+            now = time.monotonic()
+            armed = [a for a in self._armed
+                     if a[3].strip() == source.strip() and now - a[0] < ARMED]  # fmt: skip
+            if not armed:
+                return None
+            _, run_id, cell, _ = armed[-1]
+        placed = self._runs.get(run_id)
+        if placed is None or not cell:
+            return None
+        up = cell in placed.shown_later or self._to_do(placed) == cell
+        return (placed, cell) if up else None
+
+    def _pending(self, placed: Placed) -> PendingInfo | None:
+        run, repl = placed.run, placed.repl
+        pending = run.gate.pending
+        job = repl.job if repl is not None else None
+        if pending is not None:
+            cell, code, number, turn = pending.id, pending.code, pending.number, pending.turn
+            decided = False
+        elif job is not None:
+            cell, code, number, turn = job.cell, job.code, job.number, 0
+            decided = True
+        else:
+            return None
+        node = run.tree.get(cell)
+        leased = placed.leases.get(cell)
+        fresh = leased is not None and leased.until > time.monotonic()
+        return PendingInfo(
+            cell=cell,
+            code=code,
+            number=number,
+            turn=turn,
+            # Anything but "about to run" waits for a person: what isn't certain never runs.
+            asks=not decided and run.phase != "running",
+            decided=decided,
+            held_by=placed.held[1] if placed.held[0] == cell else "",
+            leased_by=leased.client if leased is not None and fresh else "",
+            executing=placed.executing == cell or (job is not None and job.clock.seconds > 0),
+            estimate=dict(node.estimate) if node is not None else {},
+        )
+
+    def _to_do(self, placed: Placed) -> str:
+        """Give the cell that can be executed now, decided or not."""
+        if placed.run.gate.pending is not None:
+            return placed.run.gate.pending.id
+        job = placed.repl.job if placed.repl is not None else None
+        return job.cell if job is not None and job.clock.seconds == 0.0 else ""
+
+    def _is_over(self, placed: Placed, cell: str) -> bool:
+        node = placed.run.tree.get(cell)
+        return node is not None and node.ended is not None
+
+    def _give(self, placed: Placed, executor: Executor) -> None:
+        """Make something else the executor."""
+        if placed.executor == executor:
+            return
+        placed.executor = executor
+        placed.waiting = ""
+        self._set_gate(placed, placed_now=executor == "notebook")
+        self._hub.changed(placed.run)
+
+    def _set_gate(
+        self, placed: Placed, *, placed_now: bool | None = None, held: str | None = None
+    ) -> None:
+        gate = placed.run.gate
+
+        def change() -> None:
+            if placed_now is not None:
+                gate.placed = placed_now
+            if held is not None:
+                gate.held = held
+            gate.poke()
+            self._hub.changed(placed.run)
+
+        engine_loop().call_soon_threadsafe(change)
+
+    def _pumping(self, placed: Placed, entering: bool) -> None:
+        """The main thread begins or ends to execute whatever cells come."""
+        with self._changed:
+            if placed.executing or placed.executor == "background":
+                return
+            if entering:
+                # What was announced to run in the notebook will find its outputs there.
+                for _, run_id, cell, _ in self._armed:
+                    if run_id == placed.run.id:
+                        placed.shown_later.add(cell)
+                self._give(placed, "inline")
+            elif placed.owner and not placed.run.ended:
+                self._give(placed, "notebook")
+
+    def _on_event(self, logged: Logged) -> None:
+        if not isinstance(logged.event, CallText):
+            self._look()
+
+    def _look(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _watch(self) -> None:
+        """Step in where no front end takes a cell."""
+        with self._changed:
+            while not self._closed:
+                now = time.monotonic()
+                nearest = min((self._attend(p, now) for p in list(self._runs.values())),
+                              default=None)  # fmt: skip
+                self._changed.wait(None if nearest is None or nearest > 1e9 else max(nearest, 0.05))
+
+    def _attend(self, placed: Placed, now: float) -> float:
+        """Look after one run; give the seconds until it has to be looked at again."""
+        never = 2e9
+        if placed.run.ended or placed.repl is None:
+            return never
+        if placed.executor == "background":
+            if placed.repl.job is not None and not placed.executing:
+                self._run_here(placed)
+            return never
+        if placed.executor != "notebook":
+            return never
+        self._refresh(placed, now)
+        if not placed.waiting or placed.executing or self._asks(placed):
+            return never
+        leased = placed.leases.get(placed.waiting)
+        since = max(placed.since, leased.until if leased is not None else 0.0)
+        left = since + PATIENCE - now
+        if left > 0 or placed.held[0] == placed.waiting:
+            return max(left, 1.0)
+        _note.info("no front end took %s; the kernel runs it", placed.waiting)
+        self._give(placed, "background")
+        return 0.1
+
+    def _refresh(self, placed: Placed, now: float) -> None:
+        cell = self._to_do(placed)
+        if cell != placed.waiting:
+            placed.waiting, placed.since = cell, now
+
+    def _asks(self, placed: Placed) -> bool:
+        return placed.run.gate.pending is not None and placed.run.phase != "running"
+
+    def _run_here(self, placed: Placed) -> None:
+        """Have the main thread run the waiting cell by itself; its output is in the log."""
+        placed.executing = "background"
+
+        def pump() -> None:
+            repl = placed.repl
+            try:
+                job = repl.job if repl is not None else None
+                if repl is not None and job is not None:
+                    with held_back(self._shell, Tail(lambda: None)):
+                        repl.pump(lambda: repl.job is not job)
+            except KeyboardInterrupt:
+                pass  # it is the cell's result, or came when there was none
+            finally:
+                with self._changed:
+                    placed.executing = ""
+                    self._changed.notify_all()
+
+        if not self._on_main(pump):
+            placed.executing = ""
