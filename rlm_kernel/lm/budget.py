@@ -149,6 +149,21 @@ class BudgetLedger:
         """Whether a limit of tokens holds, here or further up."""
         return any(ledger.budget.tokens is not None for ledger in self._chain())
 
+    def meters(self) -> dict[str, tuple[float | None, float | None]]:
+        """Give what is used and the limit (None: no limit) of each thing that can be limited.
+
+        Money is in US dollars and None as soon as one price in the sum is unknown; seconds are
+        wall time without pauses. What is set aside for calls in flight isn't counted.
+        """
+        with self._tree.lock:
+            spent, limits = self._spent, self.budget
+            return {
+                "money": (spent.cost, limits.money),
+                "calls": (spent.calls, limits.calls),
+                "tokens": (spent.tokens, limits.tokens),
+                "seconds": (round(self.seconds, 3), limits.seconds),
+            }
+
     def remaining_text(self) -> str:
         """Say what is left: ``"$0.62, 812 calls left"``."""
         with self._tree.lock:

@@ -88,6 +88,7 @@ class Node:
     # calls
     role: str = ""
     prompt: str = ""
+    choices: list[str] = field(default_factory=list)  # the reply is one of these
     retries: int = 0
     first_token: float | None = None
     finish: str = ""
@@ -95,14 +96,26 @@ class Node:
     error_kind: str = ""
     _text: str = ""
     _pieces: list[str] | None = None
+    _joined: tuple[list[str], int, str] | None = None  # of these pieces, so many, put together
 
     @property
     def text(self) -> str:
         """The reply of a call: what has streamed in, then the whole."""
-        if self._pieces is not None:
-            self._text = "".join(self._pieces)
-            self._pieces = [self._text]
-        return self._text
+        pieces = self._pieces
+        if pieces is None:
+            self._joined = None
+            return self._text
+        # Another thread may append meanwhile: the pieces stay as they are, and what was put
+        # together is kept beside them, in one step.
+        count, text = 0, ""
+        joined = self._joined
+        if joined is not None and joined[0] is pieces:
+            count, text = joined[1:]
+        whole = len(pieces)
+        if whole > count:
+            text += "".join(pieces[count:whole])
+            self._joined = (pieces, whole, text)
+        return text
 
     @property
     def live(self) -> bool:

@@ -1,0 +1,139 @@
+"""What a front end shows of a run in a list or a toolbar, from the run and its tree.
+
+The phase, the answer and the end are the tree's, not the run's own fields: those are set a moment
+before or after the event, and nobody would look again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..log.node import Node
+from ..protocol.front import AskInfo, Executor, Meter, PendingInfo, RunInfo
+from ._slim import HEAD, capped, clean_text, number
+
+if TYPE_CHECKING:
+    from ..engine import Run
+    from ..lm import BudgetLedger
+
+ANSWER = 2_000  # characters
+T = TypeVar("T", PendingInfo, RunInfo)
+_KNOWN = frozenset(f.name for f in fields(RunInfo)) - {"run"}
+
+
+def run_info(
+    run: Run,
+    *,
+    run_id: str,
+    seq: int,
+    name: str = "",
+    anchor: str = "",
+    session: str = "",
+    in_flight: int = 0,
+    asking: AskInfo | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> RunInfo:
+    """Describe a run.
+
+    Args:
+        run: the run.
+        run_id: the id that front ends know it by.
+        seq: the number of the last event.
+        name: how it is called in the notebook.
+        anchor: the notebook cell that started it.
+        session: the session of the front end that did.
+        in_flight: calls that haven't ended.
+        asking: the calls that wait to be allowed.
+        extra: fields of ``RunInfo`` that are known better elsewhere.
+    """
+    node = run.tree[run.node]
+    where = run.settings.where
+    executor: Executor = "inline" if where == "shell" else "kernel"
+    answer = node.answer
+    info = RunInfo(
+        run=run_id,
+        name=name,
+        node=run.node,
+        question=_head(run.question, ANSWER),
+        phase=node.status,
+        reason=_head(node.reason, HEAD),
+        ended=node.ended is not None,
+        answer=None if answer is None else _head(answer, ANSWER),
+        mode=run.mode.text,
+        where=where,
+        model=run.settings.model,
+        executor=executor,
+        anchor=anchor,
+        session=session,
+        seq=seq,
+        started=node.started or 0.0,
+        pending=None if node.ended is not None else _pending(run, node.status),
+        asking=asking,
+        budget=meters(run.ledger),
+        in_flight=in_flight,
+    )
+    if extra:
+        info = replace(info, **{key: value for key, value in extra.items() if key in _KNOWN})
+    pending = info.pending
+    if pending is not None:  # its code is whole, however long: it is to be run as proposed
+        pending = replace(_sendable(pending), estimate=capped(pending.estimate)[0])
+    return replace(_sendable(info), pending=pending)
+
+
+def session_info(
+    node: Node, *, run_id: str, seq: int, in_flight: int, ledger: BudgetLedger | None
+) -> RunInfo:
+    """Describe the node to which calls typed outside of a run belong."""
+    info = RunInfo(
+        run=run_id,
+        node=node.id,
+        question=_head(node.title, ANSWER),
+        phase="session",
+        executor="inline",
+        seq=seq,
+        started=node.started or 0.0,
+        budget=meters(ledger) if ledger is not None else {},
+        in_flight=in_flight,
+    )
+    return _sendable(info)
+
+
+def meters(ledger: BudgetLedger) -> dict[str, Meter]:
+    """Give what is used of a budget, and its limits."""
+    return {
+        name: Meter(used=_finite(used), limit=_finite(limit))
+        for name, (used, limit) in ledger.meters().items()
+    }
+
+
+def _pending(run: Run, phase: str) -> PendingInfo | None:
+    proposal = run.pending
+    if proposal is None:
+        return None
+    node = run.tree.get(proposal.id)
+    return PendingInfo(
+        cell=proposal.id,
+        code=proposal.code,
+        number=proposal.number,
+        turn=proposal.turn,
+        asks=phase in ("proposed", "paused", "taken over"),
+        estimate=dict(node.estimate) if node is not None else {},
+    )
+
+
+def _sendable(info: T) -> T:
+    """Give it with texts that UTF-8 can encode: some are what front ends sent, or a model wrote."""
+    texts = {f.name: getattr(info, f.name) for f in fields(info)}
+    wrong = {name: text for name, text in texts.items()
+             if isinstance(text, str) and not text.isascii()}  # fmt: skip
+    return replace(info, **{name: clean_text(text) for name, text in wrong.items()})
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None else number(value)
+
+
+def _head(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

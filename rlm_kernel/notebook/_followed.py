@@ -1,0 +1,198 @@
+"""One log that front ends follow: what they know of it, what is new, what streams in.
+
+``hear`` runs under the log's lock on the thread that emits: it only takes notes and wakes the
+thread that pushes. All else runs on that thread, or on whichever answers a request.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..log import Log, Tree
+from ..protocol import Logged
+from ..protocol.events import (
+    CallEnded,
+    CallsDecided,
+    CallsProposed,
+    CallStarted,
+    CallText,
+    CellEnded,
+    RunEnded,
+)
+from ..protocol.front import AskInfo, RunInfo
+from ._describe import run_info, session_info
+from ._slim import clean_text, slim
+
+if TYPE_CHECKING:
+    from ..engine import Run
+    from ..lm import BudgetLedger
+
+PIECE = 65_536  # characters of a text pushed at once; a client asks for what is before them
+
+
+class Followed:
+    """A run, or a session's node, and how far the front ends are with it.
+
+    Args:
+        key: the id that front ends know it by.
+        log: its log.
+        tree: the tree folded from it.
+        node: the node it is about.
+        wake: called when there is something to push.
+        run: the run, or None for the node of a session.
+        name: how it is called in the notebook.
+        anchor: the notebook cell that started it.
+        session: the session of the front end that did.
+        ledger: the budget, where there is no run to ask.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        log: Log,
+        tree: Tree,
+        node: str,
+        wake: Callable[[Followed], None],
+        *,
+        run: Run | None = None,
+        name: str = "",
+        anchor: str = "",
+        session: str = "",
+        ledger: BudgetLedger | None = None,
+    ) -> None:
+        self.key, self.log, self.tree, self.node, self.run = key, log, tree, node, run
+        self.name, self.anchor, self.session, self.ledger = name, anchor, session, ledger
+        self.dirty = False  # it waits to be looked at
+        self.sent = 0  # the number of the last event that was pushed
+        self.next_at = 0.0  # monotonic: not pushed before
+        self.told: RunInfo | None = None  # the last that was pushed …
+        self.told_at = 0.0  # … and when (monotonic)
+        self._wake = wake
+        self._flying: set[str] = set()
+        self._asks: dict[str, CallsProposed] = {}
+        self._streams: dict[str, str] = {}  # watched calls, and what of them was pushed
+        self._wet: set[str] = set()  # of those, the ones with more
+        self.dropped = False
+        self._unlisten: Callable[[], None] | None = None
+
+    def open(self) -> None:
+        """Listen to the log, from its beginning."""
+        self._unlisten = self.log.listen(self._hear, since=0)
+
+    def close(self) -> None:
+        """Listen no more."""
+        self.dropped = True
+        if self._unlisten is not None:
+            self._unlisten()
+
+    # -- under the log's lock -------------------------------------------------------------------
+
+    def _hear(self, logged: Logged) -> None:
+        event = logged.event
+        if isinstance(event, CallText):
+            if event.node not in self._streams:
+                return
+            self._wet.add(event.node)
+        elif isinstance(event, CallStarted):
+            self._flying.add(event.node)
+        elif isinstance(event, CallEnded):
+            self._flying.discard(event.node)
+        elif isinstance(event, CallsProposed):
+            self._asks[event.ask] = event
+        elif isinstance(event, CallsDecided):
+            self._asks.pop(event.ask, None)
+        elif isinstance(event, CellEnded):
+            for ask in [a for a, asked in self._asks.items() if asked.node == event.node]:
+                del self._asks[ask]
+        elif isinstance(event, RunEnded) and event.node == self.node:
+            self._asks.clear()
+        if not self.dirty:
+            self._wake(self)
+
+    # -- what there is ----------------------------------------------------------------------------
+
+    @property
+    def seq(self) -> int:
+        """The number of the log's last event."""
+        events = self.log.events
+        return events[-1].seq if len(events) else 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        node = self.tree.get(self.node)
+        return self.run is not None and node is not None and node.ended is not None
+
+    def page(self, since: int, limit: int, size: int) -> tuple[list[dict[str, Any]], int, bool]:
+        """Give what came after an event: its number, at most so many, about so many characters.
+
+        Returns:
+            The events, cut; the number of the last of them (``since`` where there are none, or
+            the log's last where that is smaller); whether there are more.
+        """
+        events = self.log.events
+        start = bisect_right(events, since, key=lambda logged: logged.seq)
+        found: list[dict[str, Any]] = []
+        for logged in events[start : start + limit]:
+            slimmed, length = slim(logged)
+            if found and length > size:
+                break
+            found.append(slimmed)
+            size -= length
+        last = found[-1]["seq"] if found else min(since, self.seq)
+        return found, last, start + len(found) < len(events)
+
+    def info(self, extra: Mapping[str, Any]) -> RunInfo:
+        """Describe it as it is now."""
+        if self.run is None:
+            return session_info(
+                self.tree[self.node], run_id=self.key, seq=self.seq,
+                in_flight=len(self._flying), ledger=self.ledger,
+            )  # fmt: skip
+        asks = list(self._asks.values())  # one step: the emitting thread changes it meanwhile
+        return run_info(
+            self.run, run_id=self.key, seq=self.seq, name=self.name, anchor=self.anchor,
+            session=self.session, in_flight=len(self._flying),
+            asking=_ask_info(asks[0]) if asks else None, extra=extra,
+        )  # fmt: skip
+
+    # -- what streams in --------------------------------------------------------------------------
+
+    def watch(self, nodes: set[str], anew: set[str]) -> None:
+        """Have the texts of ``nodes`` collected; those of ``anew`` from their beginning."""
+        self._streams = {
+            node: "" if node in anew else self._streams.get(node, "") for node in nodes
+        }
+        self._wet.update(anew)
+        if anew and not self.dirty:
+            self._wake(self)
+
+    def pieces(self) -> list[tuple[str, str, int]]:
+        """Give what is new of the watched texts: node, text, and where in the whole it begins."""
+        found = []
+        for node_id in list(self._wet):
+            self._wet.discard(node_id)  # before the text is read: more of it marks it again
+            node, sent = self.tree.get(node_id), self._streams.get(node_id)
+            if node is None or sent is None or node.kind != "call" or node.ended is not None:
+                continue  # the whole comes with the event
+            text = node.text
+            start = len(sent) if text.startswith(sent) else 0  # tried again, from its beginning
+            start = max(start, len(text) - PIECE)
+            self._streams[node_id] = text
+            if start < len(text) or not text.startswith(sent):
+                found.append((node_id, clean_text(text[start:]), start))
+        return found
+
+
+def _ask_info(event: CallsProposed) -> AskInfo:
+    return AskInfo(
+        ask=event.ask,
+        cell=event.node,
+        calls=event.calls,
+        tokens=event.tokens,
+        cost=event.cost,
+        line=event.line,
+        reason=clean_text(event.reason),
+    )
