@@ -199,7 +199,7 @@ export interface BatchEnded {
   failed?: number;
 }
 
-/** A completion is asked for; ``role`` is root, sub, fold or closing. */
+/** A completion is asked for; ``role`` is root, sub, fold, closing or human (a question). */
 export interface CallStarted {
   type: "call.started";
   node: string;
@@ -212,6 +212,7 @@ export interface CallStarted {
   line?: number | null;
   index?: number | null;
   note?: string;
+  choices?: string[];
 }
 
 /** A piece of a reply as it streams in. */

@@ -14,7 +14,7 @@ class Steering:
         raise TypeError("a Steering has no run to send to")
 
     def approve(self, proposal: str = "") -> Ack:
-        """Run the proposal that waits."""
+        """Run the proposal that waits, or let the calls be made that wait to be allowed."""
         return self.send(commands.Approve(proposal=proposal))
 
     def edit(self, code: str, proposal: str = "") -> Ack:
@@ -22,7 +22,7 @@ class Steering:
         return self.send(commands.Edit(proposal=proposal, code=code))
 
     def reject(self, reason: str = "", proposal: str = "") -> Ack:
-        """Don't run the proposal; the model is told why."""
+        """Don't run the proposal, or don't make the calls; the model is told why."""
         return self.send(commands.Reject(proposal=proposal, reason=reason))
 
     def respond(self, text: str, proposal: str = "") -> Ack:
@@ -40,6 +40,10 @@ class Steering:
     def step(self) -> Ack:
         """Run the waiting proposal and wait again at the next one."""
         return self.send(commands.Step())
+
+    def run_to(self, until: str) -> Ack:
+        """Go on without asking until ``"error"``, ``"child"``, ``"turn 5"`` or ``"$0.50"``."""
+        return self.send(commands.RunTo(until=until))
 
     def stop(self) -> Ack:
         """End the run at once."""

@@ -11,17 +11,21 @@ _IPYTHON = re.compile(r"^\s*[%!?]|[%!]|\?\s*$", re.MULTILINE)
 
 def compiles(code: str) -> bool:
     """Tell whether code is a whole cell, top-level ``await`` and IPython's syntax included."""
-    if parsed(code) is not None:
-        return True
-    if not _IPYTHON.search(code):
-        return False
+    return syntax_tree(code) is not None
+
+
+def syntax_tree(code: str) -> ast.Module | None:
+    """Give the syntax tree of a cell, IPython's syntax made into calls; None where it has none."""
+    tree = parsed(code)
+    if tree is not None or not _IPYTHON.search(code):
+        return tree
     from IPython.core.inputtransformer2 import TransformerManager
 
     try:
         plain: str = TransformerManager().transform_cell(code)  # type: ignore[no-untyped-call]
     except (SyntaxError, ValueError, RecursionError):
-        return False
-    return parsed(plain) is not None
+        return None
+    return parsed(plain)
 
 
 def parsed(code: str) -> ast.Module | None:

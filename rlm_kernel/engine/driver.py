@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import AnswerError, BudgetExceeded, Cancelled, ModelError, ReplError
@@ -37,10 +37,11 @@ from ..protocol.events import (
     TurnStarted,
 )
 from . import folding, prompts
-from .doubts import doubt
+from ._closing import Draft, Outcome, close, full
+from .doubts import Looks
 from .gate import Decision, Gate, Proposal
 from .modes import Proposed
-from .observe import observe
+from .observe import cell_ended, observe
 from .parse import ParsedReply, parse_reply
 
 if TYPE_CHECKING:
@@ -49,23 +50,6 @@ if TYPE_CHECKING:
 NO_CODE_LIMIT = 3  # replies in a row without code, after which an answer is asked for once
 REPEAT_LIMIT = 5  # times that a cell may be run again unchanged, with nothing new to see
 DEFAULT_REPLY = 4096  # output tokens kept free for a reply where the window is known
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run ended."""
-
-    status: Literal["done", "partial", "failed"]
-    value: Any = None
-    text: str | None = None
-    forced: bool = False
-    reason: str = ""
-
-
-@dataclass(slots=True)
-class _Draft:
-    value: Any = None
-    text: str | None = None
 
 
 class Driver:
@@ -85,14 +69,11 @@ class Driver:
             {"role": "system", "content": system}, {"role": "user", "content": first},
         ]  # fmt: skip
         self.history: list[Message] = []  # all that was said, whole, whatever was folded
-        self.draft = _Draft()
+        self.draft = Draft()
         self.cells = 0  # cells run so far, by whomever
         self.looked = not run.has_context
-        self._last = ("", "", "")  # the newest cell: its code, status and what it showed
-        self._repeats = 0  # how often in a row that very cell, showing the same, was run again
-        self._seen: list[str] = []  # the outputs so far, for a small model's answer to stand in
-        self._doubted: list[prompts.Refusal] = []
         self._small = self.settings.style == "small"
+        self._looks = Looks(run.question, self._small)
         self._human: list[str] = []
         window = run.gateway.info(self.settings.model).window
         self._room = folding.room(window, self.settings.max_tokens or DEFAULT_REPLY)
@@ -126,15 +107,15 @@ class Driver:
                     return outcome
                 header = prompts.turn_header(number + 1, self.settings.max_turns)
                 if self._small and blocks:
-                    header += " " + prompts.next_step(self._last[2])
+                    header += " " + prompts.next_step(self._looks.shown)
                 ended = number == self.settings.max_turns
                 self._say("user", told if ended else f"{told}\n\n{header}")
-                if self._repeats >= REPEAT_LIMIT:
+                if self._looks.repeats >= REPEAT_LIMIT:
                     times = REPEAT_LIMIT + 1
                     why = f"The same cell with the same output came {times} times in a row."
                     if not self.settings.attended:
                         return await self.close(why)
-                    self._repeats = 0
+                    self._looks.repeats = 0
                     self.gate.paused = True
                     self.gate.reason = f"{why} Take over, resume, or stop."
                 if silent >= NO_CODE_LIMIT:
@@ -146,6 +127,7 @@ class Driver:
     def _turn_node(self, number: int) -> Iterator[str]:
         """The node of a turn; whatever ends the run in it also ends the node."""
         turn = self.run.log.new_id("turn")
+        self.run.turn = number
         self.run.emit(TurnStarted(node=turn, parent=self.run.node, number=number,
                                   of=self.settings.max_turns))  # fmt: skip
         try:
@@ -181,8 +163,11 @@ class Driver:
         """Propose, decide and run a cell; give the observation, an end, and whether to go on."""
         cell = self.run.log.new_id("cell")
         proposal = Proposal(cell, code, self.cells + 1, number)
-        self.run.emit(CellProposed(node=cell, parent=turn, code=code, number=proposal.number))
-        decision = await self._decide(proposal, Proposed(code, number, self.settings.depth))
+        estimate = self.run.estimator.of_code(code)
+        self.run.emit(CellProposed(node=cell, parent=turn, code=code, number=proposal.number,
+                                   estimate=estimate.as_dict()))  # fmt: skip
+        proposed = Proposed(code, number, self.settings.depth, estimate)
+        decision = await self._decide(proposal, proposed)
         edited = decision.code if decision.kind == "edit" else None
         self.run.emit(CellDecided(node=cell, decision=decision.kind, by=decision.by, code=edited,
                                   reason=decision.reason, text=decision.text))  # fmt: skip
@@ -192,31 +177,44 @@ class Driver:
             self.looked = True
             return prompts.observation(proposal.number, decision.text), None, True
         ran = edited if edited is not None else code
+        if self.gate.asked:  # so a person has allowed what they were told of
+            estimate = estimate if edited is None else self.run.estimator.of_code(edited)
+        self.run.permission.begin(cell, estimate if self.gate.asked else None)
         result = await self.run_cell(cell, ran)
+        self.run.estimator.ran(ran)
         text = observe(result, self.cells, self.shown)
         if edited is not None and edited != code:
             text = prompts.edited(edited) + "\n" + text
-        shown = f"{result.output.head}{result.output.tail}{result.result or ''}"
-        last, self._last = self._last, (ran.strip(), result.status, shown)
-        again = last == self._last
-        self._repeats = self._repeats + 1 if again else 0
-        if again and result.status == "ok" and not result.answer.ready:
+        if refused := self.run.permission.told(cell):
+            text += "\n" + refused
+        if self._looks.again(ran, result) and result.status == "ok" and not result.answer.ready:
             text += "\n" + prompts.repeated_cell()
         refusal, outcome = self._answer(cell, ran, result)
-        self._seen.append(text)
+        self._looks.seen.append(text)
         self.looked = self.looked or "context" in ran
         if refusal:
             text += "\n" + refusal
         return text, outcome, result.status == "ok" and not refusal
 
     async def _decide(self, proposal: Proposal, proposed: Proposed) -> Decision:
-        asked = self.run.mode.asks(proposed)
-        if asked and not self.settings.attended and self.settings.headless != "error":
+        run = self.run
+        self.gate.asked = False
+        if run.until is not None and (why := run.until.reached(proposal.turn, run.used)):
+            run.set_until(None)
+            self.gate.stepping = why
+
+        def asks() -> str | bool:
+            if run.until is not None:
+                return ""
+            return run.mode.why(proposed) or run.mode.asks(proposed)
+
+        nobody = not (self.settings.attended or self.gate.stepping or self.gate.placed)
+        if nobody and self.settings.headless != "error" and asks():
             if self.settings.headless == "approve":
                 return Decision("approve", "headless")
             return Decision("reject", "headless", reason="nobody is there to approve it")
         try:
-            return await self.gate.decide(proposal, lambda: self.run.mode.asks(proposed))
+            return await self.gate.decide(proposal, asks)
         except asyncio.CancelledError:
             self.run.emit(CellDecided(node=proposal.id, decision="reject", by="stop",
                                       reason="the run was stopped"))  # fmt: skip
@@ -225,6 +223,7 @@ class Driver:
     async def run_cell(self, cell: str, code: str) -> CellResult:
         """Run a decided cell and log what came of it."""
         self.cells += 1
+        self.run.cell = cell
         self.run.phase_is("running")
         self.run.emit(CellStarted(node=cell, where=self.settings.where))
         try:
@@ -235,9 +234,11 @@ class Driver:
         except ReplError as error:
             self.run.emit(CellEnded(node=cell, status="died", error=str(error)))
             raise
+        finally:
+            self.run.cell = ""
         self.run.emit(cell_ended(cell, result))
         if not result.answer.empty and not result.answer.problem:
-            self.draft = _Draft(result.answer.content, result.answer.text)
+            self.draft = Draft(result.answer.content, result.answer.text)
         if result.status == "interrupted" and self.run.by_a_person():
             self.gate.paused = True
             self.gate.reason = "Interrupted; variables are kept. Resume goes on from here."
@@ -269,7 +270,7 @@ class Driver:
                 value = self.settings.answer_type(state.content)
             except AnswerError as error:
                 reason, detail = "type", str(error)
-        if not reason and self._small and (second := self._doubt(value)):
+        if not reason and (second := self._looks.doubt(value)):
             reason, detail = second, f"The value was {str(value)[:80]!r}."
         if reason:
             if reason == "problem" and detail in result.output.head:
@@ -281,13 +282,6 @@ class Driver:
         text = value if isinstance(value, str) else state.text
         self.run.emit(AnswerGiven(node=cell, answer=text, via=state.via))
         return "", Outcome("done", value, text)
-
-    def _doubt(self, value: Any) -> prompts.Refusal | None:
-        """Give the reason for a small model to look at its answer again, each once in a run."""
-        found = doubt(value, self.run.question, self._seen, self._doubted)
-        if found is not None:
-            self._doubted.append(found)
-        return found
 
     def _why_not(
         self, code: str, result: CellResult, state: AnswerState
@@ -308,19 +302,19 @@ class Driver:
         """Ask the root; on trouble wait for a person where there is one, else close."""
         while True:
             try:
-                await self._fold_if_full()
+                await self._fold_iffull()
                 self.run.phase_is("thinking")
                 return await self._in_time(self.complete(tuple(self.messages), parent, role))
             except Cancelled as error:
                 self.gate.paused = True
-                self.gate.reason = f"{_full(error)} Resume asks again."
+                self.gate.reason = f"{full(error)} Resume asks again."
                 await self.gate.boundary()
             except ModelError as error:
                 if not self.settings.attended:
                     return await self.close(str(error))
                 self.gate.paused = True
                 self.gate.reason = (
-                    f"{_full(error)} Nothing is lost: resume tries again, stop ends it."
+                    f"{full(error)} Nothing is lost: resume tries again, stop ends it."
                 )
                 await self.gate.boundary()
 
@@ -340,7 +334,7 @@ class Driver:
             "max_tokens": settings.max_tokens, "temperature": settings.temperature,
         }  # fmt: skip
         if settings.style == "small":
-            small = prompts.small_model_options(self._repeats)
+            small = prompts.small_model_options(self._looks.repeats)
             options["max_tokens"] = settings.max_tokens or small["max_tokens"]
             if options["temperature"] is None:
                 options["temperature"] = small["temperature"]
@@ -358,36 +352,11 @@ class Driver:
             reason: why there was no way on.
             unseen: whether the forced turn is also asked for where no cell ran (said then).
         """
-        reason = _full(reason)
-        if self.draft.text:
-            try:
-                value = self.settings.answer_type(self.draft.value)
-            except AnswerError:
-                value = self.draft.value
-            return Outcome("partial", value, self.draft.text, reason=reason + " This is a draft.")
-        if self.cells == 0:  # nothing was seen: whatever the model says would be made up
-            if not unseen:
-                return Outcome("failed", reason=reason + " No cell had run, so there is no answer.")
-            reason += " No cell had run, so nothing supports what it says."
-        request: Message = {"role": "user", "content": prompts.forced_turn()}
-        try:
-            await self._fold_if_full()
-            reply = await self.complete((*self.messages, request), self.run.node, "closing")
-        except ModelError as error:
-            said = _full(error)
-            why = "for the same reason." if said == reason else f"too: {said}"
-            return Outcome("failed", reason=f"{reason} A closing answer failed {why}")
-        parsed = parse_reply(reply.text)
-        text = str(parsed.final.value) if parsed.final is not None else reply.text.strip()
-        if not text or parsed.code_blocks:
-            what = "held code instead of an answer" if text else "was empty"
-            return Outcome("failed", reason=f"{reason} The closing reply {what}.")
-        reason += " The model was made to answer without an accepted cell."
-        return Outcome("partial", text, text, forced=True, reason=reason)
+        return await close(self, reason, unseen)
 
     # -- folding, and what a person did ------------------------------------------------------
 
-    async def _fold_if_full(self) -> None:
+    async def _fold_iffull(self) -> None:
         if self._room is None or upper_messages(self.messages) <= self._room:
             return
         if len(self.messages) <= folding.FIXED:
@@ -423,12 +392,6 @@ class Driver:
                 said[-1:] = [{"role": "user", "content": last + text}]
 
 
-def _full(text: object) -> str:
-    """End a sentence, which may end in a provider's words, with a full stop."""
-    said = str(text).rstrip()
-    return said if said.endswith((".", "!", "?", "…")) else said + "."
-
-
 def _blocks(parsed: ParsedReply) -> list[str]:
     """Give the code to run; a final answer in prose becomes the cell that says the same."""
     blocks = [block.code for block in parsed.code_blocks]
@@ -436,19 +399,3 @@ def _blocks(parsed: ParsedReply) -> list[str]:
         final = parsed.final
         blocks = [f"{final.kind}({final.value!r})"]
     return blocks
-
-
-def cell_ended(cell: str, result: CellResult) -> CellEnded:
-    """Give the event for what came of a cell."""
-    output = result.output
-    text = output.head + output.tail
-    if output.cut:
-        text = f"{output.head}\n[... {output.cut:,} characters ...]\n{output.tail}"
-    error = result.error
-    said = f"{error.name}: {error.message}".removesuffix(": ") if error else None
-    return CellEnded(
-        node=cell, status=result.status, output=text, output_chars=output.chars,
-        result=result.result, error=said,
-        traceback=error.traceback if error else "", seconds=round(result.seconds, 4),
-        waited=round(result.waited, 4), changed=list(result.changed), note=result.note,
-    )  # fmt: skip

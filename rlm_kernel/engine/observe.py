@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..protocol import CellResult
+from ..protocol.events import CellEnded
 from . import prompts
 
 MAX_NAMES = 20
@@ -70,3 +71,19 @@ def _sentences(result: CellResult) -> list[str]:
         names = ", ".join(result.restored)
         told.append(f"The cell overwrote {names}; put back as before. Use other names.")
     return told
+
+
+def cell_ended(cell: str, result: CellResult) -> CellEnded:
+    """Give the event for what came of a cell."""
+    output = result.output
+    text = output.head + output.tail
+    if output.cut:
+        text = f"{output.head}\n[... {output.cut:,} characters ...]\n{output.tail}"
+    error = result.error
+    said = f"{error.name}: {error.message}".removesuffix(": ") if error else None
+    return CellEnded(
+        node=cell, status=result.status, output=text, output_chars=output.chars,
+        result=result.result, error=said,
+        traceback=error.traceback if error else "", seconds=round(result.seconds, 4),
+        waited=round(result.waited, 4), changed=list(result.changed), note=result.note,
+    )  # fmt: skip

@@ -363,7 +363,7 @@ class RLM(Configurable):
             query.prompt, Opening(query.prompt, contexts), settings, gateway=parent.gateway,
             ledger=BudgetLedger(None, parent=parent.ledger), log=parent.log, tree=parent.tree,
             repl=self._own_kernel(), parent=cell, make_child=self._child, place=place,
-            rooms=parent.rooms,
+            top=parent.top,
         )  # fmt: skip
 
 

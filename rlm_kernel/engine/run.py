@@ -13,14 +13,13 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AnswerError, ModelError, RLMError
+from ..errors import ModelError, RLMError
 from ..lm.loop import engine_loop, on_engine_loop
-from ..log import Log, Tree, tree_html
-from ..protocol import Ack, CellResult, Command, GatewayClient, Repl, Setup, Usage
+from ..log import Log, Tree
+from ..protocol import Ack, CellResult, Command, GatewayClient, Repl, Setup
 from ..protocol.events import (
     CellDecided,
     CellProposed,
@@ -32,40 +31,26 @@ from ..protocol.events import (
     RunStarted,
 )
 from . import _steer
+from ._closing import Outcome
 from ._control import Steering
-from .driver import Driver, Outcome, cell_ended
-from .gate import Gate, Proposal
+from ._reading import ENDED, WAITING, Reading, RunUsage
+from .asking import Permission, Window
+from .driver import Driver
+from .estimate import Estimator
+from .gate import Gate
 from .modes import Mode, parse_mode
-from .observe import observe
+from .observe import cell_ended, observe
 from .opening import Opening
 from .services import CodeServices
-from .settings import Settings
-from .transcript import Transcript
+from .settings import Asker, Settings
+from .until import Until
 
 if TYPE_CHECKING:
     from ..lm import BudgetLedger
 
-ENDED = frozenset(("done", "partial", "failed", "stopped"))
-WAITING = frozenset(("proposed", "paused", "taken over"))  # for a person
+__all__ = ["Run", "RunUsage"]
 
-
-@dataclass(frozen=True, slots=True)
-class RunUsage:
-    """What a run used: ``own`` by its root model, ``subtree`` by everything below it too."""
-
-    own: Usage
-    subtree: Usage
-    seconds: float
-
-    def __str__(self) -> str:
-        cost = "unknown" if self.subtree.cost is None else f"${self.subtree.cost:.4f}"
-        return (
-            f"{self.subtree.calls} calls, {self.subtree.input_tokens:,} tokens in, "
-            f"{self.subtree.output_tokens:,} out, cost {cost}, {self.seconds:.1f} s"
-        )
-
-
-class Run(Steering):
+class Run(Reading, Steering):
     """One question over one context, live or ended. Made by ``RLM.start``.
 
     Every method is thread-safe. ``answer`` and ``wait`` block; the commands don't.
@@ -83,24 +68,30 @@ class Run(Steering):
         tree: Tree,
         repl: Repl,
         parent: str | None = None,
-        ask: Callable[[str, list[str] | None], str] | None = None,
+        ask: Asker | None = None,
         earlier: Sequence[Mapping[str, Any]] = (),
         make_child: Callable[..., Run] | None = None,
         keep_repl: bool = False,
         place: tuple[int | None, int | None, str] = (None, None, ""),
-        rooms: dict[int, asyncio.Semaphore] | None = None,
+        top: Run | None = None,
     ) -> None:
         self.question = question
         self.settings = settings
         self.gateway, self.ledger, self.log, self.repl = gateway, ledger, log, repl
         self.tree = tree
-        self.rooms = {} if rooms is None else rooms  # of the whole tree, by depth
+        self.top = top or self  # whose person and rules they are
+        # children that run at once, by depth, over the whole tree
+        self.rooms: dict[int, asyncio.Semaphore] = {} if top is None else top.rooms
         self.node = log.new_id("run")
         self.id = log.folder.name if log.folder is not None else f"{self.node}-{token_hex(4)}"
         self.parent = parent
         self.earlier = list(earlier)
         self.mode: Mode = parse_mode(settings.mode)
         self.gate = Gate(self.phase_is)
+        self.window = Window(self) if top is None else top.window
+        self.until: Until | None = None
+        self.cell = ""  # the one that runs
+        self.turn = 0
         self.phase: Phase = "starting"
         self.reason = ""
         self.children: dict[str, Run] = {}
@@ -119,11 +110,18 @@ class Run(Steering):
         self._task: asyncio.Task[None] | None = None
         self.driver: Driver | None = None
         allowed = settings.depth + 1 < settings.max_depth and make_child is not None
+        self.ask: Asker | None = ask if top is None else top.ask
+        self.estimator = Estimator(
+            gateway.info, settings.sub_model,
+            {name: loaded.value for name, loaded in opening.contexts.items()}, allowed,
+        )  # fmt: skip
+        self.permission = Permission(self, self.estimator)
         self.services = CodeServices(
             gateway, ledger, log, run=self.node, sub_model=settings.sub_model,
             depth=settings.depth, child=self._child if allowed else None,
             no_child=f"rlm_query became llm_query: max_depth={settings.max_depth} is reached",
-            ask=ask, attended=settings.attended, tools=settings.tools,
+            ask=self.ask, attended=self.top.settings.attended, tools=settings.tools,
+            allow=self.permission,
         )  # fmt: skip
         config = {"max_turns": settings.max_turns, "max_depth": settings.max_depth,
                   "budget": ledger.remaining_text()}  # fmt: skip
@@ -133,98 +131,6 @@ class Run(Steering):
             mode=settings.mode, where=settings.where, depth=settings.depth, line=place[0],
             index=place[1], config=config,
         ))  # fmt: skip
-
-    # -- what a person reads ----------------------------------------------------------------
-
-    @property
-    def status(self) -> str:
-        """``"running"``, ``"waiting"`` (for a person), or how it ended."""
-        if self.phase in ENDED:
-            return self.phase
-        return "waiting" if self.phase in WAITING else "running"
-
-    @property
-    def ended(self) -> bool:
-        """Whether the run is over."""
-        return self.phase in ENDED
-
-    @property
-    def has_context(self) -> bool:
-        """Whether there is anything to look at."""
-        return bool(self._opening.contexts)
-
-    @property
-    def answer(self) -> Any:
-        """The answer; waits for it. For a ``partial`` run it is the draft: look at ``status``.
-
-        Raises:
-            AnswerError: the run ended without one, or waits for a person; says what to do.
-        """
-        self.wait()
-        outcome = self._outcome
-        if outcome is not None and outcome.text is not None:
-            return outcome.value
-        if self.ended:
-            raise AnswerError(f"The run is {self.status} and has no answer: {self.reason}")
-        raise AnswerError(f"The run is {self.phase} and has no answer yet: {self.reason}")
-
-    @property
-    def answer_text(self) -> str | None:
-        """The text form of the answer or draft so far, without waiting."""
-        return self._outcome.text if self._outcome else None
-
-    @property
-    def usage(self) -> RunUsage:
-        """What was used so far."""
-        node = self.tree[self.node]
-        own = Usage()
-        for inner in self.tree.walk(node):
-            if (
-                inner.kind == "call"
-                and inner.role in ("root", "fold", "closing")
-                and (inner.parent == self.node or self._parent_of(inner.parent) == self.node)
-            ):
-                own = own + inner.own
-        seconds = self._seconds
-        if seconds is None:
-            seconds = time.monotonic() - self._started
-        return RunUsage(own, node.total, seconds)
-
-    def _parent_of(self, node_id: str | None) -> str | None:
-        node = self.tree.get(node_id) if node_id else None
-        return node.parent if node else None
-
-    @property
-    def events(self) -> Any:
-        """The events of the log so far, oldest first."""
-        return self.log.events
-
-    @property
-    def transcript(self) -> Transcript:
-        """The turns so far: reply, code, what it showed."""
-        return Transcript(self.tree, self.node, self.answer_text, self.status)
-
-    @property
-    def pending(self) -> Proposal | None:
-        """The proposal that waits for a decision, or None."""
-        return self.gate.pending
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """What a later question sees of this one and those before."""
-        mine: list[dict[str, Any]] = [{"role": "user", "content": self.question}]
-        mine += [{"role": "cell", "content": e.code, "output": e.observation}
-                 for e in self.transcript if e.code]  # fmt: skip
-        if self.answer_text is not None:
-            mine.append({"role": "assistant", "content": self.answer_text})
-        return [*map(dict, self.earlier), *mine]
-
-    def _repr_html_(self) -> str:
-        return tree_html(self.tree)
-
-    def __repr__(self) -> str:
-        said = f": {self.answer_text[:80]!r}" if self.answer_text is not None else ""
-        return f"<Run {self.id} {self.phase}{said}>"
 
     # -- waiting ----------------------------------------------------------------------------
 
@@ -323,6 +229,7 @@ class Run(Steering):
                 self._report(error)
         await self.services.end()  # nothing of a run outlives it
         self._seconds = time.monotonic() - self._started
+        self.set_until(None)
         self.reason = self._outcome.reason
         self.emit(RunEnded(
             node=self.node, status=status, answer=self._outcome.text,
@@ -334,6 +241,8 @@ class Run(Steering):
 
     def phase_is(self, phase: Phase, reason: str = "") -> None:
         """Go to another phase and say so, once."""
+        if not reason and phase in ("running", "thinking"):
+            reason = self.going(phase)
         if self.phase in ENDED or (phase == self.phase and reason == self.reason):
             return
         waited, waits = self.phase in WAITING, phase in WAITING
@@ -344,6 +253,18 @@ class Run(Steering):
         self.phase, self.reason = phase, reason
         self.emit(PhaseChanged(node=self.node, phase=phase, reason=reason))
         self._notify()
+
+    def set_until(self, until: Until | None) -> None:
+        """Go on without asking until something happens; None: as the mode says again."""
+        if self.until is not None:
+            self.until.close()
+        self.until = until
+        if until is not None:
+            until.listen(self.log)
+
+    def end_with(self, reason: str) -> None:
+        """End the run at once, saying why."""
+        _steer.stop(self, reason)
 
     def _notify(self) -> None:
         with self._changed:

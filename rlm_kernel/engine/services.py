@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import Cancelled, ModelError, RLMError
@@ -18,6 +19,25 @@ from ..protocol.events import BatchEnded, BatchStarted, CallEnded, CallStarted, 
 from .settings import Asker
 
 Child = Callable[[Call, str, int | None, Query], Awaitable[Any]]
+Allow = Callable[[Call, Sequence[Query], bool], Awaitable["ModelError | None"]]
+
+
+@dataclass(eq=False, slots=True)
+class Question:
+    """A question to a person that is open."""
+
+    future: asyncio.Future[str]
+    choices: tuple[str, ...] = ()
+
+    def answer(self, text: str) -> str:
+        """Take an answer; give why it isn't one, in a sentence, or ``""``."""
+        if self.choices:
+            text = text.strip()
+            if text not in self.choices:
+                return f"The answer is one of: {', '.join(map(repr, self.choices))}."
+        if not self.future.done():
+            self.future.set_result(text)
+        return ""
 
 
 class CodeServices:
@@ -33,6 +53,7 @@ class CodeServices:
         ask: asks a person at the keyboard; None where there is none.
         attended: whether somebody answers through Control, also without a keyboard.
         tools: the person's functions.
+        allow: lets calls through before they are sent, or gives the error in their place.
     """
 
     def __init__(
@@ -49,30 +70,48 @@ class CodeServices:
         ask: Asker | None = None,
         attended: bool = False,
         tools: Mapping[str, Callable[..., Any]] | None = None,
+        allow: Allow | None = None,
     ) -> None:
         self.gateway, self.ledger, self.sink = gateway, ledger, sink
         self.run, self.sub_model, self.depth = run, sub_model, depth
         self._child, self._no_child, self._ask = child, no_child, ask
-        self._attended = attended
+        self._attended, self._allow = attended, allow
         self._tools = dict(tools or {})
         self._flying: set[asyncio.Task[Any]] = set()
-        self.questions: dict[str, asyncio.Future[str]] = {}
+        self.questions: dict[str, Question] = {}
         self.children: dict[str, set[asyncio.Task[Any]]] = {}
+
+    @property
+    def has_children(self) -> bool:
+        """Whether ``rlm_query`` starts children here."""
+        return self._child is not None
 
     async def llm_query(self, call: Call, queries: Sequence[Query]) -> list[Any]:
         """Make one completion per query, all at once."""
         with self._in_flight():
+            if refused := await self._refused(call, queries, False):
+                return refused
             return await self._all(call, queries, "llm", self._complete)
 
     async def rlm_query(self, call: Call, queries: Sequence[Query]) -> list[Any]:
         """Run one child per query, all at once; a plain call where no child is allowed."""
         with self._in_flight():
+            if refused := await self._refused(call, queries, self._child is not None):
+                return refused
             if self._child is None:
                 return await self._all(call, queries, "llm", self._stand_in)
             return await self._all(call, queries, "rlm", self._child)
 
+    async def _refused(self, call: Call, queries: Sequence[Query], child: bool) -> list[Any]:
+        """Give the error for each query where they aren't allowed, else nothing."""
+        error = None if self._allow is None else await self._allow(call, queries, child)
+        return [] if error is None else [error for _ in queries]
+
     async def ask_human(self, call: Call, question: str, choices: Sequence[str] | None) -> str:
-        """Ask a person: the keyboard, or whoever answers the node through Control."""
+        """Ask a person: the keyboard, or whoever answers the node through Control.
+
+        Where somebody is there but not at the keyboard, it waits for Control.
+        """
         with self._in_flight():
             return await self._asked(call, question, choices)
 
@@ -80,9 +119,10 @@ class CodeServices:
         node = self.sink.new_id("call")
         shown = question + ("\n" + "\n".join(f"- {c}" for c in choices) if choices else "")
         self.sink.emit(CallStarted(node=node, parent=call.cell or self.run, role="human",
-                                   model="human", prompt=shown, line=call.line))  # fmt: skip
+                                   model="human", prompt=shown, line=call.line,
+                                   choices=list(choices or ())))  # fmt: skip
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.questions[node] = future
+        self.questions[node] = Question(future, tuple(choices or ()))
         waiting: list[asyncio.Future[str]] = [future]
         text, error = "", "The question was cancelled."
         status: CallStatus = "cancelled"
@@ -97,6 +137,8 @@ class CodeServices:
                     "ask_human: nobody is there to answer; go on with what the data says."
                 )
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if self._attended and future not in done and next(iter(done)).exception() is not None:
+                done, _ = await asyncio.wait({future})  # no keyboard, or it was given up
             text = next(iter(done)).result()
             status, error = "ok", ""
             return text

@@ -250,6 +250,7 @@ class Gateway(Configurable):
                 line=origin.line,
                 index=origin.index,
                 note=str(origin.extra.get("note", "")),
+                choices=list((request.constraint and request.constraint.choices) or ()),
             )
         )
         flight: Flight | None = None

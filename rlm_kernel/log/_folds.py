@@ -174,6 +174,7 @@ def _call_started(tree: Tree, e: ev.CallStarted, time: float) -> Node:
     return tree._start(
         e, "call", time, title=_title(e.name or e.prompt), role=e.role, model=e.model,
         prompt=e.prompt, name=e.name, depth=e.depth, line=e.line, index=e.index, note=e.note,
+        choices=e.choices,
     )  # fmt: skip
 
 

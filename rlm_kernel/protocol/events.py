@@ -233,7 +233,10 @@ class BatchEnded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallStarted(Event):
-    """A completion is asked for; ``role`` is root, sub, fold or closing."""
+    """A completion is asked for; ``role`` is root, sub, fold, closing or human (a question).
+
+    ``choices``: the reply is one of these; empty: any text.
+    """
 
     type = "call.started"
     parent: str = ""
@@ -245,6 +248,7 @@ class CallStarted(Event):
     line: int | None = None
     index: int | None = None
     note: str = ""
+    choices: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
