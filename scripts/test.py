@@ -19,7 +19,6 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,23 +79,23 @@ class Suites:
 
     def prepare(self, wanted: list[str]) -> None:
         """Make what the suites need: what takes the network and what takes a core, side by side."""
-        steps: list[Callable[[], object]] = [lambda: _setup.ensure(ROOT / ".venv", "test")]
         chosen = set(wanted)
-        if chosen & {"lab", "typescript"}:
-            steps.append(self._build)
-        if "lab" in chosen:
-            steps.append(self._browser)
-        _setup.together(*steps)
         self.python = _setup.bin_path(ROOT / ".venv", "python")
         self.environment["PATH"] = os.pathsep.join([str(self.python.parent), os.environ["PATH"]])
-        steps = []
-        if chosen & USE_KERNELS:
-            steps.append(self._kernels)
-        if chosen & USE_SMALL_MODEL:
-            steps.append(self._small_model)
-        if steps:
-            _setup.together(*steps)
+        browser = [self._browser] if "lab" in chosen else []
+        _setup.together(lambda: self._main(chosen), lambda: self._others(chosen), *browser)
         build_lab.show(ROOT / ".venv")
+
+    def _main(self, chosen: set[str]) -> None:
+        _setup.ensure(ROOT / ".venv", "test")
+        if chosen & USE_SMALL_MODEL:
+            self._small_model()
+
+    def _others(self, chosen: set[str]) -> None:
+        if chosen & {"lab", "typescript"}:
+            self._build()
+        if chosen & USE_KERNELS:
+            self._kernels()
 
     def _build(self) -> None:
         try:
