@@ -1,0 +1,362 @@
+/**
+ * What is to be done next so that the notebook shows, and runs, the cells of its runs.
+ *
+ * Level-triggered: nothing here remembers messages. The newest state of the runs is compared with
+ * the notebook as it is now, and one action comes out; whoever does it asks again afterwards. So a
+ * message that is lost, late or doubled costs nothing, and a page that is loaded again goes on.
+ *
+ * Promised: a cell is run by one client, once; a cell that a person is in, or has changed, isn't
+ * run without being asked; a changed cell is never removed; real outputs are never overwritten.
+ */
+
+import type { DecisionKind, PendingInfo, RunInfo } from '../protocol.js';
+import { patched, type CellOutput } from './outputs.js';
+
+/** What a cell carries in `metadata.rlm`. */
+export interface CellMeta {
+  run: string;
+  cell: string;
+  turn?: number;
+  number?: number;
+  author?: string;
+  status?: string;
+  decision?: string;
+  by?: string;
+  reason?: string;
+  model?: string;
+  calls?: number;
+  tokens?: number;
+  cost?: number | null;
+  proposed?: string;
+}
+
+/** A cell of the notebook as it is now. */
+export interface NotebookCell {
+  id: string;
+  source: string;
+  meta: CellMeta | null;
+  /** The person's cursor is in it, in edit mode. */
+  editing: boolean;
+  /** This page waits for its execution. */
+  running: boolean;
+  /** How many outputs it has. */
+  outputs: number;
+  /** All of them as one text where they are streams only (`""` for none), else null. */
+  text: string | null;
+}
+
+/** What the events tell of a cell. */
+export interface CellFacts {
+  cell: string;
+  number: number;
+  turn: number;
+  author: string;
+  /** The proposal. */
+  code: string;
+  /** The notebook cell's id, for cells that a person wrote. */
+  place: string;
+  decision: DecisionKind | '';
+  by: string;
+  /** What ran, where it was edited. */
+  edited: string | null;
+  reason: string;
+  started: boolean;
+  /** ms since the epoch, 0 while it isn't over. */
+  endedAt: number;
+  status: string;
+  model: string;
+  calls: number;
+  tokens: number;
+  cost: number | null;
+  output: CellOutput;
+}
+
+/** A run and what is known of its own cells (not of its children's), in their order. */
+export interface RunView {
+  info: RunInfo;
+  cells: CellFacts[];
+}
+
+/** All that a decision rests on. */
+export interface World {
+  now: number;
+  client: string;
+  /** Our kernel client's session. */
+  session: string;
+  /** A cell of this notebook that says `%%rlm` is being executed. */
+  starting: boolean;
+  cells: NotebookCell[];
+  runs: RunView[];
+  memory: Memory;
+}
+
+/** What this client has done; the only state there is. */
+export interface Memory {
+  claimed: Set<string>;
+  /** Cell → ms until which we have its lease. */
+  leases: Map<string, number>;
+  /** Cell, or run, → ms before which it isn't asked for again. */
+  later: Map<string, number>;
+  /** Cells we have run, how often that was tried, and whether an attempt is under way. */
+  ran: Map<string, { tries: number; under: boolean; at: number }>;
+  /** Cells whose outputs are as good as they get. */
+  complete: Set<string>;
+  /** Cells that were in the notebook at some time: where they are gone, a person removed them. */
+  seen: Set<string>;
+}
+
+/** One thing to do. */
+export type Action =
+  | { do: 'claim'; run: string }
+  | { do: 'lease'; run: string; cell: string }
+  | { do: 'insert'; run: string; cell: string; index: number; source: string; meta: CellMeta }
+  | { do: 'hold'; run: string; cell: string; on: boolean }
+  | { do: 'source'; id: string; source: string }
+  | { do: 'run'; run: string; cell: string; id: string; source: string }
+  | { do: 'describe'; id: string; meta: CellMeta }
+  | { do: 'remove'; id: string }
+  | { do: 'outputs'; run: string; cell: string; id: string }
+  | { do: 'wait'; until: number };
+
+/** Ms after the end of a cell that its outputs may still be on their way, by whichever path. */
+export const OUTPUTS_WAIT = 1500;
+const TRIES = 3;
+const TRY_AGAIN = 1000;
+
+/** Give what a client knows at its start. */
+export function newMemory(): Memory {
+  return {
+    claimed: new Set(),
+    leases: new Map(),
+    later: new Map(),
+    ran: new Map(),
+    complete: new Set(),
+    seen: new Set(),
+  };
+}
+
+/** Whether a run's cells belong into this notebook. */
+export function belongs(
+  info: RunInfo,
+  world: Pick<World, 'session' | 'starting' | 'cells'>,
+): boolean {
+  if (info.executor === 'kernel' || info.phase === 'session') return false;
+  if (info.session !== '' && info.session === world.session) return true;
+  if (world.cells.some((cell) => cell.id === info.anchor || cell.meta?.run === info.run))
+    return true;
+  // A server that executes in our place (jupyter-server-nbmodel) sends neither cell nor session.
+  return info.anchor === '' && world.starting;
+}
+
+/** Give the one thing to do now; null: the notebook is as it should be. */
+export function next(world: World): Action | null {
+  let wait: number | null = null;
+  for (const run of world.runs) {
+    if (!belongs(run.info, world)) continue;
+    for (const action of [forClaim(world, run), forPending(world, run), forPast(world, run)]) {
+      if (action === null) continue;
+      if (action.do !== 'wait') return action;
+      wait = Math.min(wait ?? action.until, action.until);
+    }
+  }
+  return wait === null ? null : { do: 'wait', until: wait };
+}
+
+/**
+ * A run is claimed once. It is claimed again where the kernel went on by itself meanwhile, as while
+ * this computer slept; and where that was refused, as a cell that waited for the run executed its
+ * cells, until that cell is over.
+ */
+function forClaim({ memory, now }: World, { info }: RunView): Action | null {
+  if (info.ended) return null;
+  if (memory.claimed.has(info.run) && info.executor !== 'background') return null;
+  const later = memory.later.get(info.run) ?? 0;
+  if (later > now) return { do: 'wait', until: later };
+  return { do: 'claim', run: info.run };
+}
+
+/** Whether a run's cells are shown: not those of a cell that runs all of them by itself, unasked. */
+function shown(world: World, info: RunInfo): boolean {
+  if (world.memory.claimed.has(info.run) || info.pending?.asks === true) return true;
+  return world.cells.some((cell) => cell.meta?.run === info.run);
+}
+
+function find(world: World, run: string, cell: string): NotebookCell | undefined {
+  return world.cells.find((one) => one.meta?.run === run && one.meta.cell === cell);
+}
+
+function forPending(world: World, { info }: RunView): Action | null {
+  const pending = info.pending;
+  if (pending === null || info.ended) return null;
+  const cell = find(world, info.run, pending.cell);
+  if (!cell) {
+    if (!shown(world, info)) return null;
+    return withLease(world, info, pending.cell, () => insertion(world, info, pending));
+  }
+  if (pending.executing || cell.running) return null;
+
+  // A proposal that asks waits anyway; one that doesn't must not start under a person's hands.
+  const mine = pending.held_by === world.client;
+  const touched = !pending.decided && (cell.editing || cell.source !== pending.code);
+  const wanted = touched && !pending.asks;
+  const hold: Action = { do: 'hold', run: info.run, cell: pending.cell, on: wanted };
+  if (wanted && !mine) return hold;
+  if (wanted) {
+    // The lease is kept up with it: who gets the lease may take it that nobody holds any more.
+    const until = world.memory.leases.get(pending.cell) ?? 0;
+    return withLease(world, info, pending.cell, () => ({ do: 'wait', until }));
+  }
+  if (mine) return hold;
+  if (pending.held_by !== '') return withLease(world, info, pending.cell, () => hold);
+  if (info.executor !== 'notebook') return null;
+  if (pending.asks && !pending.decided) return null;
+  const tried = world.memory.ran.get(pending.cell);
+  if (tried !== undefined) {
+    if (tried.under || tried.tries >= TRIES) return null;
+    // It was sent and yet waits again: the kernel dropped it, as after an error before it.
+    if (world.now < tried.at + TRY_AGAIN) return { do: 'wait', until: tried.at + TRY_AGAIN };
+  }
+  return withLease(world, info, pending.cell, () => {
+    if (cell.source !== pending.code) return { do: 'source', id: cell.id, source: pending.code };
+    return { do: 'run', run: info.run, cell: pending.cell, id: cell.id, source: pending.code };
+  });
+}
+
+function withLease(world: World, info: RunInfo, cell: string, then: () => Action): Action {
+  const { memory, now } = world;
+  if ((memory.leases.get(cell) ?? 0) > now) return then();
+  const later = memory.later.get(cell);
+  if (later !== undefined && later > now) return { do: 'wait', until: later };
+  return { do: 'lease', run: info.run, cell };
+}
+
+function insertion(world: World, info: RunInfo, pending: PendingInfo): Action {
+  return {
+    do: 'insert',
+    run: info.run,
+    cell: pending.cell,
+    index: place(world.cells, info),
+    source: pending.code,
+    meta: {
+      run: info.run,
+      cell: pending.cell,
+      turn: pending.turn,
+      number: pending.number,
+      author: 'model',
+      status: 'proposed',
+      model: info.model,
+    },
+  };
+}
+
+/**
+ * Where a run's next cell goes: under its last one, else under the cell that began it.
+ *
+ * Where that cell was run before, the transcript of the earlier run is under it. It stays as it
+ * is, someone may have edited it or written about it, and the new run's cells go below it: in the
+ * order things happened, with the newest where the eye is. Nothing of the earlier run is run again.
+ */
+export function place(cells: NotebookCell[], info: RunInfo): number {
+  for (let at = cells.length - 1; at >= 0; at -= 1) {
+    if (cells[at]?.meta?.run === info.run) return at + 1;
+  }
+  let at = cells.findIndex((cell) => cell.id === info.anchor);
+  if (at < 0) return cells.length;
+  at += 1;
+  while (at < cells.length && cells[at]?.meta) at += 1;
+  return at;
+}
+
+function forPast(world: World, run: RunView): Action | null {
+  let wait: Action | null = null;
+  const { info } = run;
+  const last = Math.max(
+    0,
+    ...world.cells.map((cell) => (cell.meta?.run === info.run ? (cell.meta.number ?? 0) : 0)),
+  );
+  for (const facts of run.cells) {
+    const human = facts.author === 'human';
+    const cell =
+      find(world, info.run, facts.cell) ??
+      (human ? world.cells.find((one) => one.id === facts.place) : undefined);
+    const pending = info.pending?.cell === facts.cell;
+    if (!cell) {
+      // It ran before it could be placed: inline, or while no page was open. One with a lower
+      // number than the last that is there was removed by a person.
+      if (pending || human || facts.endedAt === 0 || facts.number <= last) continue;
+      if (world.memory.seen.has(facts.cell) || rejected(facts) || !shown(world, info)) continue;
+      const code = facts.edited ?? facts.code;
+      return withLease(world, info, facts.cell, () => ({
+        do: 'insert',
+        run: info.run,
+        cell: facts.cell,
+        index: place(world.cells, info),
+        source: code,
+        meta: described(info, facts, code),
+      }));
+    }
+    if (pending && facts.endedAt === 0) continue;
+    if (rejected(facts) && cell.source === facts.code && !cell.editing && cell.outputs === 0) {
+      return { do: 'remove', id: cell.id };
+    }
+    const over = facts.endedAt > 0 || rejected(facts) || facts.decision === 'respond' || info.ended;
+    if (!over && !human) continue;
+    const meta = described(info, facts, cell.source);
+    if (same(cell.meta, meta)) continue;
+    // What it is described as says that its outputs were seen to as well: an output that a person
+    // clears afterwards doesn't come back.
+    if (facts.endedAt > 0 && !human && !world.memory.complete.has(facts.cell)) {
+      if (cell.running) continue;
+      if (patched(cell, facts.output)) {
+        const until = facts.endedAt + OUTPUTS_WAIT;
+        if (world.now >= until) {
+          return { do: 'outputs', run: info.run, cell: facts.cell, id: cell.id };
+        }
+        wait = { do: 'wait', until };
+        continue;
+      }
+    }
+    return { do: 'describe', id: cell.id, meta };
+  }
+  return wait;
+}
+
+function rejected(facts: CellFacts): boolean {
+  return facts.decision === 'reject';
+}
+
+/** What a cell's metadata says when it is over. */
+export function described(info: RunInfo, facts: CellFacts, source: string): CellMeta {
+  const meta: CellMeta = {
+    run: info.run,
+    cell: facts.cell,
+    turn: facts.turn,
+    number: facts.number,
+    author: facts.author,
+    status: statusOf(info, facts),
+  };
+  if (facts.decision !== '') meta.decision = facts.decision;
+  if (facts.by !== '') meta.by = facts.by;
+  if (facts.reason !== '') meta.reason = facts.reason;
+  if (facts.author !== 'human') meta.model = facts.model || info.model;
+  meta.calls = facts.calls;
+  meta.tokens = facts.tokens;
+  meta.cost = facts.cost;
+  const kept = rejected(facts) && source !== facts.code;
+  if (facts.edited !== null || kept) meta.proposed = facts.code;
+  return meta;
+}
+
+function statusOf(info: RunInfo, facts: CellFacts): string {
+  if (facts.status !== '') return facts.status;
+  if (rejected(facts)) return 'rejected';
+  if (facts.decision === 'respond') return 'responded';
+  if (facts.started) return 'running';
+  return info.ended ? 'not run' : 'proposed';
+}
+
+function same(a: CellMeta | null, b: CellMeta): boolean {
+  if (a === null) return false;
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof CellMeta>;
+  return [...keys].every((key) => (a[key] ?? null) === (b[key] ?? null));
+}

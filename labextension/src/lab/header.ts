@@ -1,0 +1,322 @@
+/** The slim header on a run's cell, and the bar on the one that waits. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { Widget } from '@lumino/widgets';
+import type { CellMeta } from '../core/reconcile.js';
+import type { RunInfo } from '../protocol.js';
+import { drawDiff } from './diff.js';
+import { button, el, setText, show } from './dom.js';
+import { estimateLine, factsLine, flightLine, SIGNS, stateWord } from './words.js';
+
+/** What a header shows now. */
+export interface HeaderView {
+  meta: CellMeta;
+  /** The live run, where the kernel has it. */
+  info: RunInfo | null;
+  status: string;
+  source: string;
+  /** The proposal, where it differs or may yet. */
+  proposed: string | null;
+  /** Epoch seconds since which the cell runs. */
+  since: number | null;
+}
+
+/** What its buttons do. */
+export interface HeaderActs {
+  run(): void;
+  allow(): void;
+  reject(reason: string): void;
+  respond(text: string): void;
+  takeOver(): void;
+  handBack(): void;
+  auto(): void;
+  resume(): void;
+  stop(): void;
+  interrupt(): void;
+  restore(): void;
+  showTree(): void;
+}
+
+type Ask = 'reject' | 'respond';
+
+/** Drawn on the cell, no part of the document; parts are made once and then only changed. */
+export class CellHeader extends Widget {
+  constructor(
+    private readonly acts: HeaderActs,
+    private readonly trans: TranslationBundle,
+  ) {
+    super({ node: el('div') });
+    this.addClass('rlm-Header');
+    this.node.setAttribute('role', 'group');
+    const t = trans;
+    this.diffButton = button(t.__('Changes'), t.__('Show how this differs from the proposal'), () =>
+      this.toggleDiff(),
+    );
+    this.diffButton.setAttribute('aria-pressed', 'false');
+    this.restoreButton = button(
+      t.__('Undo edit'),
+      t.__('Put the proposal back as the model wrote it'),
+      () => acts.restore(),
+    );
+    const tree = button(t.__('Tree'), t.__('Show this cell in the tree'), () => acts.showTree());
+    this.node.append(
+      el(
+        'div',
+        { class: 'rlm-Header-line' },
+        this.state,
+        this.facts,
+        el('span', { class: 'rlm-Header-space' }),
+        this.restoreButton,
+        this.diffButton,
+        tree,
+      ),
+    );
+    this.buttons = {
+      run: button(
+        t.__('Run'),
+        t.__('Run this cell as it stands (Shift+Enter)'),
+        () => this.press('run'),
+        'rlm-mod-accept',
+      ),
+      allow: button(
+        t.__('Allow'),
+        t.__('Let these calls be made'),
+        () => this.press('allow'),
+        'rlm-mod-accept',
+      ),
+      resume: button(t.__('Resume'), t.__('Go on where the run was paused'), () => acts.resume()),
+      reject: button(t.__('Reject…'), t.__('Don’t run it, and tell the model why'), () =>
+        this.ask('reject'),
+      ),
+      respond: button(
+        t.__('Respond…'),
+        t.__('Tell the model the outcome yourself, without running'),
+        () => this.ask('respond'),
+      ),
+      takeOver: button(t.__('Take over'), t.__('Write the next cells yourself'), () =>
+        acts.takeOver(),
+      ),
+      handBack: button(t.__('Hand back'), t.__('Let the model go on'), () => acts.handBack()),
+      auto: button(t.__('Auto'), t.__('Run this and what follows without asking'), () =>
+        acts.auto(),
+      ),
+      interrupt: button(
+        t.__('Interrupt'),
+        t.__('Stop this cell and pause the run; its variables stay'),
+        () => acts.interrupt(),
+      ),
+      stop: button(t.__('Stop'), t.__('End the run now'), () => acts.stop(), 'rlm-mod-quiet'),
+    };
+    this.buttons.reject.setAttribute('aria-expanded', 'false');
+    this.buttons.respond.setAttribute('aria-expanded', 'false');
+    this.bar.append(...Object.values(this.buttons), this.note);
+    this.input.setAttribute('data-lm-suppress-shortcuts', 'true');
+    this.input.addEventListener('keydown', (event) => this.onKey(event));
+    this.form.append(
+      this.input,
+      el(
+        'div',
+        { class: 'rlm-Form-buttons' },
+        this.send,
+        button(
+          t.__('Cancel'),
+          t.__('Back to the proposal (Escape)'),
+          () => this.ask(null),
+          'rlm-mod-quiet',
+        ),
+      ),
+    );
+    this.send.addEventListener('click', () => this.submit());
+    this.node.append(this.bar, this.form, this.diff);
+  }
+
+  /** Show what is so now. */
+  refresh(view: HeaderView): void {
+    const { trans: t } = this;
+    this.view = view;
+    const { info, status } = view;
+    const word = stateWord(status, t);
+    this.node.dataset['status'] = status;
+    this.node.dataset['author'] = view.meta.author ?? 'model';
+    const said = `${SIGNS[status] ?? '·'} ${word}`;
+    if (this.state.textContent !== said) {
+      this.state.replaceChildren(
+        el('span', { 'aria-hidden': 'true', text: `${SIGNS[status] ?? '·'} ` }),
+        word,
+      );
+    }
+    setText(this.facts, this.factsOf(view));
+    this.facts.title = this.facts.textContent ?? '';
+    this.node.setAttribute('aria-label', `${this.facts.textContent} · ${word}`);
+    const edited = view.proposed !== null && view.proposed !== view.source;
+    const open = status === 'proposed' || status === 'waiting';
+    show(this.diffButton, edited);
+    show(this.restoreButton, edited && open);
+    if (!edited && this.diffOn) this.toggleDiff();
+    if (this.diffOn) this.drawDiff();
+    this.updateBar(view, info);
+  }
+
+  /** Open the line for a reason or an answer, with the cursor in it; null closes it. */
+  ask(what: Ask | null): void {
+    const { trans: t } = this;
+    const was = this.asking;
+    this.asking = what === was ? null : what;
+    this.buttons.reject.setAttribute('aria-expanded', String(this.asking === 'reject'));
+    this.buttons.respond.setAttribute('aria-expanded', String(this.asking === 'respond'));
+    show(this.form, this.asking !== null);
+    if (this.asking === null) {
+      if (was) this.buttons[was].focus();
+      return;
+    }
+    const reject = this.asking === 'reject';
+    const label = reject
+      ? t.__('Why not? The model reads this.')
+      : t.__('What should the model see as this cell’s outcome?');
+    this.input.setAttribute('aria-label', label);
+    this.input.placeholder = label;
+    this.input.rows = reject ? 1 : 3;
+    setText(this.send, reject ? t.__('Reject') : t.__('Respond'));
+    this.input.focus();
+  }
+
+  private factsOf({ meta, source, proposed, status }: HeaderView): string {
+    const line = factsLine(meta, this.trans);
+    if (status === 'rejected' && proposed !== null && source !== proposed) {
+      return `${line} · ${this.trans.__('kept because you edited it')}`;
+    }
+    const open = status === 'proposed' || status === 'waiting';
+    const changed = open && proposed !== null && source !== proposed;
+    return changed ? `${line} · ${this.trans.__('edited by you')}` : line;
+  }
+
+  private updateBar(view: HeaderView, info: RunInfo | null): void {
+    const { trans: t, buttons } = this;
+    const live = info !== null && !info.ended;
+    const pending = live && info.pending?.cell === view.meta.cell ? info.pending : null;
+    const running = live && (view.status === 'running' || pending?.executing === true);
+    const asking = live && info.asking?.cell === view.meta.cell ? info.asking : null;
+    const proposal = pending !== null && !running && !pending.decided;
+    const asks = proposal && pending.asks;
+    const held = proposal && !pending.asks;
+    const on = {
+      run: asks || held,
+      allow: asking !== null,
+      resume: asks && info?.phase === 'paused',
+      reject: asks || asking !== null,
+      respond: asks,
+      takeOver: asks && info?.phase !== 'taken over',
+      handBack: asks && info?.phase === 'taken over',
+      auto: asks && info?.mode !== 'auto',
+      interrupt: running,
+      stop: asks || running || asking !== null,
+    };
+    for (const [name, shown] of Object.entries(on)) show(buttons[name as keyof typeof on], shown);
+    const any = Object.values(on).some(Boolean);
+    if (!on.reject && !on.respond && this.asking) this.ask(null);
+    show(this.bar, any);
+    this.node.classList.toggle('rlm-mod-asks', asks || asking !== null);
+    const edited = pending !== null && view.source !== pending.code;
+    setText(buttons.run, edited ? t.__('Run edited') : t.__('Run'));
+    setText(this.note, this.noteOf(view, info, { asks, held, running }));
+  }
+
+  private noteOf(
+    view: HeaderView,
+    info: RunInfo | null,
+    is: { asks: boolean; held: boolean; running: boolean },
+  ): string {
+    const { trans: t } = this;
+    if (!info) return '';
+    if (info.asking?.cell === view.meta.cell) {
+      const { calls, tokens, cost, reason } = info.asking;
+      return [estimateLine({ calls, tokens, cost }, t), reason].filter(Boolean).join(' · ');
+    }
+    if (is.running) {
+      return flightLine(info, view.since ? Date.now() / 1000 - view.since : 0, t);
+    }
+    if (is.held) return t.__('Waits while you are in this cell');
+    if (!is.asks) return '';
+    const said = [estimateLine(info.pending?.estimate ?? {}, t)];
+    if (info.phase === 'paused') said.unshift(info.reason || t.__('Paused'));
+    return said.filter(Boolean).join(' · ');
+  }
+
+  private press(name: 'run' | 'allow'): void {
+    this.acts[name]();
+  }
+
+  private submit(): void {
+    const text = this.input.value.trim();
+    const what = this.asking;
+    if (what === 'respond' && text === '') {
+      this.input.focus();
+      return;
+    }
+    this.input.value = '';
+    this.asking = null;
+    show(this.form, false);
+    if (what === 'reject') this.acts.reject(text);
+    if (what === 'respond') this.acts.respond(text);
+  }
+
+  private onKey(event: KeyboardEvent): void {
+    event.stopPropagation();
+    if (event.key === 'Escape') {
+      event.preventDefault();
+      this.ask(null);
+    } else if (
+      event.key === 'Enter' &&
+      (this.asking === 'reject' ? !event.shiftKey : event.ctrlKey || event.metaKey)
+    ) {
+      event.preventDefault();
+      this.submit();
+    }
+  }
+
+  private toggleDiff(): void {
+    this.diffOn = !this.diffOn;
+    this.diffButton.setAttribute('aria-pressed', String(this.diffOn));
+    show(this.diff, this.diffOn);
+    if (this.diffOn) this.drawDiff();
+    else this.diff.replaceChildren();
+  }
+
+  private drawDiff(): void {
+    const { view } = this;
+    if (!view || view.proposed === null) return;
+    const key = `${view.proposed}\n${view.source}`;
+    if (this.diffKey === key && this.diff.firstChild) return;
+    this.diffKey = key;
+    const label = this.trans.__('Changes to the proposal');
+    this.diff.replaceChildren(drawDiff(view.proposed, view.source, label));
+  }
+
+  private view: HeaderView | null = null;
+  private asking: Ask | null = null;
+  private diffOn = false;
+  private diffKey = '';
+  private readonly state = el('span', { class: 'rlm-Header-state' });
+  private readonly facts = el('span', { class: 'rlm-Header-facts' });
+  private readonly bar = el('div', { class: 'rlm-Bar' });
+  private readonly note = el('span', { class: 'rlm-Bar-note' });
+  private readonly form = el('div', { class: 'rlm-Form', hidden: true });
+  private readonly input = el('textarea', { class: 'rlm-Form-input', rows: 1 });
+  private readonly send = el('button', { type: 'button', class: 'rlm-Button rlm-mod-accept' });
+  private readonly diff = el('div', { class: 'rlm-Header-diff', hidden: true });
+  private readonly diffButton: HTMLButtonElement;
+  private readonly restoreButton: HTMLButtonElement;
+  private readonly buttons: Record<
+    | 'run'
+    | 'allow'
+    | 'resume'
+    | 'reject'
+    | 'respond'
+    | 'takeOver'
+    | 'handBack'
+    | 'auto'
+    | 'interrupt'
+    | 'stop',
+    HTMLButtonElement
+  >;
+}

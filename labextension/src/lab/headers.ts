@@ -1,0 +1,181 @@
+/** Puts a header on each cell of a run in a notebook, and keeps it true. */
+
+import { type Cell, CodeCell } from '@jupyterlab/cells';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { PanelLayout } from '@lumino/widgets';
+import { factOf } from '../core/facts.js';
+import { type CellMeta, described } from '../core/reconcile.js';
+import type { Command, RunInfo } from '../protocol.js';
+import { CellHeader, type HeaderActs, type HeaderView } from './header.js';
+import type { Link } from './link.js';
+import { metaOf } from './notebook.js';
+import type { Placer } from './placer.js';
+
+/** What headers need from the rest of the page. */
+export interface HeaderHost {
+  trans: TranslationBundle;
+  /** Show a node in the side panel. */
+  showTree(link: Link, run: string, node: string): void;
+  /** Send a command and tell the person where it isn't taken. */
+  steer(link: Link, run: string, command: Command): void;
+  /** Ask first, where the person wants to be asked. */
+  stop(link: Link, run: string): void;
+  enabled(): boolean;
+}
+
+/** The headers of one notebook. */
+export class Headers {
+  constructor(
+    private readonly link: Link,
+    private readonly placer: Placer,
+    private readonly host: HeaderHost,
+  ) {
+    const { content } = link.panel;
+    link.changed.connect(this.soon, this);
+    content.modelContentChanged.connect(this.soon, this);
+    content.stateChanged.connect(this.soon, this);
+    this.tick = setInterval(() => {
+      if (this.running) this.soon();
+    }, 1000);
+    link.panel.disposed.connect(() => {
+      clearInterval(this.tick);
+      cancelAnimationFrame(this.frame);
+    });
+    this.soon();
+  }
+
+  /** Draw again at the next frame. */
+  soon(): void {
+    if (this.frame || this.link.isDisposed) return;
+    this.frame = requestAnimationFrame(() => {
+      this.frame = 0;
+      this.draw();
+    });
+  }
+
+  /** The header of a cell, where it has one. */
+  of(cell: Cell): CellHeader | undefined {
+    return this.headers.get(cell);
+  }
+
+  private draw(): void {
+    if (this.link.isDisposed) return;
+    this.running = false;
+    for (const cell of this.headers.keys()) if (cell.isDisposed) this.headers.delete(cell);
+    for (const cell of this.link.panel.content.widgets) {
+      const meta = this.host.enabled() ? metaOf(cell.model) : null;
+      const header = this.headers.get(cell);
+      if (!meta || !(cell instanceof CodeCell)) {
+        if (header) {
+          header.dispose();
+          this.headers.delete(cell);
+          cell.removeClass('rlm-Cell');
+        }
+        continue;
+      }
+      if (header) header.refresh(this.view(cell, meta));
+      else this.attach(cell);
+    }
+  }
+
+  /** A cell that wasn't on the screen yet has no parts; its header comes with them. */
+  private attach(cell: CodeCell): void {
+    if (this.waiting.has(cell)) return;
+    this.waiting.add(cell);
+    void cell.ready.then(() => {
+      this.waiting.delete(cell);
+      const meta = cell.isDisposed ? null : metaOf(cell.model);
+      if (!meta || this.headers.has(cell)) return;
+      const header = new CellHeader(this.acts(cell), this.host.trans);
+      header.refresh(this.view(cell, meta));
+      cell.addClass('rlm-Cell');
+      (cell.layout as PanelLayout).insertWidget(1, header);
+      this.headers.set(cell, header);
+    });
+  }
+
+  private view(cell: CodeCell, meta: CellMeta): HeaderView {
+    const { store } = this.link;
+    const info = store?.info(meta.run) ?? null;
+    const node = info ? store?.tree(meta.run)?.get(meta.cell) : undefined;
+    const tree = info ? store?.tree(meta.run) : undefined;
+    const source = cell.model.sharedModel.getSource();
+    const view: HeaderView = {
+      meta,
+      info,
+      status: meta.status ?? 'proposed',
+      source,
+      proposed: meta.proposed ?? null,
+      since: null,
+    };
+    if (info && node && tree) {
+      const facts = factOf(tree, info, node);
+      const told = described(info, facts, source);
+      view.meta = { ...told, turn: told.turn || meta.turn };
+      view.status = told.status ?? view.status;
+      view.proposed = facts.code;
+      view.since = view.status === 'running' ? node.started : null;
+    }
+    const pending = info && !info.ended && info.pending?.cell === meta.cell ? info.pending : null;
+    if (pending) {
+      view.proposed = pending.code;
+      if (pending.executing) view.status = 'running';
+      else view.status = pending.asks ? 'proposed' : 'waiting';
+    } else if (view.status === 'proposed' || view.status === 'waiting') {
+      view.status = 'not run';
+    }
+    if (view.status === 'running' && info && !info.ended) this.running = true;
+    if (!info && view.status === 'running') view.status = 'interrupted';
+    return view;
+  }
+
+  private acts(cell: CodeCell): HeaderActs {
+    const { link, host, placer } = this;
+    const meta = (): CellMeta | null => metaOf(cell.model);
+    const info = (): RunInfo | null => {
+      const run = meta()?.run;
+      return run ? (link.store?.info(run) ?? null) : null;
+    };
+    const steer = (command: Command): void => {
+      const found = info();
+      if (found) host.steer(link, found.run, command);
+    };
+    const proposal = (): string => {
+      const found = info();
+      if (found?.asking?.cell === meta()?.cell) return found?.asking?.ask ?? '';
+      return found?.pending?.cell ?? '';
+    };
+    return {
+      run: () => {
+        const found = info();
+        if (found) void placer.approve(found);
+      },
+      allow: () => steer({ type: 'approve', proposal: proposal() }),
+      reject: (reason) => steer({ type: 'reject', proposal: proposal(), reason }),
+      respond: (text) => steer({ type: 'respond', proposal: proposal(), text }),
+      takeOver: () => steer({ type: 'take over' }),
+      handBack: () => steer({ type: 'hand back' }),
+      auto: () => steer({ type: 'mode', mode: 'auto' }),
+      resume: () => steer({ type: 'resume' }),
+      interrupt: () => steer({ type: 'interrupt' }),
+      stop: () => {
+        const found = info();
+        if (found) host.stop(link, found.run);
+      },
+      restore: () => {
+        const code = info()?.pending?.code;
+        if (code !== undefined) cell.model.sharedModel.setSource(code);
+      },
+      showTree: () => {
+        const found = meta();
+        if (found) host.showTree(link, found.run, found.cell);
+      },
+    };
+  }
+
+  private frame = 0;
+  private running = false;
+  private readonly tick: ReturnType<typeof setInterval>;
+  private readonly headers = new Map<Cell, CellHeader>();
+  private readonly waiting = new WeakSet<Cell>();
+}

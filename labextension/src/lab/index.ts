@@ -1,0 +1,137 @@
+/** The extension for JupyterLab (4.2 and newer) and Notebook 7. */
+
+import {
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin,
+} from '@jupyterlab/application';
+import { ICommandPalette, IToolbarWidgetRegistry, MainAreaWidget } from '@jupyterlab/apputils';
+import { PageConfig } from '@jupyterlab/coreutils';
+import { ILauncher } from '@jupyterlab/launcher';
+import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStatusBar } from '@jupyterlab/statusbar';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { Signal } from '@lumino/signaling';
+import { addCommands } from './commands.js';
+import { Desk, type Seat } from './desk.js';
+import { RunPanel } from './panel.js';
+import { Settings } from './settings.js';
+import { RunStatus } from './status.js';
+import { RunToolbar } from './toolbar.js';
+import { openTour } from './tour.js';
+
+const ID = 'rlm-kernel:plugin';
+
+const plugin: JupyterFrontEndPlugin<void> = {
+  id: ID,
+  description: 'A live recursion tree, and a person in the loop.',
+  autoStart: true,
+  requires: [INotebookTracker],
+  optional: [
+    ITranslator,
+    ISettingRegistry,
+    ICommandPalette,
+    ILauncher,
+    IStatusBar,
+    IToolbarWidgetRegistry,
+    ILayoutRestorer,
+  ],
+  activate,
+};
+
+function activate(
+  app: JupyterFrontEnd,
+  tracker: INotebookTracker,
+  translator: ITranslator | null,
+  registry: ISettingRegistry | null,
+  palette: ICommandPalette | null,
+  launcher: ILauncher | null,
+  statusBar: IStatusBar | null,
+  toolbars: IToolbarWidgetRegistry | null,
+  restorer: ILayoutRestorer | null,
+): void {
+  const translation = translator ?? nullTranslator;
+  const trans = translation.load('rlm_kernel');
+  const settings = new Settings();
+  if (registry) settings.load(registry, ID).catch(() => undefined);
+  const desk = new Desk(app, tracker, settings, trans, translation);
+
+  const panel = new RunPanel(desk);
+  app.shell.add(panel, 'right', { rank: 600, type: 'RLM' });
+  restorer?.add(panel, panel.id);
+  let tab: MainAreaWidget<RunPanel> | null = null;
+
+  const showPanel = (): void => app.shell.activateById(panel.id);
+  const showNode = (seat: Seat, run: string, node: string): void => {
+    const target = tab && !tab.isDisposed && tab.isVisible ? tab.content : panel;
+    if (target === panel) app.shell.activateById(panel.id);
+    target.focusNode(seat, run, node);
+  };
+  desk.showNode = showNode;
+  desk.started.connect(() => {
+    if (!settings.values.openPanel || opened || panel.isVisible) return;
+    opened = true;
+    // Shown, not activated: the person may be typing.
+    const focus = document.activeElement;
+    showPanel();
+    if (focus instanceof HTMLElement) requestAnimationFrame(() => focus.focus());
+  });
+  let opened = false;
+
+  addCommands(
+    desk,
+    {
+      showPanel,
+      showNode,
+      showTab: () => {
+        if (!tab || tab.isDisposed) {
+          tab = new MainAreaWidget({ content: new RunPanel(desk, { main: true }) });
+          tab.id = 'rlm-tab-area';
+          app.shell.add(tab, 'main', { mode: 'split-right' });
+        }
+        app.shell.activateById(tab.id);
+      },
+      tour: (cwd) => openTour(app, tracker, trans, cwd),
+    },
+    palette,
+  );
+  launcher?.add({
+    command: 'rlm:first-tour',
+    category: trans.__('Notebook'),
+    rank: 99,
+    args: { launcher: true },
+  });
+
+  const toolbar = (notebook: NotebookPanel): RunToolbar => new RunToolbar(desk, notebook);
+  if (toolbars) toolbars.addFactory<NotebookPanel>('Notebook', 'rlm', toolbar);
+  else
+    app.docRegistry.addWidgetExtension('Notebook', {
+      createNew: (notebook) => {
+        const item = toolbar(notebook as NotebookPanel);
+        (notebook as NotebookPanel).toolbar.addItem('rlm', item);
+        return item;
+      },
+    });
+
+  if (statusBar) {
+    const item = new RunStatus(desk);
+    const changes = new Signal<RunStatus, void>(item);
+    desk.changed.connect(() => changes.emit());
+    statusBar.registerStatusItem('rlm-kernel:status', {
+      item,
+      align: 'left',
+      rank: 5,
+      isActive: () => item.isActive,
+      activeStateChanged: changes,
+    });
+  }
+
+  // For tests of the page; nothing in it can do more than the person can.
+  const asked = new URLSearchParams(window.location.search).has('rlm-test');
+  if (asked || PageConfig.getOption('rlmTest') === 'true') {
+    Object.assign(window, { rlmTest: { desk, panel, settings } });
+  }
+}
+
+export default [plugin];

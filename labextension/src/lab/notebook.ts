@@ -1,0 +1,132 @@
+/** A notebook as the reconciler sees it, and what it does to it. */
+
+import { type Cell, CodeCell, type ICellModel, type ICodeCellModel } from '@jupyterlab/cells';
+import type { IOutput } from '@jupyterlab/nbformat';
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { CellMeta, NotebookCell } from '../core/reconcile.js';
+import type { Output } from '../core/outputs.js';
+
+/** The name of our cell metadata. */
+export const META = 'rlm';
+
+/** Give a cell's `metadata.rlm` where it is one of ours. */
+export function metaOf(model: ICellModel): CellMeta | null {
+  const meta: unknown = model.getMetadata(META);
+  if (typeof meta !== 'object' || meta === null) return null;
+  const { run, cell } = meta as { run?: unknown; cell?: unknown };
+  return typeof run === 'string' && typeof cell === 'string' ? (meta as CellMeta) : null;
+}
+
+/** Give the notebook's cells as they are now. */
+export function readCells(panel: NotebookPanel): NotebookCell[] {
+  const notebook = panel.content;
+  const editing = notebook.mode === 'edit' ? notebook.activeCell : null;
+  return notebook.widgets.map((widget) => {
+    const { model } = widget;
+    const outputs = model.type === 'code' ? (model as ICodeCellModel).outputs : null;
+    return {
+      id: model.id,
+      source: model.sharedModel.getSource(),
+      meta: metaOf(model),
+      editing: widget === editing,
+      running: isRunning(widget),
+      outputs: outputs?.length ?? 0,
+      text: outputs ? streams(outputs) : null,
+    };
+  });
+}
+
+/** Whether this page waits for a cell's execution. */
+export function isRunning(widget: Cell): boolean {
+  if (!(widget instanceof CodeCell)) return false;
+  const { executionState } = widget.model.sharedModel;
+  // JupyterLab before 4.3 has no such state, but the same prompt.
+  if (executionState === undefined) return widget.promptNode?.textContent?.includes('*') ?? false;
+  return executionState === 'running';
+}
+
+function streams(outputs: ICodeCellModel['outputs']): string | null {
+  const texts: string[] = [];
+  for (let at = 0; at < outputs.length; at += 1) {
+    const output = outputs.get(at);
+    if (output.type !== 'stream') return null;
+    const { text } = output.toJSON() as { text?: string | string[] };
+    texts.push(Array.isArray(text) ? text.join('') : (text ?? ''));
+  }
+  return texts.join('');
+}
+
+/** Find a code cell by its id. */
+export function cellById(panel: NotebookPanel, id: string): CodeCell | null {
+  const found = panel.content.widgets.find((widget) => widget.model.id === id);
+  return found instanceof CodeCell ? found : null;
+}
+
+/** Find the cell of a run's proposal. */
+export function cellOf(panel: NotebookPanel, run: string, cell: string): CodeCell | null {
+  const found = panel.content.widgets.find((widget) => {
+    const meta = metaOf(widget.model);
+    return meta?.run === run && meta.cell === cell;
+  });
+  return found instanceof CodeCell ? found : null;
+}
+
+/** Insert a code cell; whatever the person does goes on undisturbed. */
+export function insertCell(
+  panel: NotebookPanel,
+  index: number,
+  source: string,
+  meta: CellMeta,
+): void {
+  const notebook = panel.content;
+  const active = notebook.activeCell;
+  const { viewport, anchor, top } = eye(panel);
+  panel.model?.sharedModel.insertCell(index, {
+    cell_type: 'code',
+    source,
+    metadata: { [META]: { ...meta }, trusted: true },
+  });
+  // The active cell is kept by its index: above it there is one more now.
+  if (active && notebook.activeCell !== active) {
+    const at = notebook.widgets.indexOf(active);
+    if (at >= 0) notebook.activeCellIndex = at;
+  }
+  if (viewport && anchor) {
+    requestAnimationFrame(() => {
+      const moved = anchor.getBoundingClientRect().top - top;
+      if (anchor.isConnected && Math.abs(moved) > 1) viewport.scrollTop += moved;
+    });
+  }
+}
+
+/** Where a person who writes looks at: it is to stay where it is on the screen. */
+function eye(panel: NotebookPanel): {
+  viewport: Element | null;
+  anchor: Element | null;
+  top: number;
+} {
+  const focus = document.activeElement;
+  const viewport =
+    panel.content.node.querySelector('.jp-WindowedPanel-outer') ?? panel.content.node;
+  const anchor = panel.content.node.contains(focus) ? (focus?.closest('.jp-Cell') ?? null) : null;
+  return { viewport, anchor, top: anchor?.getBoundingClientRect().top ?? 0 };
+}
+
+/** Put a cell's metadata in its place; `null` makes it an ordinary cell. */
+export function describe(model: ICellModel, meta: CellMeta): void {
+  model.setMetadata(META, { ...meta });
+}
+
+/** Show outputs in place of those that a cell has. */
+export function setOutputs(cell: CodeCell, outputs: Output[]): void {
+  cell.model.sharedModel.setOutputs(outputs as unknown as IOutput[]);
+}
+
+/** Take a cell out, as the person's undo can take back. */
+export function removeCell(panel: NotebookPanel, id: string): void {
+  const shared = panel.model?.sharedModel;
+  const index = panel.content.widgets.findIndex((widget) => widget.model.id === id);
+  if (!shared || index < 0) return;
+  if (shared.cells.length === 1) shared.insertCell(1, { cell_type: 'code' });
+  shared.deleteCell(index);
+}

@@ -1,0 +1,334 @@
+/** Does, one after another, what the reconciler says is to be done to a notebook. */
+
+import { NotebookActions } from '@jupyterlab/notebook';
+import type { ITranslator } from '@jupyterlab/translation';
+import { Signal } from '@lumino/signaling';
+import { factsOf } from '../core/facts.js';
+import { outputsOf } from '../core/outputs.js';
+import { type Action, belongs, newMemory, next, type World } from '../core/reconcile.js';
+import type { LeaseReply, Reply, RunInfo } from '../protocol.js';
+import type { Link } from './link.js';
+import {
+  cellById,
+  cellOf,
+  describe,
+  insertCell,
+  isRunning,
+  metaOf,
+  readCells,
+  removeCell,
+  setOutputs,
+} from './notebook.js';
+import { runQuietly } from './quiet.js';
+
+/** Ms after which a claim that was refused is tried again. */
+const REFUSED_WAIT = 2000;
+const PIECE = 65_536;
+const OUTPUT_AT_MOST = 16 * PIECE;
+
+/** Keeps the cells of one notebook's runs in it. */
+export class Placer {
+  constructor(
+    private readonly link: Link,
+    private readonly translator?: ITranslator,
+  ) {
+    link.changed.connect(this.wake, this);
+    const { panel } = link;
+    panel.content.modelContentChanged.connect(this.wake, this);
+    panel.content.activeCellChanged.connect(this.wake, this);
+    panel.content.stateChanged.connect(this.wake, this);
+    NotebookActions.executionScheduled.connect(this.onScheduled, this);
+    NotebookActions.executed.connect(this.onExecuted, this);
+    panel.disposed.connect(this.dispose, this);
+    this.wake();
+  }
+
+  isDisposed = false;
+
+  /** The runs whose cells are in this notebook, oldest first. */
+  get runs(): RunInfo[] {
+    const world = this.world();
+    return (this.link.store?.runs ?? []).filter((info) => belongs(info, world));
+  }
+
+  /** Look again soon. */
+  wake(): void {
+    if (this.isDisposed || this.scheduled) return;
+    this.scheduled = true;
+    queueMicrotask(() => {
+      this.scheduled = false;
+      void this.loop();
+    });
+  }
+
+  /** Run a proposal as it now stands in the notebook, as the person asks for. */
+  async approve(info: RunInfo): Promise<void> {
+    const { panel, client, store } = this.link;
+    const pending = info.pending;
+    if (!pending || !client || !store) return;
+    const cell = cellOf(panel, info.run, pending.cell);
+    const source = cell?.model.sharedModel.getSource() ?? pending.code;
+    if (cell && info.executor === 'notebook') {
+      await this.run(info.run, pending.cell, cell.model.id, source);
+      return;
+    }
+    await this.decide(info, source);
+  }
+
+  /** Let go. */
+  dispose(): void {
+    if (this.isDisposed) return;
+    this.isDisposed = true;
+    clearTimeout(this.timer);
+    this.unshow.forEach((stop) => stop());
+    Signal.clearData(this);
+  }
+
+  private world(): World {
+    const { link } = this;
+    const cells = readCells(link.panel);
+    return {
+      now: Date.now(),
+      client: link.client?.client ?? '',
+      session: link.session,
+      starting: cells.some((cell) => cell.running && /^\s*%%rlm\b/m.test(cell.source)),
+      cells,
+      runs: (link.store?.runs ?? []).map((info) => ({
+        info,
+        cells: factsOf(link.store?.tree(info.run), info),
+      })),
+      memory: this.memory,
+    };
+  }
+
+  /** One action at a time; asked anew after each, until nothing is left to do. */
+  private async loop(): Promise<void> {
+    if (this.busy) {
+      this.again = true;
+      return;
+    }
+    this.busy = true;
+    try {
+      do {
+        this.again = false;
+        if (this.isDisposed || !this.link.store || !this.link.panel.model) return;
+        if (this.kernel !== this.link.store.kernel) {
+          this.kernel = this.link.store.kernel;
+          this.memory = newMemory();
+        }
+        const world = this.world();
+        this.follow(world);
+        const action = next(world);
+        if (!action) continue;
+        if (action.do === 'wait') this.wakeAt(action.until);
+        else {
+          // The same thing twice: it had no effect (yet), and trying harder won't help.
+          const said = JSON.stringify(action);
+          if (said === this.last) await this.pause();
+          this.last = said;
+          await this.act(action);
+          this.again = true;
+        }
+      } while (this.again);
+    } catch {
+      // The connection; the link tells the person, and wakes us when it is back.
+      this.wakeAt(Date.now() + 2000);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  private wakeAt(time: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.wake(), Math.max(20, time - Date.now()));
+  }
+
+  /** Have the events of this notebook's runs here; they tell what its cells gave. */
+  private follow(world: World): void {
+    for (const { info } of world.runs) {
+      if (this.unshow.has(info.run) || !belongs(info, world)) continue;
+      const stop = this.link.store?.show(info.run);
+      if (stop) this.unshow.set(info.run, stop);
+    }
+    for (const cell of world.cells) if (cell.meta) this.memory.seen.add(cell.meta.cell);
+  }
+
+  private async act(action: Exclude<Action, { do: 'wait' }>): Promise<void> {
+    const { panel, client, store } = this.link;
+    if (!client || !store) return;
+    const { memory } = this;
+    switch (action.do) {
+      case 'claim':
+        await this.claim(action.run);
+        break;
+      case 'lease':
+        await this.lease(action.run, action.cell);
+        break;
+      case 'insert': {
+        insertCell(panel, action.index, action.source, action.meta);
+        memory.seen.add(action.cell);
+        await this.reveal(action.run, action.cell);
+        await this.save();
+        break;
+      }
+      case 'hold':
+        await client.request<Reply>({
+          type: 'hold',
+          run: action.run,
+          cell: action.cell,
+          on: action.on,
+        });
+        break;
+      case 'source':
+        cellById(panel, action.id)?.model.sharedModel.setSource(action.source);
+        break;
+      case 'run':
+        await this.run(action.run, action.cell, action.id, action.source);
+        break;
+      case 'describe': {
+        const cell = cellById(panel, action.id);
+        if (cell) describe(cell.model, action.meta);
+        break;
+      }
+      case 'remove':
+        removeCell(panel, action.id);
+        break;
+      case 'outputs':
+        await this.patch(action.run, action.cell, action.id);
+        break;
+    }
+  }
+
+  private async claim(run: string): Promise<void> {
+    const { client, session } = this.link;
+    const reply = await client?.request<Reply>({ type: 'claim', run, session });
+    if (reply?.ok) this.memory.claimed.add(run);
+    this.memory.later.set(run, Date.now() + REFUSED_WAIT);
+  }
+
+  private async lease(run: string, cell: string): Promise<void> {
+    const { client, store, session } = this.link;
+    if (!client || !store) return;
+    const { memory } = this;
+    const reply = await client.request<LeaseReply>({ type: 'lease', run, cell, session });
+    const ms = (reply.seconds ?? 0) * 1000;
+    if (reply.ok) {
+      memory.later.delete(cell);
+      // A little less than the kernel gives, for the way there and back.
+      memory.leases.set(cell, Date.now() + Math.max(0, ms - 1000));
+    } else {
+      memory.later.set(cell, Date.now() + Math.min(Math.max(ms, 100), 2000));
+    }
+  }
+
+  private async run(run: string, cell: string, id: string, source: string): Promise<void> {
+    const { panel, client } = this.link;
+    const widget = cellById(panel, id);
+    if (!client || !widget || isRunning(widget)) return;
+    const before = this.memory.ran.get(cell);
+    const tried = { tries: (before?.tries ?? 0) + 1, under: true, at: Date.now() };
+    this.memory.ran.set(cell, tried);
+    await client.request<Reply>({ type: 'arm', run, cell, source });
+    void runQuietly(panel.content, widget, panel.sessionContext, this.translator)
+      .catch(() => false)
+      .finally(() => {
+        tried.under = false;
+        tried.at = Date.now();
+        this.wake();
+      });
+  }
+
+  private async decide(info: RunInfo, source: string): Promise<void> {
+    const pending = info.pending;
+    if (!pending) return;
+    const proposal = pending.cell;
+    await this.link.store?.steer(
+      info.run,
+      source === pending.code
+        ? { type: 'approve', proposal }
+        : { type: 'edit', proposal, code: source },
+    );
+  }
+
+  /** Show outputs that never reached the notebook; the whole of them where that is sensible. */
+  private async patch(run: string, node: string, id: string): Promise<void> {
+    const { panel, store } = this.link;
+    this.memory.complete.add(node);
+    const facts = this.world()
+      .runs.find((one) => one.info.run === run)
+      ?.cells.find((one) => one.cell === node);
+    if (!facts || !store) return;
+    let { text } = facts.output;
+    const wanted = Math.min(facts.output.chars, OUTPUT_AT_MOST);
+    if (facts.output.chars > text.length) {
+      let whole = '';
+      for (let at = 0; at < wanted; at += PIECE) {
+        const reply = await store.text(run, node, 'output', at, Math.min(at + PIECE, wanted));
+        if (!reply.ok || reply.text === '') break;
+        whole += reply.text;
+      }
+      if (whole !== '') text = whole;
+    }
+    const cell = cellById(panel, id);
+    if (cell) setOutputs(cell, outputsOf(facts.output, text));
+  }
+
+  /** Bring a proposal that waits for the person into view, unless they are writing something. */
+  private async reveal(run: string, node: string): Promise<void> {
+    const { panel, store } = this.link;
+    const notebook = panel.content;
+    if (!store?.info(run)?.pending?.asks || !panel.isVisible) return;
+    const active = notebook.activeCell;
+    const writes = notebook.mode === 'edit' && active?.model.sharedModel.getSource().trim() !== '';
+    const cell = cellOf(panel, run, node);
+    if (writes || !cell) return;
+    const index = notebook.widgets.indexOf(cell);
+    await notebook.scrollToItem(index, 'smart', 0).catch(() => undefined);
+  }
+
+  /** Whoever placed a cell saves; where a document is shared live that happens by itself. */
+  private async save(): Promise<void> {
+    const { context } = this.link.panel;
+    if (context.model.collaborative || context.model.readOnly) return;
+    if (context.contentsModel?.writable === false) return;
+    await context.save().catch(() => undefined);
+  }
+
+  private async pause(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+
+  /** A person ran a proposal while another cell executes the run's cells in line. */
+  private onScheduled(_: unknown, args: { notebook: unknown; cell: { model: unknown } }): void {
+    const { panel, store, client } = this.link;
+    if (args.notebook !== panel.content) return;
+    const model = args.cell.model as Parameters<typeof metaOf>[0];
+    const meta = metaOf(model);
+    const info = meta ? store?.info(meta.run) : undefined;
+    if (meta && info && info.pending?.cell === meta.cell && info.executor === 'inline') {
+      const source = model.sharedModel.getSource();
+      const { run, cell } = meta;
+      void client
+        ?.request<Reply>({ type: 'arm', run, cell, source, queued: true })
+        .then(() => this.decide(info, source))
+        .catch(() => undefined);
+    }
+    this.wake();
+  }
+
+  private onExecuted(_: unknown, args: { notebook: unknown; cell: { model: unknown } }): void {
+    if (args.notebook !== this.link.panel.content) return;
+    const model = args.cell.model as Parameters<typeof metaOf>[0];
+    if (/\brlm/.test(model.sharedModel.getSource())) this.link.notice();
+    this.wake();
+  }
+
+  private memory = newMemory();
+  private kernel = '';
+  private last = '';
+  private busy = false;
+  private again = false;
+  private scheduled = false;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly unshow = new Map<string, () => void>();
+}

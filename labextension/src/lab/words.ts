@@ -1,0 +1,225 @@
+/** States, facts and estimates in words, the same in headers, toolbar and status bar. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { countText, durationText, moneyText } from '../core/format.js';
+import type { CellMeta } from '../core/reconcile.js';
+import type { RunInfo } from '../protocol.js';
+import type { Link } from './link.js';
+
+/** A state's sign; the word is always beside it. */
+export const SIGNS: Record<string, string> = {
+  proposed: '?',
+  waiting: '?',
+  decided: '…',
+  running: '▸',
+  ok: '✓',
+  done: '✓',
+  error: '✗',
+  failed: '✗',
+  interrupted: '■',
+  stopped: '■',
+  timeout: '■',
+  memory: '✗',
+  died: '✗',
+  rejected: '⊘',
+  responded: '↩',
+  partial: '◐',
+  paused: 'Ⅱ',
+  'taken over': '✎',
+  'not run': '–',
+};
+
+/** A cell's state in words. */
+export function stateWord(status: string, trans: TranslationBundle): string {
+  switch (status) {
+    case 'proposed':
+      return trans.__('waits for you');
+    case 'waiting':
+      return trans.__('about to run');
+    case 'running':
+      return trans.__('running');
+    case 'ok':
+      return trans.__('ran');
+    case 'error':
+      return trans.__('failed');
+    case 'interrupted':
+      return trans.__('interrupted');
+    case 'timeout':
+      return trans.__('took too long');
+    case 'memory':
+      return trans.__('out of memory');
+    case 'died':
+      return trans.__('kernel died');
+    case 'rejected':
+      return trans.__('rejected');
+    case 'responded':
+      return trans.__('answered by you');
+    case 'not run':
+      return trans.__('not run');
+    default:
+      return status;
+  }
+}
+
+/** A run's phase in words. */
+export function phaseWord(info: RunInfo, trans: TranslationBundle): string {
+  const { pending } = info;
+  if (info.asking) return trans.__('asks before it calls');
+  switch (info.phase) {
+    case 'starting':
+      return trans.__('starting');
+    case 'thinking':
+      return trans.__('model is thinking');
+    case 'proposed':
+      return pending?.asks === false ? trans.__('about to run') : trans.__('waits for you');
+    case 'asking':
+      return trans.__('asks you');
+    case 'running':
+      return info.interrupting ? trans.__('stopping the cell') : trans.__('running');
+    case 'paused':
+      return trans.__('paused');
+    case 'taken over':
+      return trans.__('you write');
+    case 'done':
+      return trans.__('done');
+    case 'partial':
+      return trans.__('partial answer');
+    case 'failed':
+      return trans.__('failed');
+    case 'stopped':
+      return trans.__('stopped');
+    default:
+      return info.phase;
+  }
+}
+
+/** "root · turn 3 · gpt-5 · 4 calls · $0.012 · edited by you". */
+export function factsLine(meta: CellMeta, trans: TranslationBundle): string {
+  const human = meta.author === 'human';
+  const parts = [human ? trans.__('you') : trans.__('root')];
+  if (meta.turn) parts.push(trans.__('turn %1', meta.turn));
+  if (!human && meta.model) parts.push(shortModel(meta.model));
+  if (meta.calls) {
+    parts.push(trans._n('%1 call', '%1 calls', meta.calls));
+    if (meta.tokens) parts.push(trans.__('%1 tokens', countText(meta.tokens)));
+    if (meta.cost !== undefined) parts.push(moneyText(meta.cost));
+  }
+  const by = byWhom(meta.by, trans);
+  if (meta.decision === 'edit' && by) parts.push(trans.__('edited by %1', by));
+  if (meta.decision === 'approve' && by) parts.push(trans.__('approved by %1', by));
+  if (meta.reason) parts.push(`“${meta.reason}”`);
+  return parts.join(' · ');
+}
+
+function byWhom(by: string | undefined, trans: TranslationBundle): string {
+  if (!by || by === 'auto' || by === 'rules' || by === 'headless') return '';
+  return trans.__('you');
+}
+
+/** A model's name without its provider, where it is long. */
+export function shortModel(model: string): string {
+  return model.length > 24 ? (model.split('/').pop() ?? model) : model;
+}
+
+/** What a cell's calls may come to, before anything is spent. */
+export function estimateLine(estimate: Record<string, unknown>, trans: TranslationBundle): string {
+  const calls = Number(estimate['calls'] ?? 0);
+  if (!calls) return '';
+  const loops = estimate['loops'] === true;
+  const cost = estimate['cost'];
+  const money = typeof cost === 'number' ? moneyText(cost) : trans.__('cost unknown');
+  const tokens = Number(estimate['tokens'] ?? 0);
+  const size = tokens ? trans.__(', about %1 tokens', countText(Math.round(tokens))) : '';
+  return loops
+    ? trans._n(
+        'up to %1 call site, in a loop: %2 a pass or more%3',
+        'up to %1 call sites, some in loops: %2 a pass or more%3',
+        calls,
+        money,
+        size,
+      )
+    : trans._n('about %1 call: %2%3', 'about %1 calls: %2%3', calls, money, size);
+}
+
+/** "3 calls in flight · 12 s". */
+export function flightLine(info: RunInfo, seconds: number, trans: TranslationBundle): string {
+  const parts: string[] = [];
+  if (info.in_flight > 0) {
+    parts.push(trans._n('%1 call in flight', '%1 calls in flight', info.in_flight));
+  }
+  if (seconds >= 1) parts.push(durationText(Math.floor(seconds)));
+  if (info.interrupting) parts.push(trans.__('stopping the cell'));
+  return parts.join(' · ');
+}
+
+/** Used and limit of a budget, the tightest part of it first. */
+export function budgetLine(
+  info: RunInfo,
+  trans: TranslationBundle,
+): { text: string; part: number | null } {
+  const { budget } = info;
+  let part: number | null = null;
+  for (const meter of Object.values(budget)) {
+    if (meter.limit && meter.used !== null) {
+      part = Math.max(part ?? 0, Math.min(1, meter.used / meter.limit));
+    }
+  }
+  const said: string[] = [];
+  const money = budget['money'] ?? budget['cost'];
+  if (money) {
+    const used = money.used === null ? trans.__('cost unknown') : amount(money.used);
+    said.push(money.limit === null ? used : trans.__('%1 of %2', used, amount(money.limit)));
+  }
+  const calls = budget['calls'];
+  if (calls?.used != null && (!money || money.used === 0 || money.used === null)) {
+    said.push(
+      calls.limit === null
+        ? trans._n('%1 call', '%1 calls', calls.used)
+        : trans.__('%1 of %2 calls', calls.used, calls.limit.toLocaleString('en-US')),
+    );
+  }
+  return { text: said.join(' · '), part };
+}
+
+function amount(value: number): string {
+  return value === 0 ? '$0' : moneyText(value);
+}
+
+/** One sentence on what is missing between a notebook and us, and what works all the same. */
+export function linkSentence(link: Link | null, trans: TranslationBundle): string {
+  if (!link) return trans.__('Open a notebook to see its runs here.');
+  switch (link.state) {
+    case 'none':
+      return trans.__(
+        'This notebook has no kernel. Choose one, RLM (Python 3) for example, to start a run.',
+      );
+    case 'foreign':
+      return trans.__(
+        'This kernel isn’t a Python one. Runs need the kernel RLM (Python 3), or %load_ext rlm in another Python kernel.',
+      );
+    case 'asking':
+      return trans.__('Waiting for the kernel.');
+    case 'without':
+      return link.ours
+        ? trans.__(
+            'The kernel hasn’t answered yet. It may still be starting; this page looks again when it speaks.',
+          )
+        : trans.__(
+            'This kernel hasn’t loaded rlm. Run %load_ext rlm in a cell and its runs show up here; everything else works as before.',
+          );
+    case 'lost':
+      return trans.__(
+        'The connection to the kernel is down. The run goes on there; what is shown is from before, and follows when the connection is back.',
+      );
+    case 'dead':
+      return trans.__(
+        'The kernel died. Its variables are gone; the runs’ logs are kept, and a run can be resumed in a new kernel.',
+      );
+    case 'open':
+      return link.slow
+        ? trans.__(
+            'The kernel hasn’t answered for 5 s; what is shown may be old, and your last command is sent again.',
+          )
+        : (link.store?.notice ?? '');
+  }
+}
