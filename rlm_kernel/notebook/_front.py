@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,14 @@ class Front:
         updates: whether a display can be changed after it was shown.
         stdin: whether a person can be asked by ``input()``.
         cells: whether it puts the text of ``set_next_input`` into a new cell.
+        widgets: how it may show a widget: ``"mount"`` (its model alone is enough), ``"view"``
+            (it loads a model only where a view of it is shown), or not at all.
     """
 
     updates: bool
     stdin: bool
     cells: bool
+    widgets: Literal["", "mount", "view"] = ""
 
 
 def front_of(shell: Any) -> Front:
@@ -36,7 +39,14 @@ def front_of(shell: Any) -> Front:
     stdin = bool(getattr(kernel, "_allow_stdin", False))
     metadata = (parent_of(shell) or {}).get("metadata") or {}
     cells = any(key in metadata for key in ("cellId", "cell_id"))
-    return Front(updates=cells or not stdin, stdin=stdin, cells=cells and stdin)
+    widgets: Literal["", "mount", "view"] = ""
+    if stdin and "google.colab" in sys.modules:
+        widgets = "view"
+    elif stdin and cells:
+        # VS Code's ids of cells are addresses, JupyterLab's and Notebook's aren't.
+        cell = metadata.get("cellId") or metadata.get("cell_id")
+        widgets = "view" if str(cell).startswith("vscode-") else "mount"
+    return Front(updates=cells or not stdin, stdin=stdin, cells=cells and stdin, widgets=widgets)
 
 
 def parent_of(shell: Any) -> dict[str, Any] | None:

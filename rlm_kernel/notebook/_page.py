@@ -49,6 +49,8 @@ def bundle(run: Run, live: Live, style: Style) -> dict[str, str]:
         text = _answer_text(run)
         return {"text/plain": text, "text/html": f'<pre style="{_TEXT}">{escape(text)}</pre>'}
     header = header_text(run, live.notice)
+    if style == "compact":
+        return _compact(run, header)
     now, stream = _now(run, live)
     html = (
         f'<div style="{_FRAME}"><div class="tex2jax_ignore mathjax_ignore" style="{_SMALL}">'
@@ -112,6 +114,33 @@ def _answer_text(run: Run) -> str:
         return f"{run.phase}: {clean(run.reason)}" if run.reason else run.phase
     text = clean(capped(run.answer_text, ANSWER))
     return text if run.status == "done" else f"{text}\n({run.status}: {clean(run.reason)})"
+
+
+def _compact(run: Run, header: str) -> dict[str, str]:
+    """Give one line while a run goes on, and its tree, folded, when it is over."""
+    tree, text = "", ""
+    said = _used(run)
+    if run.ended:
+        summary = "The tree of the run"
+        tree = (
+            f'<details><summary style="{_SMALL}">{summary}</summary>{tree_html(run.tree)}</details>'
+        )
+        text = "\n" + tree_text(run.tree, width=100, max_rows=200)
+        said = _ending(run)
+    elif run.reason:
+        said += f"\n{clean(run.reason)}"
+    html = (
+        f'<div style="{_FRAME}"><div class="tex2jax_ignore mathjax_ignore" style="{_SMALL}">'
+        f'{escape(header)}</div><div class="tex2jax_ignore mathjax_ignore" style="{_TEXT}">'
+        f"{escape(said)}</div>{tree}</div>"
+    )
+    return {"text/plain": f"{header}\n{said}{text}", "text/html": html}
+
+
+def _used(run: Run) -> str:
+    usage = run.usage.subtree
+    parts = [run.phase, plural(usage.calls, "call"), tokens_text(usage), cost_text(usage)]
+    return " · ".join(part for part in parts if part)
 
 
 def _ending(run: Run) -> str:

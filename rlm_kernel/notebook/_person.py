@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import threading
 import time
@@ -49,6 +50,22 @@ class Keyboard:
         if kernel is not None:
             self._parent = parent_of(self._shell)
             self._ident = kernel._parent_ident["shell"]
+
+    def read(self, prompt: str) -> str:
+        """Ask for one line, as ``input`` does, on the main thread; ``release`` ends it.
+
+        Raises:
+            ModelError: the question was given up.
+            EOFError: the person ended the input.
+            KeyboardInterrupt: the person interrupted it.
+        """
+        self._free.clear()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        line = self._line(prompt)
+        if line == "\x04":  # how a front end says that the input has ended
+            raise EOFError
+        return line
 
     def release(self) -> None:
         """Give up the question that is being asked."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TextIO
 
 from ._front import parent_of
 
-Bundle = dict[str, str]
+Bundle = dict[str, Any]
 
 
 class Publisher(Protocol):

@@ -5,7 +5,10 @@ Guarantees:
   run never waits for a front end;
 - what is published last is final and whole, as text and as static HTML, so that the saved
   notebook shows it in nbviewer, GitHub and nbconvert without any extension;
-- where a display can't be changed afterwards (consoles), the run is told line by line instead.
+- where a display can't be changed afterwards (consoles), the run is told line by line instead;
+- where a live tree (the widget) speaks, it shows the run until the end, and nothing is published
+  in its place meanwhile: that would draw it anew each time. Until it speaks, or where it never
+  does, the HTML is updated as always.
 """
 
 from __future__ import annotations
@@ -26,9 +29,11 @@ from ._page import Live, bundle, header_text
 if TYPE_CHECKING:
     from ..engine import Run
     from ._publish import Publisher
+    from .showing import LiveTree
 
 HZ = 4.0
-Style = Literal["live", "lines", "quiet"]
+HELLO = 1.0  # seconds
+Style = Literal["live", "lines", "quiet", "compact"]
 
 
 class View:
@@ -38,13 +43,22 @@ class View:
         run: the run.
         publisher: where the cell's output goes.
         style: ``"live"`` updates a display, ``"lines"`` prints as it goes, ``"quiet"`` shows
-            the answer only.
+            the answer only, ``"compact"`` is one line until the end, for a run whose cells and
+            tree are shown elsewhere.
         since: events up to this number were told by an earlier view of the run.
-        continued: this cell goes on with a run that another cell began.
+        notice: a sentence that is shown with the run.
+        live: the widget, where the front end can show it; used with ``"live"`` only.
     """
 
     def __init__(
-        self, run: Run, publisher: Publisher, style: Style, *, since: int = 0, notice: str = ""
+        self,
+        run: Run,
+        publisher: Publisher,
+        style: Style,
+        *,
+        since: int = 0,
+        notice: str = "",
+        live: LiveTree | None = None,
     ) -> None:
         self.run = run
         self.style = style
@@ -53,6 +67,9 @@ class View:
         self._id = uuid.uuid4().hex
         self._live = Live(notice=notice)
         self._teller = Teller()
+        self._tree = live if style == "live" else None
+        self._opened = 0.0  # monotonic
+        self._by_itself = False  # ends with the run, not by ``close``
         self._tail = Tail(self._touch)
         self._dirty = threading.Event()
         self._closing = threading.Event()
@@ -70,7 +87,9 @@ class View:
             self._out.write(header_text(self.run, self._live.notice) + "\n")
             self._unlisten = self.run.log.listen(self._tell, since=self._since)
             return
-        self._out.show(self._bundle(), self._id, update=False)
+        self._opened = time.monotonic()
+        shown = self._bundle()
+        self._out.show(self._tree.begin(shown) if self._tree else shown, self._id, update=False)
         self._unlisten = self.run.log.listen(self._on_event)
         self._touch()  # for what happened before it listened
         self._thread = threading.Thread(target=self._draw, name="rlm-view", daemon=True)
@@ -78,6 +97,11 @@ class View:
         self._thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
         self._thread.is_pydev_daemon_thread = True  # type: ignore[attr-defined]
         self._thread.start()
+
+    def leave(self) -> None:
+        """Show the run until it ends, with no cell that waits; ``"compact"`` is made for this."""
+        self._by_itself = True
+        self.open()
 
     def close(self) -> None:
         """Publish the final state and stop following."""
@@ -88,8 +112,8 @@ class View:
             self._dirty.set()
             self._thread.join()
         self._live.clear()
-        if self.style == "live":
-            self._publish()
+        if self.style in ("live", "compact"):
+            self._publish(final=True)
         else:
             self._out.show(self._bundle(), self._id, update=False)
 
@@ -98,7 +122,7 @@ class View:
     def say(self, text: str) -> None:
         """Say a sentence while the run stands; the next one takes its place."""
         self._live.said = text
-        if self.style == "live":
+        if self.style == "live" and not self._spoken:
             self._touch()
         elif text:
             self.line(text)
@@ -111,8 +135,14 @@ class View:
         """Point at the proposal that a person is about to be asked about."""
         if self.style == "quiet":
             self.line(f"[{number}] is proposed:\n{code}")
-        elif self.style == "live":
+        elif self.style == "live" and not self._spoken:
             self._publish()  # at once: the question comes next
+
+    def speaks(self) -> bool:
+        """Whether a live tree shows the run, so that decisions can be taken there."""
+        if self._tree is not None and not self._spoken:
+            self._tree.wait(max(self._opened + HELLO - time.monotonic(), 0.0))
+        return self._spoken
 
     @contextmanager
     def cells(self, shell: Any) -> Iterator[None]:
@@ -138,12 +168,25 @@ class View:
         for line in self._teller.lines(logged.event):
             self._out.write(line + "\n")
 
+    @property
+    def _spoken(self) -> bool:
+        return self._tree is not None and self._tree.speaks
+
     def _draw(self) -> None:
+        if self._tree is not None:
+            self._tree.wait(HELLO, self._closing)
         while True:
             self._dirty.wait()
             if self._closing.is_set():
                 return
             self._dirty.clear()
+            if self._by_itself and self.run.ended:
+                if self._unlisten is not None:
+                    self._unlisten()
+                self._publish(final=True)
+                return
+            if self._spoken:
+                continue
             began = time.monotonic()
             self._live.printed = self._tail.text
             self._publish()
@@ -151,9 +194,12 @@ class View:
             took = time.monotonic() - began
             self._closing.wait(max(1 / HZ, min(took, 1.0)))
 
-    def _publish(self) -> None:
+    def _publish(self, *, final: bool = False) -> None:
         with self._publishing:  # what was made later is shown later
-            self._out.show(self._bundle(), self._id, update=True)
+            shown = self._bundle()
+            if self._tree is not None:
+                shown = self._tree.end(shown) if final else self._tree.go_on(shown)
+            self._out.show(shown, self._id, update=True)
 
     def _bundle(self) -> dict[str, str]:
         return bundle(self.run, self._live, self.style)

@@ -4,6 +4,8 @@ Guarantees:
 - Returns only when the run ended, was taken over, or goes on in another cell; whatever else
   stops it (a pause, an interrupt, trouble) is raised as one sentence, so that "Run All" stops too.
 - Never waits for a person who can't be asked.
+- Where a live tree shows the run, decisions are taken there and nothing is asked here; where one
+  is asked for here and taken elsewhere, the question is given up.
 - An interrupt pauses; a second one within 3 seconds stops the run.
 """
 
@@ -17,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import StdinNotImplementedError
 
-from ..errors import AnswerError, RLMError
+from ..errors import AnswerError, ModelError, RLMError
 from ..protocol import Command, Logged
 from ..protocol.control import Interrupt, Stop
-from ..protocol.events import CellEnded, PhaseChanged, RunEnded
+from ..protocol.events import CellDecided, CellEnded, PhaseChanged, RunEnded
 from ._sigint import Interruptible
 from .ask import CLIENT, ask
 
@@ -60,6 +62,12 @@ class Phases:
                 self._count += 1
                 self._changed.notify_all()
 
+    def until(self, reached: Callable[[], bool]) -> None:
+        """Wait until a phase is reached; an interrupt ends it."""
+        with self._changed:
+            while not reached():
+                self._changed.wait(0.2)  # the event of a phase comes a little before the phase
+
     def send(self, *commands: Command) -> str:
         """Send commands and wait until the run has moved; give why one wasn't taken, or ``""``."""
         with self._changed:
@@ -82,6 +90,7 @@ def follow(
     insert: Callable[[], None] | None = None,
     shell: Any = None,
     read: Callable[[str], str] | None = None,
+    give_up: Callable[[], None] | None = None,
     interrupts: Interruptible | None = None,
 ) -> None:
     """Stay with a run until it stops.
@@ -95,6 +104,8 @@ def follow(
         shell: whose own displays of the run's cells are held back.
         read: asks for a line; by default ``input`` as it is then: ipykernel replaces it while a
             cell runs.
+        give_up: has ``read`` raise ``ModelError``, called from another thread when what it asks
+            for was decided elsewhere.
         interrupts: holds interrupts back already, from before the run was started.
 
     Raises:
@@ -102,8 +113,16 @@ def follow(
         AnswerError: it ended without an answer.
     """
     ask_line = read or (lambda prompt: input(prompt))
+    asked: list[str] = []  # the proposal that is being asked about
+
+    def on_event(logged: Logged) -> None:
+        event = logged.event
+        if isinstance(event, CellDecided) and event.node in asked and give_up is not None:
+            give_up()
+
     with nullcontext(interrupts) if interrupts is not None else Interruptible() as held:
         phases = Phases(run)
+        unlisten = run.log.listen(on_event)
         view.open()
         try:
             problem = send(phases) if send is not None else ""
@@ -119,9 +138,10 @@ def follow(
                     break
                 if run.phase != "proposed":
                     break
-                if not _decide(run, view, front, phases, insert, ask_line, held):
+                if not _decide(run, view, front, phases, insert, ask_line, held, asked):
                     break
         finally:
+            unlisten()
             phases.end()
             view.close()
         _tell(run)
@@ -168,6 +188,7 @@ def _decide(
     insert: Callable[[], None] | None,
     read: Callable[[str], str],
     held: Interruptible,
+    asked: list[str],
 ) -> bool:
     """Ask for a decision and send it; give whether to stay with the run."""
     pending = run.pending
@@ -181,8 +202,13 @@ def _decide(
             "--headless reject."
         )
     view.propose(pending.number, pending.code)
+    commands: list[Command] | None = []
     try:
         with held.window():
+            if view.speaks():  # the person decides there
+                phases.until(lambda: run.pending is not pending or run.phase != "proposed")
+                return True
+            asked[:] = [pending.id]
             commands = ask(
                 pending.id,
                 pending.code,
@@ -201,6 +227,12 @@ def _decide(
             "The proposal needs a person's decision and this front end can't ask, so the run was "
             "stopped; use --mode auto or --headless approve."
         ) from None
+    except ModelError:
+        if run.pending is not pending:
+            view.line("It was decided elsewhere; Enter closes the box above.")
+        return True
+    finally:
+        asked.clear()
     view.say("")
     if commands is None:
         return False

@@ -123,8 +123,10 @@ def test_a_message_sent_again_by_somebody_is_handled_once(kernel: Any) -> None:
 
 
 def test_other_comms_and_cells_are_untouched(kernel: Any) -> None:
-    code = "other = comm.create_comm(target_name='t', comm_id='another')\n" \
-           "seen = []\nother.on_msg(lambda msg: seen.append(msg['content']['data']['n']))"  # fmt: skip
+    code = """
+other, seen = comm.create_comm(target_name="t", comm_id="another"), []
+other.on_msg(lambda msg: seen.append(msg["content"]["data"]["n"]))
+"""
     assert kernel.run(code).ok
     msg = message(kernel, 6)
     msg["content"]["comm_id"] = "another"
