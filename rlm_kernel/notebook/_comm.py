@@ -62,13 +62,10 @@ class FixedComm(BaseComm):
         )
 
     def handle_msg(self, msg: Any) -> None:
-        """Answer a request; unlike other comms' it is no execution, and fires no events."""
-        self.take(msg["content"].get("data"))
-
-    def take(self, data: Any) -> bool:
-        """Answer a request that a page sent, on any thread, without keeping it."""
-        self._hub.submit(data, lambda reply: self.send({"kind": "reply", **reply}))
-        return True
+        """Answer a request; unlike other comms' messages it fires no events of a cell."""
+        self._hub.submit(
+            msg["content"].get("data"), lambda reply: self.send({"kind": "reply", **reply})
+        )
 
     def handle_close(self, msg: Any) -> None:
         """Stay: another page may be there."""
