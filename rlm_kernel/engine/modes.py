@@ -200,7 +200,7 @@ def _comparison(text: str, match: re.Match[str]) -> Rule:
 
     def why(proposed: Proposed) -> str:
         if fact in _SUMS:
-            return _over(rule, proposed.estimate) if proposed.estimate.calls or limit < 0 else ""
+            return _over(rule, proposed.estimate) if proposed.estimate.calls else ""
         value = getattr(proposed, fact)
         if not _holds(rule.sign, value, limit):
             return ""
