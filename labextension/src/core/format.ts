@@ -86,6 +86,14 @@ export function countText(number: number): string {
   return String(number);
 }
 
+/** A length of text, roughly, in the units of files. */
+export function sizeText(size: number): string {
+  if (size >= 1 << 20) {
+    return `${fixed(size / (1 << 20), 1)} MB`;
+  }
+  return size >= 1 << 10 ? `${fixed(size / (1 << 10), 0)} kB` : plural(size, 'character');
+}
+
 /** A number of things: `1 call`, `1,200 calls`. */
 export function plural(number: number, word: string, many = ''): string {
   return `${whole(number)} ${number === 1 ? word : many || word + 's'}`;

@@ -1,5 +1,8 @@
+import { render } from 'preact';
 import type { Store } from '../core/store.js';
+import { App } from './app.js';
 import type { Host } from './host.js';
+import { Model } from './model.js';
 
 export type { Host } from './host.js';
 
@@ -19,9 +22,21 @@ export interface Mounted {
   setRun(run: string): void;
 }
 
-/** Show the runs of a store in an element. */
+/** Show the runs of a store in an element; the styles are those of `style/tree.css`. */
 export function mountTree(element: HTMLElement, options: MountOptions): Mounted {
-  void options;
-  element.replaceChildren();
-  return { dispose: () => undefined, focusNode: () => undefined, setRun: () => undefined };
+  const model = new Model(options.store, options.host ?? {});
+  render(<App model={model} />, element);
+  return {
+    dispose() {
+      model.dispose();
+      render(null, element);
+    },
+    focusNode(id) {
+      model.setTab('tree');
+      model.reveal(id);
+    },
+    setRun(run) {
+      model.setRun(run);
+    },
+  };
 }

@@ -1,0 +1,46 @@
+/**
+ * Builds the widget's side: `node build.mjs` makes `rlm-tree.js` and `rlm-tree.css` in
+ * `rlm_kernel/notebook/static`; `node build.mjs perf` makes the page of the measurements.
+ */
+import { readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+/** Kilobytes, compressed, that the bundle must stay under: it travels in every widget. */
+const LIMIT = 60;
+
+const shared = {
+  bundle: true,
+  format: 'esm',
+  target: ['es2021', 'safari16'],
+  jsx: 'automatic',
+  jsxImportSource: 'preact',
+  legalComments: 'none',
+  logLevel: 'warning',
+};
+
+if (process.argv[2] === 'perf') {
+  await build({
+    ...shared,
+    entryPoints: { perf: 'perf/perf.ts', tree: 'style/tree.css' },
+    outdir: process.argv[3] ?? 'lib/perf',
+  });
+} else {
+  const outdir = '../rlm_kernel/notebook/static';
+  await build({
+    ...shared,
+    minify: true,
+    entryPoints: { 'rlm-tree': 'src/widget.ts' },
+    outdir,
+  });
+  await build({
+    ...shared,
+    minify: true,
+    entryPoints: { 'rlm-tree': 'style/tree.css' },
+    outdir,
+  });
+  const size = gzipSync(readFileSync(`${outdir}/rlm-tree.js`)).length / 1024;
+  if (size > LIMIT) {
+    throw new Error(`rlm-tree.js is ${size.toFixed(1)} kB compressed; it may be ${LIMIT}`);
+  }
+}

@@ -1,0 +1,274 @@
+import type { JSX } from 'preact';
+import { clean, countText, moneyText, plural } from '../core/format.js';
+import { live, type TreeNode } from '../core/node.js';
+import type { AskInfo } from '../protocol.js';
+import { Editor } from './editor.js';
+import { ActionIcon } from './icons.js';
+import { approve } from './keys.js';
+import type { Model } from './model.js';
+
+/** What a person can do to a node, by what it is and how it stands. */
+export function Actions({ model, node }: { model: Model; node: TreeNode }): JSX.Element | null {
+  const doing = model.doing !== null && model.doing.node === node.id ? model.doing.what : '';
+  if (model.waiting?.id === node.id) {
+    return <Proposal model={model} node={node} doing={doing} />;
+  }
+  const asking = model.info?.asking;
+  if (asking && asking.cell === node.id) {
+    return <Asking model={model} asking={asking} doing={doing} />;
+  }
+  if (node.kind === 'run' && doing === 'hand back') {
+    return (
+      <Editor
+        model={model}
+        label={model.trans('A note to the model (it is shown what you did)')}
+        text=""
+        verb={model.trans('Hand back')}
+        optional
+        onSend={(note) => void model.steer({ type: 'hand back', note })}
+        onCancel={() => stop(model)}
+      />
+    );
+  }
+  if (node.kind === 'call' && live(node) && !model.over) {
+    return <Call model={model} node={node} doing={doing} />;
+  }
+  if (model.cancellable(node)) {
+    const what = node.kind === 'batch' ? 'Cancel the batch' : 'Cancel this child run';
+    return (
+      <div class="rlm-buttons">
+        <Cancel model={model} node={node} what={model.trans(what)} />
+      </div>
+    );
+  }
+  return null;
+}
+
+function stop(model: Model): void {
+  model.doing = null;
+  model.wantsFocus = true;
+  model.changed();
+}
+
+function Button(props: {
+  label: string;
+  icon: Parameters<typeof ActionIcon>[0]['name'];
+  keys?: string;
+  primary?: boolean;
+  onClick: () => void;
+}): JSX.Element {
+  return (
+    <button
+      class={props.primary ? 'rlm-button rlm-primary' : 'rlm-button'}
+      title={props.keys === undefined ? undefined : `${props.label} (${props.keys})`}
+      onClick={props.onClick}
+    >
+      <ActionIcon name={props.icon} />
+      {props.label}
+    </button>
+  );
+}
+
+function Proposal(props: { model: Model; node: TreeNode; doing: string }): JSX.Element {
+  const { model, node, doing } = props;
+  const t = model.trans;
+  const proposal = node.id;
+  const estimate = estimateText(model.info?.pending?.estimate ?? node.estimate);
+  const { jumpToCell } = model.host;
+  if (doing === 'edit') {
+    return (
+      <Editor
+        model={model}
+        label={t('Your version of the cell; the model is shown what you changed')}
+        text={node.code}
+        verb={t('Run this')}
+        code
+        onSend={(code) =>
+          void model.steer(
+            code === node.code ? { type: 'approve', proposal } : { type: 'edit', proposal, code },
+          )
+        }
+        onCancel={() => stop(model)}
+      />
+    );
+  }
+  if (doing === 'reject') {
+    return (
+      <Editor
+        model={model}
+        label={t('Why not? The model is told')}
+        text=""
+        verb={t('Reject')}
+        optional
+        onSend={(reason) => void model.steer({ type: 'reject', proposal, reason })}
+        onCancel={() => stop(model)}
+      />
+    );
+  }
+  if (doing === 'respond') {
+    return (
+      <Editor
+        model={model}
+        label={t('What the model is to see instead of the cell’s output')}
+        text=""
+        verb={t('Respond')}
+        onSend={(text) => void model.steer({ type: 'respond', proposal, text })}
+        onCancel={() => stop(model)}
+      />
+    );
+  }
+  const begin = (what: string) => () => model.begin(what, node.id);
+  return (
+    <div class="rlm-decide">
+      <p>
+        <b>{t('This cell waits for you.')}</b> {estimate}
+      </p>
+      <div class="rlm-buttons">
+        <Button primary icon="check" label={t('Approve')} keys="A" onClick={() => approve(model)} />
+        <Button icon="pencil" label={t('Edit')} keys="E" onClick={begin('edit')} />
+        <Button icon="cross" label={t('Reject')} keys="R" onClick={begin('reject')} />
+        <Button icon="back" label={t('Respond')} onClick={begin('respond')} />
+        {jumpToCell !== undefined && model.run !== null && (
+          <Button
+            icon="cell"
+            label={t('Go to cell')}
+            onClick={() => jumpToCell.call(model.host, model.run as string, node.id)}
+          />
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Asking(props: { model: Model; asking: AskInfo; doing: string }): JSX.Element {
+  const { model, asking, doing } = props;
+  const t = model.trans;
+  const proposal = asking.ask;
+  if (doing === 'refuse') {
+    return (
+      <Editor
+        model={model}
+        label={t('Why not? The model is told')}
+        text=""
+        verb={t('Refuse')}
+        optional
+        onSend={(reason) => void model.steer({ type: 'reject', proposal, reason })}
+        onCancel={() => stop(model)}
+      />
+    );
+  }
+  return (
+    <div class="rlm-decide">
+      <p>
+        <b>{t('Calls wait to be allowed.')}</b> {estimateText({ ...asking })}
+        {asking.line !== null && ` · ${t('line')} ${asking.line}`}
+        {asking.reason !== '' && <span class="rlm-hint"> {clean(asking.reason)}</span>}
+      </p>
+      <div class="rlm-buttons">
+        <Button primary icon="check" label={t('Allow')} keys="A" onClick={() => approve(model)} />
+        <Button
+          icon="cross"
+          label={t('Refuse')}
+          keys="R"
+          onClick={() => model.begin('refuse', asking.cell)}
+        />
+      </div>
+    </div>
+  );
+}
+
+function Call(props: { model: Model; node: TreeNode; doing: string }): JSX.Element {
+  const { model, node, doing } = props;
+  const t = model.trans;
+  const person = node.role === 'human';
+  const answer = (text: string) => void model.steer({ type: 'answer', node: node.id, text });
+  const choices = person ? choicesOf(node.prompt) : [];
+  if (doing === 'answer' || (person && choices.length === 0)) {
+    return (
+      <Editor
+        key={node.id}
+        model={model}
+        label={person ? t('Your answer') : t('The answer, by hand, instead of the model’s')}
+        text=""
+        verb={t('Answer')}
+        onSend={answer}
+        onCancel={() => (person ? model.showDetails(false) : stop(model))}
+      />
+    );
+  }
+  return (
+    <div class="rlm-decide">
+      {person && (
+        <p>
+          <b>{t('The run asks you.')}</b>
+        </p>
+      )}
+      <div class="rlm-buttons">
+        {choices.map((choice) => (
+          <button class="rlm-button rlm-primary" key={choice} onClick={() => answer(choice)}>
+            {clean(choice)}
+          </button>
+        ))}
+        {!person && (
+          <Button
+            icon="again"
+            label={t('Retry')}
+            onClick={() => void model.steer({ type: 'retry', node: node.id })}
+          />
+        )}
+        <Button
+          icon="pencil"
+          label={person ? t('Other answer') : t('Answer by hand')}
+          onClick={() => model.begin('answer', node.id)}
+        />
+        <Cancel model={model} node={node} what={t('Cancel the call')} />
+      </div>
+    </div>
+  );
+}
+
+function Cancel(props: { model: Model; node: TreeNode; what: string }): JSX.Element {
+  const { model, node, what } = props;
+  return (
+    <Button
+      icon="stop"
+      label={what}
+      keys="X"
+      onClick={() => void model.steer({ type: 'cancel', node: node.id })}
+    />
+  );
+}
+
+/** The choices of a question to a person: the list at the end of it. */
+export function choicesOf(prompt: string): string[] {
+  const found: string[] = [];
+  for (const line of prompt.split('\n').reverse()) {
+    if (!line.startsWith('- ')) {
+      break;
+    }
+    found.unshift(line.slice(2));
+  }
+  return found.length <= 12 ? found : [];
+}
+
+/** What calls may come to, in words; nothing where nothing is known. */
+export function estimateText(estimate: Readonly<Record<string, unknown>>): string {
+  const number = (key: string) => {
+    const value = estimate[key];
+    return typeof value === 'number' ? value : 0;
+  };
+  const calls = number('calls');
+  if (!calls) {
+    return '';
+  }
+  const { cost } = estimate;
+  const price = typeof cost === 'number' ? `about ${moneyText(cost)}` : 'cost unknown';
+  const tokens = number('tokens');
+  return [
+    plural(calls, 'call') + (estimate.loops ? ' or more (in loops)' : ''),
+    tokens ? `about ${countText(tokens)} tokens` : '',
+    price,
+  ]
+    .filter(Boolean)
+    .join(' · ');
+}

@@ -1,0 +1,324 @@
+import { Component, type JSX } from 'preact';
+import {
+  clean,
+  contextText,
+  costText,
+  durationText,
+  label,
+  oneLine,
+  plural,
+  statusWord,
+  titleText,
+  tokensText,
+} from '../core/format.js';
+import { tallyText } from '../core/groups.js';
+import { tally } from '../core/groups.js';
+import { live, type TreeNode } from '../core/node.js';
+import type { RunTree } from '../core/tree.js';
+import { Actions, estimateText } from './actions.js';
+import { Difference } from './cell.js';
+import { Code } from './code.js';
+import { ActionIcon, StatusIcon } from './icons.js';
+import type { Model } from './model.js';
+import { Strip, tallied } from './row.js';
+import { Section, Text } from './texts.js';
+
+/** What is known of the selected row: texts, code, usage, and what can be done about it. */
+export class Details extends Component<{ model: Model; tree: RunTree }> {
+  private watching: { key: string; stop: () => void } | null = null;
+
+  override componentDidMount(): void {
+    this.watch();
+  }
+
+  override componentDidUpdate(): void {
+    this.watch();
+  }
+
+  override componentWillUnmount(): void {
+    this.watching?.stop();
+  }
+
+  /** Have the reply of the call that is looked at stream in. */
+  private watch(): void {
+    const { model } = this.props;
+    const { node, run } = model;
+    const streams =
+      run !== null && node !== undefined && node.kind === 'call' && live(node) && !model.over;
+    const key = streams ? `${run}\n${node.id}` : '';
+    if (key !== (this.watching?.key ?? '')) {
+      this.watching?.stop();
+      this.watching = streams ? { key, stop: model.store.watch(run, node.id) } : null;
+    }
+  }
+
+  private keyDown = (event: KeyboardEvent): void => {
+    if (event.key === 'Escape') {
+      event.preventDefault();
+      event.stopPropagation();
+      this.props.model.showDetails(false);
+    }
+  };
+
+  override render(): JSX.Element {
+    const { model, tree } = this.props;
+    const { node, row } = model;
+    const t = model.trans;
+    return (
+      <aside class="rlm-details" aria-label={t('Details')} onKeyDown={this.keyDown}>
+        <button
+          class="rlm-quiet-button rlm-close"
+          title={`${t('Close')} (Esc)`}
+          aria-label={t('Close the details')}
+          onClick={() => model.showDetails(false)}
+        >
+          <ActionIcon name="cross" />
+        </button>
+        {node !== undefined ? (
+          <NodeDetails key={node.id} model={model} tree={tree} node={node} />
+        ) : row?.group ? (
+          <GroupDetails model={model} title={row.group.title} nodes={row.group.nodes} />
+        ) : (
+          <p class="rlm-hint">{t('Select a row to see what is behind it.')}</p>
+        )}
+      </aside>
+    );
+  }
+}
+
+function GroupDetails(props: {
+  model: Model;
+  title: string;
+  nodes: readonly TreeNode[];
+}): JSX.Element {
+  const counts = tally(props.nodes);
+  return (
+    <>
+      <header class="rlm-details-head">
+        <h2>{props.title}</h2>
+        <p>{tallyText(counts)}</p>
+        <Strip counts={counts} />
+      </header>
+      <p class="rlm-hint">{props.model.trans('Open the row to see each call.')}</p>
+    </>
+  );
+}
+
+function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JSX.Element {
+  const { model, tree, node } = props;
+  const t = model.trans;
+  const status = statusWord(node, model.over);
+  const name = label(node);
+  const title = node.kind === 'run' ? node.question || node.title : titleText(node);
+  const { jumpToCell } = model.host;
+  const placed = (node.kind === 'cell' || node.kind === 'turn') && jumpToCell !== undefined;
+  return (
+    <>
+      <header class="rlm-details-head">
+        <p class="rlm-kicker">
+          <StatusIcon status={status} />
+          <span>{status}</span>
+          {name !== '' && <span>{clean(name)}</span>}
+          <code title={t('The id of the node')}>{clean(node.id)}</code>
+        </p>
+        <h2>{oneLine(title, 400) || clean(name || node.kind)}</h2>
+        <Facts model={model} tree={tree} node={node} />
+      </header>
+      {model.message !== '' && (
+        <p class="rlm-trouble" role="alert">
+          {model.message}
+        </p>
+      )}
+      <Actions model={model} node={node} />
+      {node.notes.map(([level, text], i) => (
+        <p
+          class={`rlm-note rlm-note-${level === 'info' ? 'info' : level === 'error' ? 'error' : 'warning'}`}
+          key={i}
+        >
+          {level === 'info' ? '' : `${level}: `}
+          {clean(text)}
+        </p>
+      ))}
+      {node.reason !== '' && <p class="rlm-note">{clean(node.reason)}</p>}
+      {node.note !== '' && <p class="rlm-note">{clean(node.note)}</p>}
+      <Body model={model} node={node} tree={tree} />
+      <div class="rlm-buttons rlm-foot">
+        {placed && model.run !== null && (
+          <button
+            class="rlm-button"
+            onClick={() => jumpToCell?.call(model.host, model.run as string, node.id)}
+          >
+            <ActionIcon name="cell" />
+            {t('Go to the notebook cell')}
+          </button>
+        )}
+        {node.children.length > 0 && (
+          <button
+            class="rlm-button"
+            onClick={() => model.focusOn(model.focus === node.id ? null : node.id)}
+          >
+            <ActionIcon name="focus" />
+            {model.focus === node.id ? t('Show everything') : t('Show only this part')}
+          </button>
+        )}
+        <button class="rlm-button" onClick={() => model.copy(pathOf(tree, node))}>
+          <ActionIcon name="copy" />
+          {t('Copy path')}
+        </button>
+      </div>
+    </>
+  );
+}
+
+function pathOf(tree: RunTree, node: TreeNode): string {
+  return [node, ...tree.above(node)]
+    .reverse()
+    .map((one) => one.id)
+    .join(' / ');
+}
+
+function Body(props: { model: Model; node: TreeNode; tree: RunTree }): JSX.Element | null {
+  const { model, node, tree } = props;
+  const t = model.trans;
+  switch (node.kind) {
+    case 'call':
+      return (
+        <>
+          {node.error !== '' && (
+            <Text model={model} node={node} field="error" title={t('Error')} class="rlm-bad-text" />
+          )}
+          {node.role === 'human' ? (
+            <>
+              <Text model={model} node={node} field="prompt" title={t('Question')} />
+              <Text model={model} node={node} field="text" title={t('Answer')} />
+            </>
+          ) : (
+            <>
+              <Text
+                model={model}
+                node={node}
+                field="text"
+                title={t('Reply')}
+                empty={t('No reply.')}
+              />
+              <Text model={model} node={node} field="prompt" title={t('Prompt')} />
+            </>
+          )}
+        </>
+      );
+    case 'cell': {
+      const edited = node.decision === 'edit' && node.proposed_code !== '';
+      return (
+        <>
+          <Text model={model} node={node} field="error" title={t('Error')} class="rlm-bad-text" />
+          {model.doing?.what !== 'edit' && (
+            <Section
+              model={model}
+              title={edited ? t('Code, as you changed it') : t('Code')}
+              copy={() => node.code}
+            >
+              {edited ? (
+                <Difference model={model} node={node} />
+              ) : (
+                <Code code={node.code} host={model.host} label={t('Code')} />
+              )}
+            </Section>
+          )}
+          <Text model={model} node={node} field="output" title={t('Output')} />
+          <Text model={model} node={node} field="result" title={t('Result')} />
+          <Text model={model} node={node} field="traceback" title={t('Traceback')} />
+        </>
+      );
+    }
+    case 'turn':
+      return (
+        <Text model={model} node={node} field="observation" title={t('What the model was told')} />
+      );
+    case 'batch':
+      return (
+        <p class="rlm-tally">
+          <Strip counts={tallied(tree, node)} /> {tallyText(tallied(tree, node))}
+        </p>
+      );
+    case 'run':
+    case 'session':
+      return (
+        <>
+          <Text
+            model={model}
+            node={node}
+            field="answer"
+            title={node.status === 'partial' ? t('Partial answer') : t('Answer')}
+          />
+          {node.context.length > 0 && (
+            <Section model={model} title={t('Context')}>
+              {node.context.map((info, i) => (
+                <p class="rlm-plain" key={i}>
+                  {clean(contextText(info))}
+                </p>
+              ))}
+            </Section>
+          )}
+        </>
+      );
+  }
+}
+
+function Facts(props: { model: Model; tree: RunTree; node: TreeNode }): JSX.Element {
+  const { model, tree, node } = props;
+  const t = model.trans;
+  const facts: [string, string][] = [];
+  const add = (name: string, value: string) => {
+    if (value !== '') {
+      facts.push([t(name), value]);
+    }
+  };
+  const models = [node.model, node.sub_model].filter(Boolean);
+  add('Model', clean([...new Set(models)].join(', ')));
+  add('Took', durationText(node.seconds));
+  if (node.waited) {
+    add('of which waiting', durationText(node.waited));
+  }
+  add('First token after', durationText(node.first_token));
+  if (node.own.calls) {
+    add('Own', `${tokensText(node.own)} · ${costText(node.own)}`);
+    add('From the cache', node.own.cached_tokens ? plural(node.own.cached_tokens, 'token') : '');
+  }
+  if (node.total.calls && node.children.length > 0) {
+    const { total } = node;
+    add(
+      '∑ below',
+      [plural(total.calls, 'call'), tokensText(total), costText(total)].filter(Boolean).join(' · '),
+    );
+  }
+  if (node.kind === 'cell') {
+    add('Author', node.author === 'human' ? t('a person') : t('the model'));
+    add('Decided', node.decision === '' ? '' : `${node.decision} · ${clean(node.by)}`);
+    add('Estimate', estimateText(node.estimate));
+    add('Changed', oneLine(node.changed.join(', '), 300));
+  }
+  add('Line', node.line === null ? '' : String(node.line));
+  add(
+    'Place in the batch',
+    node.index === null ? '' : `${node.index + 1} of ${siblings(tree, node)}`,
+  );
+  add('Finish', node.finish === 'stop' ? '' : clean(node.finish));
+  add('Retries', node.retries ? String(node.retries) : '');
+  add('Kind of error', clean(node.error_kind));
+  add('Cached', node.cached ? t('yes, at no cost') : '');
+  return (
+    <dl class="rlm-facts">
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function siblings(tree: RunTree, node: TreeNode): number {
+  const parent = node.parent === null ? undefined : tree.get(node.parent);
+  return parent === undefined ? 1 : Math.max(parent.size, parent.children.length);
+}

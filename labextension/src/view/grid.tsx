@@ -1,0 +1,269 @@
+import { Component, createRef, type JSX } from 'preact';
+import { ticks } from '../core/axis.js';
+import { durationText } from '../core/format.js';
+import type { Row } from '../core/rows.js';
+import { gridKey } from './keys.js';
+import type { Model } from './model.js';
+import { ROW_HEIGHT, RowView } from './row.js';
+
+const COLUMNS = ['Node', 'Status', 'Model', 'Own tokens', '∑ tokens', 'Cost', 'Time', 'When'];
+const CLASSES = ['title', 'status', 'model', 'own', 'sum', 'cost', 'time', 'bar'];
+const AT_END = 4;
+/** Rows drawn above and below what is in sight. */
+const MORE = 8;
+
+let grids = 0;
+
+/**
+ * The tree as a table of rows of one height, of which only those in sight are in the page.
+ *
+ * New rows at the end are followed only by those who are already there; rows that come above what
+ * is in sight don't move it; the keyboard's focus stays with its row.
+ */
+export class Grid extends Component<{ model: Model; rows: Row[] }> {
+  private scroller = createRef<HTMLDivElement>();
+  private sizes: ResizeObserver | null = null;
+  private height = 480;
+  private prefix = `rlm-grid${(grids += 1)}`;
+  private typed = { text: '', at: 0 };
+  /** The first row in sight and how far it is scrolled out; the last row when at the end. */
+  private anchor: { key: string; offset: number } | null = null;
+  private atEnd = true;
+  private seenRows = 0;
+
+  override componentDidMount(): void {
+    const element = this.scroller.current;
+    if (element !== null) {
+      this.sizes = new ResizeObserver(() => {
+        if (element.clientHeight > 0 && element.clientHeight !== this.height) {
+          this.height = element.clientHeight;
+          this.keepPlace();
+          this.forceUpdate();
+        }
+      });
+      this.sizes.observe(element);
+      this.height = element.clientHeight || this.height;
+    }
+    this.forceUpdate();
+  }
+
+  override componentWillUnmount(): void {
+    this.sizes?.disconnect();
+  }
+
+  override componentDidUpdate(): void {
+    this.keepPlace();
+    const { model } = this.props;
+    if (model.wantsFocus && model.selected !== null) {
+      const row = this.scroller.current?.querySelector<HTMLElement>('.rlm-row.rlm-selected');
+      if (row !== null && row !== undefined) {
+        model.wantsFocus = false;
+        row.focus({ preventScroll: true });
+      }
+    }
+  }
+
+  private scrolled = (): void => {
+    this.notePlace();
+    this.forceUpdate();
+  };
+
+  /** Remember what is in sight, as a person scrolled it. */
+  private notePlace(): void {
+    const element = this.scroller.current;
+    if (element === null) {
+      return;
+    }
+    const { rows } = this.props;
+    const first = Math.floor(element.scrollTop / ROW_HEIGHT);
+    const row = rows[first];
+    this.anchor =
+      row === undefined ? null : { key: row.key, offset: element.scrollTop % ROW_HEIGHT };
+    this.atEnd = element.scrollHeight - element.scrollTop - element.clientHeight < AT_END;
+    if (this.atEnd) {
+      this.seenRows = rows.length;
+    }
+  }
+
+  /** Put what was in sight back to its place after rows came or went. */
+  private keepPlace(): void {
+    const element = this.scroller.current;
+    const { model, rows } = this.props;
+    if (element === null || rows.length === 0) {
+      return;
+    }
+    if (this.atEnd && !model.over) {
+      const end = element.scrollHeight - element.clientHeight;
+      if (end - element.scrollTop > 1) {
+        element.scrollTop = end;
+      }
+      this.seenRows = rows.length;
+    } else if (this.anchor !== null) {
+      const index = model.rows.at(this.anchor.key);
+      const wanted = index * ROW_HEIGHT + this.anchor.offset;
+      if (index >= 0 && Math.abs(wanted - element.scrollTop) > 1) {
+        element.scrollTop = wanted;
+      }
+    }
+    this.seenRows = Math.min(this.seenRows, rows.length);
+  }
+
+  private showRow(key: string): void {
+    const index = this.props.model.rows.at(key);
+    const element = this.scroller.current;
+    if (index < 0 || element === null) {
+      return;
+    }
+    const top = index * ROW_HEIGHT;
+    const room = element.clientHeight - 2 * ROW_HEIGHT;
+    if (top < element.scrollTop) {
+      element.scrollTop = top;
+    } else if (top > element.scrollTop + room) {
+      element.scrollTop = top - room;
+    }
+    this.notePlace();
+  }
+
+  private pick = (row: Row, event: MouseEvent): void => {
+    const { model } = this.props;
+    model.select(row.key, true);
+    if (event.detail < 2 && !model.details && row.node !== null) {
+      model.details = model.details || !model.host.compact;
+    }
+  };
+
+  private toggle = (row: Row): void => this.props.model.toggle(row);
+
+  private focusOn = (row: Row): void => {
+    if (row.node !== null && row.expandable) {
+      this.props.model.focusOn(row.key);
+    }
+  };
+
+  private keyDown = (event: KeyboardEvent): void => {
+    const { model } = this.props;
+    const page = Math.max(
+      1,
+      Math.floor((this.scroller.current?.clientHeight ?? 0) / ROW_HEIGHT) - 2,
+    );
+    const moved = gridKey(model, event, page, this.typed);
+    if (moved) {
+      event.preventDefault();
+      event.stopPropagation();
+      if (model.selected !== null) {
+        this.showRow(model.selected);
+      }
+    }
+  };
+
+  private toEnd = (): void => {
+    const { model, rows } = this.props;
+    this.atEnd = true;
+    const last = rows[rows.length - 1];
+    if (last !== undefined) {
+      model.select(last.key, true);
+    }
+  };
+
+  override render(): JSX.Element {
+    const { model, rows } = this.props;
+    const { tree } = model;
+    const axis = model.axis();
+    const chosen = model.selected === null ? -1 : model.rows.at(model.selected);
+    const tabbable = chosen >= 0 ? chosen : 0;
+    // rows of one height: what is in sight is a division
+    const from = Math.max(
+      Math.floor((this.scroller.current?.scrollTop ?? 0) / ROW_HEIGHT) - MORE,
+      0,
+    );
+    const to = Math.min(from + Math.ceil(this.height / ROW_HEIGHT) + 2 * MORE, rows.length);
+    const shown: number[] = [];
+    if (tabbable < from && rows.length > 0) {
+      shown.push(tabbable); // the row with the keyboard's focus stays in the page
+    }
+    for (let index = from; index < to; index += 1) {
+      shown.push(index);
+    }
+    if (tabbable >= to && tabbable < rows.length) {
+      shown.push(tabbable);
+    }
+    const fresh = this.atEnd ? 0 : Math.max(rows.length - this.seenRows, 0);
+    const t = model.trans;
+    const marks = axis === null ? [] : ticks(axis, 4);
+    const step = marks.length > 0 && axis !== null ? (marks[0] as number) / axis.seconds : 1;
+    return (
+      <div class="rlm-grid-box">
+        <div
+          class="rlm-grid"
+          role="treegrid"
+          aria-label={t('Recursion tree')}
+          aria-rowcount={rows.length + 1}
+          aria-colcount={COLUMNS.length}
+          aria-readonly="true"
+          ref={this.scroller}
+          onKeyDown={this.keyDown}
+          onScroll={this.scrolled}
+          style={{ '--rlm-step': `${step * 100}%` }}
+        >
+          <div role="rowgroup">
+            <div class="rlm-row rlm-head" role="row" aria-rowindex={1}>
+              {COLUMNS.map((name, i) => (
+                <span
+                  role="columnheader"
+                  aria-colindex={i + 1}
+                  class={`rlm-${CLASSES[i]}`}
+                  key={name}
+                >
+                  {i < 7 ? t(name) : <span class="rlm-hidden">{t(name)}</span>}
+                  {i === 7 &&
+                    axis !== null &&
+                    marks.map((mark) => (
+                      <span
+                        class="rlm-tick"
+                        aria-hidden="true"
+                        key={mark}
+                        style={{ left: `${(mark / axis.seconds) * 100}%` }}
+                      >
+                        {durationText(mark)}
+                      </span>
+                    ))}
+                </span>
+              ))}
+            </div>
+          </div>
+          <div role="rowgroup" class="rlm-body" style={{ height: `${rows.length * ROW_HEIGHT}px` }}>
+            {tree !== undefined &&
+              axis !== null &&
+              shown.map((index) => {
+                const row = rows[index];
+                return (
+                  row !== undefined && (
+                    <RowView
+                      key={row.key}
+                      id={`${this.prefix}-${row.key}`}
+                      row={row}
+                      tree={tree}
+                      index={index}
+                      top={index * ROW_HEIGHT}
+                      axis={axis}
+                      over={model.over}
+                      selected={row.key === model.selected}
+                      tabbable={index === tabbable}
+                      onPick={this.pick}
+                      onToggle={this.toggle}
+                      onFocusOn={this.focusOn}
+                    />
+                  )
+                );
+              })}
+          </div>
+        </div>
+        {fresh > 0 && (
+          <button class="rlm-pill" onClick={this.toEnd}>
+            ▼ {fresh} {t('new')}
+          </button>
+        )}
+      </div>
+    );
+  }
+}

@@ -1,0 +1,348 @@
+import { type Axis, axis } from '../core/axis.js';
+import { type Filter, isEmpty, Matcher, type Matches, NO_FILTER } from '../core/filter.js';
+import { live, type TreeNode } from '../core/node.js';
+import { type Row, Rows } from '../core/rows.js';
+import type { Store } from '../core/store.js';
+import { isOver, type RunTree } from '../core/tree.js';
+import type { Command, RunInfo } from '../protocol.js';
+import { Announcer } from './announce.js';
+import type { Host } from './host.js';
+
+/** The linked views of a run. */
+export type Tab = 'tree' | 'icicle' | 'cell';
+
+/** How often a filter looks through a tree that grows, in ms. */
+const FILTER_EVERY = 250;
+
+/** What a person has chosen in one view of a store, and the rows that come of it. */
+export class Model {
+  tab: Tab = 'tree';
+  /** The key of the selected row. */
+  selected: string | null = null;
+  /** The node that is shown as the top. */
+  focus: string | null = null;
+  details = false;
+  help = false;
+  filter: Filter = NO_FILTER;
+  matcher: Matcher | null = null;
+  matches: Matches | null = null;
+  /** A sentence for the person: why a command was refused, or what became of it. */
+  message = '';
+  /** What a person is about to do in the details: edit the proposal, give a reason, … */
+  doing: { what: string; node: string } | null = null;
+  /** Whether the keyboard's focus is to go to the selected row with the next drawing. */
+  wantsFocus = false;
+  readonly rows = new Rows();
+  readonly announcer = new Announcer();
+  readonly trans: (text: string) => string;
+
+  private own = '';
+  private open = new Map<string, boolean>();
+  private openWhileFiltered = new Map<string, boolean>();
+  private made: { tree: RunTree; structure: number } | null = null;
+  private filtered = { version: -1, at: 0 };
+  private showing: { run: string; stop: () => void } | null = null;
+  private stopStore: () => void;
+  private listener: () => void = () => undefined;
+  private frame = 0;
+  private timer: ReturnType<typeof setInterval> | null = null;
+  private late: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(
+    readonly store: Store,
+    readonly host: Host,
+  ) {
+    this.trans = host.trans ?? ((text) => text);
+    this.stopStore = store.subscribe(() => this.changed());
+  }
+
+  /** Draw by this from now on, at most once per frame. */
+  onDraw(listener: () => void): void {
+    this.listener = listener;
+  }
+
+  /** Something changed: draw with the next frame. */
+  changed(): void {
+    if (this.frame === 0) {
+      this.frame = requestAnimationFrame(() => {
+        this.frame = 0;
+        this.listener();
+      });
+    }
+  }
+
+  /** End everything that was begun. */
+  dispose(): void {
+    this.stopStore();
+    this.showing?.stop();
+    this.announcer.dispose();
+    cancelAnimationFrame(this.frame);
+    if (this.timer !== null) {
+      clearInterval(this.timer);
+    }
+    if (this.late !== null) {
+      clearTimeout(this.late);
+    }
+  }
+
+  // -- the run ------------------------------------------------------------------------------
+
+  /** The run that is shown. */
+  get run(): string | null {
+    const { store, own } = this;
+    return own !== '' && store.info(own) !== undefined ? own : store.selected;
+  }
+
+  get info(): RunInfo | undefined {
+    return this.run === null ? undefined : this.store.info(this.run);
+  }
+
+  get tree(): RunTree | undefined {
+    return this.run === null ? undefined : this.store.tree(this.run);
+  }
+
+  /** Whether the run is over, so that what hasn't ended never will. */
+  get over(): boolean {
+    const { tree, info } = this;
+    return info?.ended === true || (tree !== undefined && isOver(tree));
+  }
+
+  /** Show a run whatever the store has chosen; the empty string follows the store again. */
+  setRun(run: string): void {
+    this.own = run;
+    this.changed();
+  }
+
+  /** Now in epoch seconds, never before what the kernel told last. */
+  now(): number {
+    return Math.max(Date.now() / 1000, this.tree?.to ?? 0);
+  }
+
+  axis(): Axis | null {
+    const { tree } = this;
+    if (tree === undefined) {
+      return null;
+    }
+    const top = this.focus === null ? undefined : tree.get(this.focus);
+    return axis(tree, this.now(), this.over, top);
+  }
+
+  /** Take note of the run that is shown now and bring the rows up to date. */
+  refresh(): Row[] {
+    const { run } = this;
+    if (run !== (this.showing?.run ?? null)) {
+      this.showing?.stop();
+      this.showing = run === null ? null : { run, stop: this.store.show(run) };
+      this.selected = this.focus = null;
+      this.doing = null;
+      this.open.clear();
+      this.made = null;
+      this.filtered.version = -1;
+    }
+    const { tree } = this;
+    this.beat(tree !== undefined && !this.over);
+    if (tree === undefined) {
+      this.made = null;
+      return (this.rows.list = []);
+    }
+    if (this.focus !== null && tree.get(this.focus) === undefined) {
+      this.focus = null;
+    }
+    const refiltered = this.refilter(tree);
+    if (refiltered || this.made?.tree !== tree || this.made.structure !== tree.structure) {
+      this.made = { tree, structure: tree.structure };
+      const open = this.matches === null ? this.open : this.openWhileFiltered;
+      this.rows.update(tree, { focus: this.focus, open, matches: this.matches });
+      if (this.selected !== null && this.rows.at(this.selected) < 0) {
+        this.selected = this.rows.showing(tree, this.selected);
+      }
+    }
+    return this.rows.list;
+  }
+
+  private refilter(tree: RunTree): boolean {
+    if (this.matcher === null) {
+      this.matches = null;
+      return false;
+    }
+    const { filtered } = this;
+    if (filtered.version === tree.version) {
+      return false;
+    }
+    const now = performance.now();
+    if (filtered.version >= 0 && now - filtered.at < FILTER_EVERY) {
+      this.late ??= setTimeout(() => {
+        this.late = null;
+        this.changed();
+      }, FILTER_EVERY);
+      return false;
+    }
+    this.filtered = { version: tree.version, at: now };
+    this.matches = this.matcher.find(tree);
+    return true;
+  }
+
+  private beat(on: boolean): void {
+    if (on && this.timer === null) {
+      this.timer = setInterval(() => this.changed(), 1000);
+    } else if (!on && this.timer !== null) {
+      clearInterval(this.timer);
+      this.timer = null;
+    }
+  }
+
+  // -- choosing -----------------------------------------------------------------------------
+
+  get row(): Row | undefined {
+    return this.selected === null ? undefined : this.rows.list[this.rows.at(this.selected)];
+  }
+
+  /** The selected node; of a group none. */
+  get node(): TreeNode | undefined {
+    return this.selected === null ? undefined : this.tree?.get(this.selected);
+  }
+
+  select(key: string | null, focus = false): void {
+    if (key !== this.selected) {
+      this.doing = null;
+      this.message = '';
+    }
+    this.selected = key;
+    this.wantsFocus ||= focus;
+    this.changed();
+  }
+
+  /** Open or close a row. */
+  toggle(row: Row, expanded = !row.expanded): void {
+    if (row.expandable) {
+      (this.matches === null ? this.open : this.openWhileFiltered).set(row.key, expanded);
+      this.made = null;
+      this.changed();
+    }
+  }
+
+  /** Open or close everything. */
+  toggleAll(expanded: boolean): void {
+    const { tree } = this;
+    for (const node of tree?.all() ?? []) {
+      if (node.children.length > 0 && (expanded || node.parent !== null)) {
+        this.open.set(node.id, expanded);
+      }
+    }
+    for (const row of this.rows.list) {
+      if (row.group !== null) {
+        this.open.set(row.key, expanded);
+      }
+    }
+    this.made = null;
+    this.changed();
+  }
+
+  /** Select a node and open what is above it. */
+  reveal(id: string, focus = true): void {
+    const { tree } = this;
+    const node = tree?.get(id);
+    if (tree === undefined || node === undefined) {
+      return;
+    }
+    const above = tree.above(node);
+    if (this.focus !== null && !above.some((one) => one.id === this.focus) && id !== this.focus) {
+      this.focus = null;
+    }
+    for (const one of above) {
+      this.open.set(one.id, true);
+      this.openWhileFiltered.set(one.id, true);
+    }
+    this.made = null;
+    this.refresh();
+    const group = this.rows.list.find((row) => row.group?.nodes.some((one) => one.id === id));
+    if (this.rows.at(id) < 0 && group !== undefined) {
+      this.toggle(group, true);
+    }
+    this.select(id, focus);
+  }
+
+  /** Show a node as the top, or everything. */
+  focusOn(id: string | null): void {
+    this.focus = id;
+    this.made = null;
+    this.changed();
+  }
+
+  setFilter(filter: Filter): void {
+    this.filter = filter;
+    this.matcher = isEmpty(filter) ? null : new Matcher(filter);
+    this.matches = null;
+    this.openWhileFiltered.clear();
+    this.filtered.version = -1;
+    this.made = null;
+    this.changed();
+  }
+
+  setTab(tab: Tab): void {
+    this.tab = tab;
+    this.changed();
+  }
+
+  /** Open or close the details of the selected row. */
+  showDetails(on: boolean): void {
+    this.details = on;
+    if (!on) {
+      this.doing = null;
+      this.wantsFocus = true;
+    }
+    this.changed();
+  }
+
+  /** Begin something in the details that takes words: an edit, a reason, an answer. */
+  begin(what: string, node: string): void {
+    this.reveal(node, false);
+    this.doing = { what, node };
+    this.details = true;
+    this.changed();
+  }
+
+  // -- steering -----------------------------------------------------------------------------
+
+  /** Send a command; what is refused is said. Gives whether it was taken. */
+  async steer(command: Command): Promise<boolean> {
+    const { run } = this;
+    if (run === null) {
+      return false;
+    }
+    const reply = await this.store.steer(run, command);
+    this.message = reply.ok ? '' : reply.message || this.trans('The run refused it.');
+    if (reply.ok) {
+      this.doing = null;
+    }
+    this.changed();
+    return reply.ok;
+  }
+
+  /** The cell that waits for a decision of the person, if one does. */
+  get waiting(): TreeNode | undefined {
+    const pending = this.info?.pending;
+    return pending?.asks && !pending.decided && !pending.executing
+      ? this.tree?.get(pending.cell)
+      : undefined;
+  }
+
+  copy(text: string): void {
+    if (this.host.copy !== undefined) {
+      this.host.copy(text);
+    } else {
+      navigator.clipboard?.writeText(text).catch(() => {
+        this.message = this.trans('The browser did not let the text be copied.');
+        this.changed();
+      });
+    }
+    this.announcer.say(this.trans('Copied'));
+  }
+
+  /** Whether a call or a child can still be cancelled. */
+  cancellable(node: TreeNode): boolean {
+    const top = node.kind === 'run' && node.parent === null;
+    const kinds = node.kind === 'call' || node.kind === 'batch' || node.kind === 'run';
+    return kinds && !top && live(node) && !this.over;
+  }
+}

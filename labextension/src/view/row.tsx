@@ -1,0 +1,347 @@
+import { Component, type JSX } from 'preact';
+import { type Axis, span } from '../core/axis.js';
+import {
+  clean,
+  costText,
+  countText,
+  durationText,
+  label,
+  oneLine,
+  plural,
+  statusWord,
+  tokensText,
+} from '../core/format.js';
+import { type Group, type Tally, tally } from '../core/groups.js';
+import { live, tokens, type TreeNode, type Used } from '../core/node.js';
+import type { Row } from '../core/rows.js';
+import type { RunTree } from '../core/tree.js';
+import { titleText } from '../core/format.js';
+import { StatusIcon, tone } from './icons.js';
+
+/** The height of every row in px. */
+export const ROW_HEIGHT = 24;
+const DEEPEST_INDENT = 10;
+
+/** What a row is drawn from. */
+export interface RowProps {
+  row: Row;
+  tree: RunTree;
+  index: number;
+  top: number;
+  axis: Axis;
+  over: boolean;
+  selected: boolean;
+  tabbable: boolean;
+  id: string;
+  onPick: (row: Row, event: MouseEvent) => void;
+  onToggle: (row: Row) => void;
+  onFocusOn: (row: Row) => void;
+}
+
+interface Told {
+  status: string;
+  name: string;
+  title: string;
+  tail: string;
+  model: string;
+  own: string;
+  sum: string;
+  cost: string;
+  costSaid: string;
+  time: string;
+  counts: Tally | null;
+}
+
+/** One row of the tree. It draws itself again only when what it shows has changed. */
+export class RowView extends Component<RowProps> {
+  private seen = '';
+
+  private stamp(props: RowProps): string {
+    const { row, axis, tree } = props;
+    const { node, group } = row;
+    const version = node?.below ?? group?.nodes.reduce((sum, one) => sum + one.below, 0);
+    const alive = node === null ? group?.nodes.some(live) : live(node);
+    const clock = alive && !props.over ? Math.floor(axis.now * 2) : 0;
+    return [
+      tree.from,
+      row.key,
+      version,
+      row.level,
+      row.place,
+      row.of,
+      row.expanded,
+      row.expandable,
+      row.pale,
+      group?.nodes.length,
+      props.index,
+      props.top,
+      props.selected,
+      props.tabbable,
+      props.over,
+      axis.from,
+      axis.seconds,
+      clock,
+    ].join(' ');
+  }
+
+  override shouldComponentUpdate(next: RowProps): boolean {
+    return this.stamp(next) !== this.seen;
+  }
+
+  override render(): JSX.Element {
+    this.seen = this.stamp(this.props);
+    const { row, tree, axis, over, selected, tabbable, index, top, id } = this.props;
+    const told = row.node === null ? ofGroup(row.group as Group) : ofNode(tree, row.node, over);
+    const indent = Math.min(row.level - 1, DEEPEST_INDENT);
+    const human = row.node?.author === 'human' || row.node?.role === 'human';
+    const classes = ['rlm-row', `rlm-kind-${row.node?.kind ?? 'group'}`];
+    if (selected) classes.push('rlm-selected');
+    if (row.pale) classes.push('rlm-pale');
+    if (human) classes.push('rlm-human');
+    if (tone(told.status) === 'ask') classes.push('rlm-asks');
+    return (
+      <div
+        role="row"
+        id={id}
+        class={classes.join(' ')}
+        style={{ transform: `translateY(${top}px)` }}
+        tabIndex={tabbable ? 0 : -1}
+        aria-level={row.level}
+        aria-posinset={row.place}
+        aria-setsize={row.of}
+        aria-rowindex={index + 2}
+        aria-expanded={row.expandable ? row.expanded : undefined}
+        aria-selected={selected}
+        data-key={row.key}
+        onClick={(event) => this.props.onPick(row, event)}
+        onDblClick={() => this.props.onFocusOn(row)}
+      >
+        <span
+          role="gridcell"
+          aria-colindex={1}
+          class="rlm-title"
+          style={{ '--rlm-indent': indent }}
+        >
+          <span
+            class={row.expandable ? 'rlm-twisty' : 'rlm-twisty rlm-leaf'}
+            aria-hidden="true"
+            onClick={(event) => {
+              event.stopPropagation();
+              this.props.onToggle(row);
+            }}
+          >
+            {row.expandable && (
+              <svg class="rlm-icon" viewBox="0 0 16 16">
+                <path d={row.expanded ? 'M4 6l4 4 4-4' : 'M6 4l4 4-4 4'} />
+              </svg>
+            )}
+          </span>
+          {row.level - 1 > DEEPEST_INDENT && (
+            <span class="rlm-deep" title={`level ${row.level}`}>
+              {row.level}
+            </span>
+          )}
+          <StatusIcon status={told.status} />
+          {told.name !== '' && <b class="rlm-name">{told.name}</b>}
+          <span class="rlm-words" title={told.title.length > 40 ? told.title : undefined}>
+            {told.title}
+          </span>
+          {told.counts !== null && <Strip counts={told.counts} />}
+          {told.tail !== '' && <span class="rlm-tail">{told.tail}</span>}
+        </span>
+        <span role="gridcell" aria-colindex={2} class={`rlm-status rlm-word-${tone(told.status)}`}>
+          {told.status}
+        </span>
+        <span role="gridcell" aria-colindex={3} class="rlm-model" title={told.model}>
+          {told.model}
+        </span>
+        <span role="gridcell" aria-colindex={4} class="rlm-own">
+          {told.own}
+        </span>
+        <span role="gridcell" aria-colindex={5} class="rlm-sum">
+          {told.sum}
+        </span>
+        <span role="gridcell" aria-colindex={6} class="rlm-cost" title={told.costSaid}>
+          {told.cost}
+        </span>
+        <span role="gridcell" aria-colindex={7} class="rlm-time">
+          {told.time}
+        </span>
+        <span role="gridcell" aria-colindex={8} class="rlm-bar" aria-hidden="true">
+          <Bar row={row} axis={axis} over={over} status={told.status} />
+        </span>
+      </div>
+    );
+  }
+}
+
+function short(used: Used): string {
+  if (used.cost === null) {
+    return used.known_cost > 0 ? `≥ ${costText({ ...used, cost: used.known_cost })}` : 'unknown';
+  }
+  return costText(used);
+}
+
+function sums(used: Used): string {
+  return tokens(used) ? `∑ ${countText(tokens(used))}` : '';
+}
+
+const DECISIONS: Record<string, string> = {
+  edit: 'edited',
+  reject: 'rejected',
+  respond: 'answered',
+};
+
+function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
+  const leaf = node.children.length === 0;
+  const batch = node.kind === 'batch';
+  const counts = batch && !leaf ? tallied(tree, node) : null;
+  const sum = batch && counts !== null ? counts.total : node.total;
+  const tails: string[] = [];
+  const decided = DECISIONS[node.decision];
+  if (decided !== undefined) {
+    tails.push(node.by ? `${decided} by ${oneLine(node.by, 20)}` : decided);
+  }
+  if (node.kind === 'cell' && node.error) {
+    tails.push(oneLine(node.error, 160));
+  }
+  if (node.kind === 'run' && node.parent !== null && node.answer !== null) {
+    tails.push(`answer: ${oneLine(node.answer, 120)}`);
+  }
+  if (node.cached) {
+    tails.push('cached');
+  }
+  if (node.retries) {
+    tails.push(plural(node.retries, 'retry', 'retries'));
+  }
+  if (counts !== null) {
+    tails.push(countsText(counts));
+  }
+  const own = node.own.calls ? node.own : null;
+  const paid = leaf ? own : sum.calls ? sum : null;
+  const waits = live(node) && !over && node.started !== null;
+  return {
+    status: statusWord(node, over),
+    name: clean(label(node)),
+    title: oneLine(titleText(node), 240),
+    tail: tails.join(' · '),
+    model: clean(node.model),
+    own: own === null ? '' : tokensText(own).replace(' tokens', ''),
+    sum: leaf ? '' : sums(sum),
+    cost: paid === null ? '' : (leaf ? '' : '∑ ') + short(paid),
+    costSaid: paid === null ? '' : costText(paid) + (leaf ? '' : ' with everything below'),
+    time:
+      counts !== null && counts.median !== null
+        ? `p50 ${durationText(counts.median)}`
+        : durationText(
+            node.seconds ?? (waits ? Math.max(nowOf(tree) - (node.started ?? 0), 0) : null),
+          ),
+    counts,
+  };
+}
+
+function ofGroup(group: Group): Told {
+  const counts = tally(group.nodes);
+  const status = counts.open
+    ? 'running'
+    : !counts.failed
+      ? 'ok'
+      : counts.done
+        ? 'partial'
+        : 'error';
+  const models = new Set(group.nodes.map((node) => node.model));
+  return {
+    status,
+    name: '',
+    title: group.title,
+    tail: countsText(counts),
+    model: models.size === 1 ? clean([...models][0] ?? '') : `${models.size} models`,
+    own: '',
+    sum: sums(counts.total),
+    cost: counts.total.calls ? `∑ ${short(counts.total)}` : '',
+    costSaid: counts.total.calls ? costText(counts.total) : '',
+    time: counts.median === null ? '' : `p50 ${durationText(counts.median)}`,
+    counts,
+  };
+}
+
+function countsText(counts: Tally): string {
+  const said = [
+    counts.done ? `${countText(counts.done)} ✓` : '',
+    counts.failed ? `${countText(counts.failed)} ✗` : '',
+    counts.open ? `${countText(counts.open)} …` : '',
+  ];
+  return said.filter(Boolean).join(' ');
+}
+
+const kept = new WeakMap<TreeNode, { below: number; counts: Tally }>();
+
+/** The tally of a batch, counted again only where something below it changed. */
+export function tallied(tree: RunTree, node: TreeNode): Tally {
+  const before = kept.get(node);
+  if (before !== undefined && before.below === node.below) {
+    return before.counts;
+  }
+  const counts = tally(tree.children(node));
+  const toCome = node.ended === null ? Math.max(node.size - node.children.length, 0) : 0;
+  counts.open += toCome;
+  kept.set(node, { below: node.below, counts });
+  return counts;
+}
+
+function nowOf(tree: RunTree): number {
+  return Math.max(Date.now() / 1000, tree.to ?? 0);
+}
+
+/** How many of several are done, failed and open, as a small strip. */
+export function Strip({ counts }: { counts: Tally }): JSX.Element {
+  const all = Math.max(counts.done + counts.failed + counts.open, 1);
+  const part = (count: number, kind: string) =>
+    count > 0 && <span class={`rlm-${kind}`} style={{ flexGrow: count / all, minWidth: '2px' }} />;
+  return (
+    <span class="rlm-strip" aria-hidden="true">
+      {part(counts.done, 'good')}
+      {part(counts.failed, 'bad')}
+      {part(counts.open, 'open')}
+    </span>
+  );
+}
+
+function Bar({
+  row,
+  axis,
+  over,
+  status,
+}: {
+  row: Row;
+  axis: Axis;
+  over: boolean;
+  status: string;
+}): JSX.Element | null {
+  const nodes = row.node === null ? (row.group?.nodes ?? []) : [row.node];
+  let left = 1;
+  let right = 0;
+  for (const node of nodes) {
+    const at = live(node) && over ? null : span(node, axis);
+    if (at !== null) {
+      left = Math.min(left, at.left);
+      right = Math.max(right, at.left + at.width);
+    }
+  }
+  if (right < left) {
+    return null;
+  }
+  const classes = ['rlm-span', `rlm-${tone(status)}`];
+  if (row.node !== null && row.node.kind !== 'call' && row.node.kind !== 'batch') {
+    classes.push('rlm-holds');
+  }
+  return (
+    <span
+      class={classes.join(' ')}
+      style={{
+        left: `${(left * 100).toFixed(2)}%`,
+        width: `${((right - left) * 100).toFixed(2)}%`,
+      }}
+    />
+  );
+}
