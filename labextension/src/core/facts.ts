@@ -8,7 +8,7 @@ import { length } from './words.js';
 
 const NOT_STARTED = new Set(['proposed', 'decided', 'rejected', 'responded', 'unknown']);
 
-/** Give the cells of a run itself, not those of its children, in the order of their numbers. */
+/** Give the cells of a run itself, not those of its children, oldest first in each turn. */
 export function factsOf(tree: RunTree | undefined, info: RunInfo): CellFacts[] {
   const root = tree?.get(info.node);
   if (tree === undefined || root === undefined) return [];
@@ -16,8 +16,7 @@ export function factsOf(tree: RunTree | undefined, info: RunInfo): CellFacts[] {
   const cells = [...turns, ...turns.flatMap((turn) => tree.children(turn))];
   return cells
     .filter((node) => node.kind === 'cell' && node.known)
-    .map((node) => factOf(tree, info, node))
-    .sort((a, b) => a.number - b.number);
+    .map((node) => factOf(tree, info, node));
 }
 
 /** Give what is known of one cell of a run. */

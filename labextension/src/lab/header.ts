@@ -17,6 +17,8 @@ export interface HeaderView {
   source: string;
   /** The proposal, where it differs or may yet. */
   proposed: string | null;
+  /** The last cell of its run in the notebook. */
+  last: boolean;
   /** Epoch seconds since which the cell runs. */
   since: number | null;
 }
@@ -28,7 +30,7 @@ export interface HeaderActs {
   reject(reason: string): void;
   respond(text: string): void;
   takeOver(): void;
-  handBack(): void;
+  handBack(note: string): void;
   auto(): void;
   resume(): void;
   stop(): void;
@@ -37,7 +39,7 @@ export interface HeaderActs {
   showTree(): void;
 }
 
-type Ask = 'reject' | 'respond';
+type Ask = 'reject' | 'respond' | 'handBack';
 
 /** Drawn on the cell, no part of the document; parts are made once and then only changed. */
 export class CellHeader extends Widget {
@@ -96,7 +98,12 @@ export class CellHeader extends Widget {
       takeOver: button(t.__('Take over'), t.__('Write the next cells yourself'), () =>
         acts.takeOver(),
       ),
-      handBack: button(t.__('Hand back'), t.__('Let the model go on'), () => acts.handBack()),
+      handBack: button(
+        t.__('Hand back…'),
+        t.__('Let the model go on; it sees what you did'),
+        () => this.ask('handBack'),
+        'rlm-mod-accept',
+      ),
       auto: button(t.__('Auto'), t.__('Run this and what follows without asking'), () =>
         acts.auto(),
       ),
@@ -107,8 +114,9 @@ export class CellHeader extends Widget {
       ),
       stop: button(t.__('Stop'), t.__('End the run now'), () => acts.stop(), 'rlm-mod-quiet'),
     };
-    this.buttons.reject.setAttribute('aria-expanded', 'false');
-    this.buttons.respond.setAttribute('aria-expanded', 'false');
+    for (const name of ['reject', 'respond', 'handBack'] as const) {
+      this.buttons[name].setAttribute('aria-expanded', 'false');
+    }
     this.bar.append(...Object.values(this.buttons), this.note);
     this.input.setAttribute('data-lm-suppress-shortcuts', 'true');
     this.input.addEventListener('keydown', (event) => this.onKey(event));
@@ -162,21 +170,23 @@ export class CellHeader extends Widget {
     const { trans: t } = this;
     const was = this.asking;
     this.asking = what === was ? null : what;
-    this.buttons.reject.setAttribute('aria-expanded', String(this.asking === 'reject'));
-    this.buttons.respond.setAttribute('aria-expanded', String(this.asking === 'respond'));
+    for (const name of ['reject', 'respond', 'handBack'] as const) {
+      this.buttons[name].setAttribute('aria-expanded', String(this.asking === name));
+    }
     show(this.form, this.asking !== null);
     if (this.asking === null) {
       if (was) this.buttons[was].focus();
       return;
     }
-    const reject = this.asking === 'reject';
-    const label = reject
-      ? t.__('Why not? The model reads this.')
-      : t.__('What should the model see as this cell’s outcome?');
+    const [label, word] = {
+      reject: [t.__('Why not? The model reads this.'), t.__('Reject')],
+      respond: [t.__('What should the model see as this cell’s outcome?'), t.__('Respond')],
+      handBack: [t.__('A note for the model, if you like'), t.__('Hand back')],
+    }[this.asking] as [string, string];
     this.input.setAttribute('aria-label', label);
     this.input.placeholder = label;
-    this.input.rows = reject ? 1 : 3;
-    setText(this.send, reject ? t.__('Reject') : t.__('Respond'));
+    this.input.rows = this.asking === 'respond' ? 3 : 1;
+    setText(this.send, word);
     this.input.focus();
   }
 
@@ -199,6 +209,7 @@ export class CellHeader extends Widget {
     const proposal = pending !== null && !running && !pending.decided;
     const asks = proposal && pending.asks;
     const held = proposal && !pending.asks;
+    const taken = live && info.phase === 'taken over' && view.last;
     const on = {
       run: asks || held,
       allow: asking !== null,
@@ -206,14 +217,14 @@ export class CellHeader extends Widget {
       reject: asks || asking !== null,
       respond: asks,
       takeOver: asks && info?.phase !== 'taken over',
-      handBack: asks && info?.phase === 'taken over',
+      handBack: taken,
       auto: asks && info?.mode !== 'auto',
       interrupt: running,
       stop: asks || running || asking !== null,
     };
     for (const [name, shown] of Object.entries(on)) show(buttons[name as keyof typeof on], shown);
     const any = Object.values(on).some(Boolean);
-    if (!on.reject && !on.respond && this.asking) this.ask(null);
+    if (this.asking && !on[this.asking]) this.ask(null);
     show(this.bar, any);
     this.node.classList.toggle('rlm-mod-asks', asks || asking !== null);
     const edited = pending !== null && view.source !== pending.code;
@@ -234,6 +245,9 @@ export class CellHeader extends Widget {
     }
     if (is.running) {
       return flightLine(info, view.since ? Date.now() / 1000 - view.since : 0, t);
+    }
+    if (info.phase === 'taken over' && view.last) {
+      return t.__('You write the next cells; the model sees them when you hand back');
     }
     if (is.held) return t.__('Waits while you are in this cell');
     if (!is.asks) return '';
@@ -258,6 +272,7 @@ export class CellHeader extends Widget {
     show(this.form, false);
     if (what === 'reject') this.acts.reject(text);
     if (what === 'respond') this.acts.respond(text);
+    if (what === 'handBack') this.acts.handBack(text);
   }
 
   private onKey(event: KeyboardEvent): void {
@@ -267,7 +282,7 @@ export class CellHeader extends Widget {
       this.ask(null);
     } else if (
       event.key === 'Enter' &&
-      (this.asking === 'reject' ? !event.shiftKey : event.ctrlKey || event.metaKey)
+      (this.asking === 'respond' ? event.ctrlKey || event.metaKey : !event.shiftKey)
     ) {
       event.preventDefault();
       this.submit();

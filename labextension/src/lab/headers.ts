@@ -61,6 +61,11 @@ export class Headers {
   private draw(): void {
     if (this.link.isDisposed) return;
     this.running = false;
+    this.lastOf.clear();
+    for (const cell of this.link.panel.content.widgets) {
+      const meta = metaOf(cell.model);
+      if (meta) this.lastOf.set(meta.run, cell);
+    }
     for (const cell of this.headers.keys()) if (cell.isDisposed) this.headers.delete(cell);
     for (const cell of this.link.panel.content.widgets) {
       const meta = this.host.enabled() ? metaOf(cell.model) : null;
@@ -106,6 +111,7 @@ export class Headers {
       status: meta.status ?? 'proposed',
       source,
       proposed: meta.proposed ?? null,
+      last: this.lastOf.get(meta.run) === cell,
       since: null,
     };
     if (info && node && tree) {
@@ -154,7 +160,7 @@ export class Headers {
       reject: (reason) => steer({ type: 'reject', proposal: proposal(), reason }),
       respond: (text) => steer({ type: 'respond', proposal: proposal(), text }),
       takeOver: () => steer({ type: 'take over' }),
-      handBack: () => steer({ type: 'hand back' }),
+      handBack: (note) => steer({ type: 'hand back', note }),
       auto: () => steer({ type: 'mode', mode: 'auto' }),
       resume: () => steer({ type: 'resume' }),
       interrupt: () => steer({ type: 'interrupt' }),
@@ -174,6 +180,7 @@ export class Headers {
   }
 
   private frame = 0;
+  private readonly lastOf = new Map<string, Cell>();
   private running = false;
   private readonly tick: ReturnType<typeof setInterval>;
   private readonly headers = new Map<Cell, CellHeader>();

@@ -13,3 +13,23 @@ export const rlmIcon = new LabIcon({
   <circle class="jp-icon3 jp-icon-selectable" fill="#616161" cx="12" cy="12" r="1.8"/>
 </svg>`,
 });
+
+const paths = (name: string, d: string): LabIcon =>
+  new LabIcon({
+    name: `rlm-kernel:${name}`,
+    svgstr: `<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24">
+  <path class="jp-icon3" fill="#616161" d="${d}"/>
+</svg>`,
+  });
+
+export const pauseIcon = paths('pause', 'M7 5h3.5v14H7zM13.5 5H17v14h-3.5z');
+export const resumeIcon = paths('resume', 'M8 5.2v13.6L18.5 12z');
+export const stopIcon = paths('stop', 'M6.5 6.5h11v11h-11z');
+export const takeIcon = paths(
+  'take-over',
+  'M4 16.6V20h3.4L17.6 9.8l-3.4-3.4zM20 7.4a1 1 0 0 0 0-1.3L17.9 4a1 1 0 0 0-1.3 0l-1.5 1.5 3.4 3.4z',
+);
+export const backIcon = paths(
+  'hand-back',
+  'M10.5 6V2.8L4.5 8.8l6 6v-3.3c4.2 0 7 1.3 9 4.3-.8-4.3-3.3-8.6-9-9.8z',
+);

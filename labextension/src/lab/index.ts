@@ -12,13 +12,14 @@ import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { DisposableSet } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 import { addCommands } from './commands.js';
 import { Desk, type Seat } from './desk.js';
 import { RunPanel } from './panel.js';
 import { Settings } from './settings.js';
 import { RunStatus } from './status.js';
-import { RunToolbar } from './toolbar.js';
+import { TOOLBAR } from './toolbar.js';
 import { openTour } from './tour.js';
 
 const ID = 'rlm-kernel:plugin';
@@ -103,16 +104,24 @@ function activate(
     args: { launcher: true },
   });
 
-  const toolbar = (notebook: NotebookPanel): RunToolbar => new RunToolbar(desk, notebook);
-  if (toolbars) toolbars.addFactory<NotebookPanel>('Notebook', 'rlm', toolbar);
-  else
+  if (toolbars) {
+    for (const [name, make] of Object.entries(TOOLBAR)) {
+      toolbars.addFactory<NotebookPanel>('Notebook', name, (notebook) => make(desk, notebook));
+    }
+  } else {
     app.docRegistry.addWidgetExtension('Notebook', {
-      createNew: (notebook) => {
-        const item = toolbar(notebook as NotebookPanel);
-        (notebook as NotebookPanel).toolbar.addItem('rlm', item);
-        return item;
+      createNew: (widget) => {
+        const notebook = widget as NotebookPanel;
+        const items = new DisposableSet();
+        for (const [name, make] of Object.entries(TOOLBAR)) {
+          const item = make(desk, notebook);
+          notebook.toolbar.addItem(name, item);
+          items.add(item);
+        }
+        return items;
       },
     });
+  }
 
   if (statusBar) {
     const item = new RunStatus(desk);

@@ -284,6 +284,11 @@ export class Placer {
     if (writes || !cell) return;
     const index = notebook.widgets.indexOf(cell);
     await notebook.scrollToItem(index, 'smart', 0).catch(() => undefined);
+    await Promise.race([cell.ready, this.pause()]);
+    // Its header and editor are drawn by now; all of it should be seen, not its first line.
+    requestAnimationFrame(() => {
+      requestAnimationFrame(() => cell.node.scrollIntoView({ block: 'nearest' }));
+    });
   }
 
   /** Whoever placed a cell saves; where a document is shared live that happens by itself. */

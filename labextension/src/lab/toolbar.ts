@@ -1,142 +1,218 @@
-/** The items of a notebook's toolbar: the run's phase, mode, pause, take over, stop, budget. */
+/** The items of a notebook's toolbar: the run's phase, its mode, what to do with it, its budget. */
 
 import type { NotebookPanel } from '@jupyterlab/notebook';
-import type { Message } from '@lumino/messaging';
+import type { LabIcon } from '@jupyterlab/ui-components';
 import { MessageLoop } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
+import type { RunInfo } from '../protocol.js';
 import type { Desk } from './desk.js';
-import { button, el, setText, show } from './dom.js';
-import { rlmIcon } from './icons.js';
+import { el, setText, show } from './dom.js';
+import { backIcon, pauseIcon, resumeIcon, rlmIcon, stopIcon, takeIcon } from './icons.js';
 import { budgetLine, phaseWord } from './words.js';
 
-/** One group, so that it comes and goes as a whole; hidden where the kernel doesn't know us. */
-export class RunToolbar extends Widget {
+/**
+ * An item that is there while there is something for it to show.
+ *
+ * JupyterLab measures an item once, to know what fits; so the items keep their widths, whatever
+ * they say.
+ */
+abstract class Item extends Widget {
   constructor(
-    private readonly desk: Desk,
+    protected readonly desk: Desk,
     private readonly panel: NotebookPanel,
+    label: string,
   ) {
-    super({ node: el('div', { role: 'group' }) });
-    const { trans: t, app } = desk;
+    super({ node: el('div', { role: 'group', 'aria-label': label }) });
     this.addClass('rlm-Toolbar');
-    this.node.setAttribute('aria-label', t.__('Run'));
-    const command = (id: string) => (): void => void app.commands.execute(id);
-    this.phase = el('button', { type: 'button', class: 'rlm-Toolbar-phase' });
-    this.phase.addEventListener('click', command('rlm:jump-to-pending'));
-    this.tree = el('button', {
-      type: 'button',
-      class: 'rlm-Toolbar-icon',
-      title: t.__('Show the runs of this notebook'),
-      'aria-label': t.__('Show the runs of this notebook'),
-    });
-    rlmIcon.element({ container: this.tree, width: '16px', height: '16px' });
-    this.tree.addEventListener('click', command('rlm:show-tree'));
-    this.mode = el('select', {
-      class: 'rlm-Toolbar-mode',
-      'aria-label': t.__('How proposals are decided'),
-      title: t.__('How proposals are decided'),
-    });
-    this.mode.addEventListener('change', () => {
-      void app.commands.execute('rlm:set-mode', { mode: this.mode.value });
-      this.mode.blur();
-    });
-    this.pause = button(t.__('Pause'), t.__('Pause at the next boundary'), command('rlm:pause'));
-    this.resume = button(
-      t.__('Resume'),
-      t.__('Go on with the same proposal'),
-      command('rlm:resume'),
-    );
-    this.take = button(
-      t.__('Take over'),
-      t.__('Write the next cells yourself'),
-      command('rlm:take-over'),
-    );
-    this.back = button(
-      t.__('Hand back…'),
-      t.__('Let the model go on, with a note'),
-      command('rlm:hand-back'),
-      'rlm-mod-accept',
-    );
-    this.stop = button(t.__('Stop'), t.__('End the run now'), command('rlm:stop'), 'rlm-mod-quiet');
-    this.meter = el('button', { type: 'button', class: 'rlm-Meter' }, this.fill, this.amount);
-    this.meter.addEventListener('click', command('rlm:set-budget'));
-    this.node.append(this.tree, this.phase, this.mode, this.pause, this.resume, this.take);
-    this.node.append(this.back, this.stop, this.meter);
     this.hide();
     desk.changed.connect(this.draw, this);
-    this.draw();
   }
 
-  protected onAfterAttach(msg: Message): void {
-    super.onAfterAttach(msg);
-    this.draw();
-  }
+  /** Show what is so now; false hides the item. */
+  protected abstract shows(info: RunInfo | null): boolean;
 
-  private draw(): void {
+  protected draw(): void {
     if (this.isDisposed) return;
-    const { trans: t } = this.desk;
     const seat = this.desk.seats.get(this.panel) ?? null;
     const on = seat !== null && (seat.link.state === 'open' || seat.link.state === 'lost');
-    const info = this.desk.runOf(seat);
-    const live = info !== null && !info.ended;
+    const shown = this.shows(on ? this.desk.runOf(seat) : null) && on;
+    if (shown === !this.isHidden) return;
+    this.setHidden(!shown);
+    const bar = this.panel.toolbar;
+    MessageLoop.postMessage(
+      bar,
+      new Widget.ResizeMessage(bar.node.clientWidth, bar.node.clientHeight),
+    );
+  }
+
+  protected does(command: string): () => void {
+    return () => void this.desk.app.commands.execute(command);
+  }
+
+  protected iconButton(icon: LabIcon, label: string, command: string): HTMLButtonElement {
+    const node = el('button', {
+      type: 'button',
+      class: 'rlm-Toolbar-icon',
+      title: label,
+      'aria-label': label,
+      onclick: this.does(command),
+    });
+    icon.element({ container: node, width: '16px', height: '16px' });
+    return node;
+  }
+}
+
+/** The way to the tree, and the phase; pressing that goes to the cell that waits. */
+class PhaseItem extends Item {
+  constructor(desk: Desk, panel: NotebookPanel) {
+    super(desk, panel, desk.trans.__('Run'));
+    const label = desk.trans.__('Show the runs of this notebook');
+    this.phase.addEventListener('click', this.does('rlm:jump-to-pending'));
+    this.node.append(this.iconButton(rlmIcon, label, 'rlm:show-tree'), this.phase);
+    this.draw();
+  }
+
+  protected shows(info: RunInfo | null): boolean {
+    const { trans: t } = this.desk;
     show(this.phase, info !== null);
-    show(this.mode, live);
-    show(this.meter, info !== null);
-    show(this.pause, live && info.phase !== 'paused' && info.phase !== 'taken over');
-    show(this.resume, live && info.phase === 'paused');
-    show(this.take, live && info.phase !== 'taken over');
-    show(this.back, live && info.phase === 'taken over');
-    show(this.stop, live);
     if (info) {
-      const word = phaseWord(info, t);
-      setText(this.phase, word);
+      setText(this.phase, phaseWord(info, t));
       this.phase.dataset['phase'] = info.pending?.asks || info.asking ? 'asks' : info.phase;
       this.phase.title = info.reason || t.__('Run %1: %2', info.name, info.question);
-      if (live) this.drawMode(info.mode);
-      const { text, part } = budgetLine(info, t);
-      setText(this.amount, text);
-      this.fill.style.width = `${Math.round((part ?? 0) * 100)}%`;
-      this.meter.dataset['level'] = part !== null && part > 0.85 ? 'high' : '';
-      const said = part === null ? '' : t.__(', %1 % of the budget', Math.round(part * 100));
-      this.meter.setAttribute('aria-label', t.__('Used: %1%2', text, said));
-      this.meter.title = t.__('Used: %1%2. Click to change the budget.', text, said);
     }
-    this.setHidden(!on);
-    const shape = [on, ...[...this.node.children].map((one) => (one as HTMLElement).hidden)].join();
-    if (shape !== this.shape) {
-      this.shape = shape;
-      // The toolbar moves what doesn't fit into a pop-up by widths that it measured before.
-      if (this.parent) MessageLoop.postMessage(this.parent, Widget.ResizeMessage.UnknownSize);
-    }
+    return true;
   }
 
-  private drawMode(mode: string): void {
-    const { trans: t } = this.desk;
-    const modes = ['step', 'auto', ...(mode === 'step' || mode === 'auto' ? [] : [mode]), '…'];
-    if (modes.join('\n') !== this.modes) {
-      this.modes = modes.join('\n');
-      const words: Record<string, string> = {
-        step: t.__('Step: each waits'),
-        auto: t.__('Auto: runs all'),
-        '…': t.__('Ask when…'),
-      };
-      this.mode.replaceChildren(
-        ...modes.map((value) => el('option', { value, text: words[value] ?? value })),
-      );
-    }
-    if (this.mode.value !== mode && document.activeElement !== this.mode) this.mode.value = mode;
+  private readonly phase = el('button', { type: 'button', class: 'rlm-Toolbar-phase' });
+}
+
+/** Pause and resume, take over and hand back, stop. */
+class ControlItem extends Item {
+  constructor(desk: Desk, panel: NotebookPanel) {
+    const t = desk.trans;
+    super(desk, panel, t.__('Steer the run'));
+    this.pause = this.iconButton(pauseIcon, t.__('Pause the run'), 'rlm:pause');
+    this.resume = this.iconButton(resumeIcon, t.__('Resume the run'), 'rlm:resume');
+    this.take = this.iconButton(
+      takeIcon,
+      t.__('Take over: write the next cells yourself'),
+      'rlm:take-over',
+    );
+    this.back = this.iconButton(backIcon, t.__('Hand back to the model…'), 'rlm:hand-back');
+    this.stop = this.iconButton(stopIcon, t.__('Stop the run'), 'rlm:stop');
+    this.back.classList.add('rlm-mod-accept');
+    this.resume.classList.add('rlm-mod-accept');
+    this.node.append(this.pause, this.resume, this.take, this.back, this.stop);
+    this.draw();
   }
 
-  private shape = '';
-  private modes = '';
-  private readonly phase: HTMLButtonElement;
-  private readonly tree: HTMLButtonElement;
-  private readonly mode: HTMLSelectElement;
+  protected shows(info: RunInfo | null): boolean {
+    if (!info || info.ended) return false;
+    const focus = this.node.contains(document.activeElement);
+    show(this.pause, info.phase !== 'paused');
+    show(this.resume, info.phase === 'paused');
+    show(this.take, info.phase !== 'taken over');
+    show(this.back, info.phase === 'taken over');
+    // The focus goes from a button that went to the one that came in its place.
+    const active = document.activeElement;
+    if (focus && active instanceof HTMLElement && active.hidden) {
+      const pairs = [
+        [this.pause, this.resume],
+        [this.take, this.back],
+      ];
+      pairs
+        .find((two) => two.some((one) => one === active))
+        ?.find((one) => !one.hidden)
+        ?.focus();
+    }
+    return true;
+  }
+
   private readonly pause: HTMLButtonElement;
   private readonly resume: HTMLButtonElement;
   private readonly take: HTMLButtonElement;
   private readonly back: HTMLButtonElement;
   private readonly stop: HTMLButtonElement;
-  private readonly meter: HTMLButtonElement;
+}
+
+/** How proposals are decided. */
+class ModeItem extends Item {
+  constructor(desk: Desk, panel: NotebookPanel) {
+    const label = desk.trans.__('How proposals are decided');
+    super(desk, panel, label);
+    this.select = el('select', { class: 'rlm-Toolbar-mode', 'aria-label': label, title: label });
+    this.select.addEventListener('change', () => {
+      void desk.app.commands.execute('rlm:set-mode', { mode: this.select.value });
+      this.modes = '';
+      this.select.blur();
+    });
+    this.node.append(this.select);
+    this.draw();
+  }
+
+  protected shows(info: RunInfo | null): boolean {
+    if (!info || info.ended) return false;
+    const { trans: t } = this.desk;
+    const { mode } = info;
+    const modes = ['step', 'auto', ...(mode === 'step' || mode === 'auto' ? [] : [mode]), '…'];
+    if (document.activeElement === this.select) return true;
+    if (modes.join('\n') !== this.modes) {
+      this.modes = modes.join('\n');
+      const words: Record<string, string> = {
+        step: t.__('Step'),
+        auto: t.__('Auto'),
+        '…': t.__('Ask when…'),
+      };
+      this.select.replaceChildren(
+        ...modes.map((value) => el('option', { value, text: words[value] ?? value })),
+      );
+    }
+    if (this.select.value !== mode) this.select.value = mode;
+    return true;
+  }
+
+  private modes = '';
+  private readonly select: HTMLSelectElement;
+}
+
+/** The budget as a meter; pressing it changes the budget. */
+class BudgetItem extends Item {
+  constructor(desk: Desk, panel: NotebookPanel) {
+    super(desk, panel, desk.trans.__('Budget of the run'));
+    this.meter.addEventListener('click', this.does('rlm:set-budget'));
+    this.node.append(this.meter);
+    this.draw();
+  }
+
+  protected shows(info: RunInfo | null): boolean {
+    if (!info) return false;
+    const { trans: t } = this.desk;
+    const { text, part } = budgetLine(info, t);
+    setText(this.amount, text);
+    const percent = Math.round((part ?? 0) * 100);
+    this.fill.style.width = `${percent}%`;
+    this.meter.dataset['level'] = percent > 85 ? 'high' : '';
+    const said = part === null ? text : t.__('%1, %2 % of the budget', text, percent);
+    this.meter.setAttribute('aria-label', t.__('Used: %1', said));
+    this.meter.title = info.ended ? said : t.__('Used: %1. Press to change the budget.', said);
+    this.meter.disabled = info.ended;
+    return text !== '';
+  }
+
   private readonly fill = el('span', { class: 'rlm-Meter-fill', 'aria-hidden': 'true' });
   private readonly amount = el('span', { class: 'rlm-Meter-text' });
+  private readonly meter = el(
+    'button',
+    { type: 'button', class: 'rlm-Meter' },
+    this.fill,
+    this.amount,
+  );
 }
+
+/** The items by their names in the settings, in their order. */
+export const TOOLBAR: Record<string, (desk: Desk, panel: NotebookPanel) => Widget> = {
+  'rlm-phase': (desk, panel) => new PhaseItem(desk, panel),
+  'rlm-control': (desk, panel) => new ControlItem(desk, panel),
+  'rlm-mode': (desk, panel) => new ModeItem(desk, panel),
+  'rlm-budget': (desk, panel) => new BudgetItem(desk, panel),
+};

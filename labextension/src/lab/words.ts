@@ -106,7 +106,7 @@ export function factsLine(meta: CellMeta, trans: TranslationBundle): string {
   }
   const by = byWhom(meta.by, trans);
   if (meta.decision === 'edit' && by) parts.push(trans.__('edited by %1', by));
-  if (meta.decision === 'approve' && by) parts.push(trans.__('approved by %1', by));
+  if (!human && meta.decision === 'approve' && by) parts.push(trans.__('approved by %1', by));
   if (meta.reason) parts.push(`“${meta.reason}”`);
   return parts.join(' · ');
 }
@@ -182,6 +182,7 @@ export function budgetLine(
 }
 
 function amount(value: number): string {
+  if (value >= 1 && Number.isInteger(value)) return `$${value.toLocaleString('en-US')}`;
   return value === 0 ? '$0' : moneyText(value);
 }
 
