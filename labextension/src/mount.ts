@@ -7,8 +7,9 @@ export interface MountModel {
 }
 
 /** Shows the tree in an element; what it gives back takes it out again. */
-export type Render = (model: MountModel, element: HTMLElement) => () => void;
+export type Render = (element: HTMLElement) => () => void;
 
+const MOUNTED = 'rlm-mounted';
 const LOOK = 150; // ms between two looks for places
 const FORGET = 60_000; // ms that a view out of the page is kept
 
@@ -51,17 +52,19 @@ export function mountInPlace(model: MountModel, render: Render): () => void {
   };
 
   const put = (place: HTMLElement): void => {
-    let view = views.find((v) => !v.element.isConnected);
+    const view = views.find((v) => !v.element.isConnected);
     if (!view) {
       const element = document.createElement('div');
-      element.className = 'rlm-mounted';
-      view = { element, dispose: render(model, element), gone: 0 };
-      views.push(view);
+      // JupyterLab typesets what stands between two dollars in an output's HTML.
+      element.className = `${MOUNTED} tex2jax_ignore mathjax_ignore`;
+      show(place, 'none');
+      place.append(element); // its size counts
+      views.push({ element, dispose: render(element), gone: 0 });
     } else {
       show(view.element.parentElement, '');
+      show(place, 'none');
+      place.append(view.element);
     }
-    show(place, 'none');
-    place.append(view.element);
   };
 
   const take = (view: View): void => {
@@ -94,7 +97,7 @@ export function mountInPlace(model: MountModel, render: Render): () => void {
 /** Show or hide the static children of a place. */
 function show(place: HTMLElement | null, display: '' | 'none'): void {
   for (const child of Array.from(place?.children ?? [])) {
-    if (child instanceof HTMLElement && child.className !== 'rlm-mounted') {
+    if (child instanceof HTMLElement && !child.classList.contains(MOUNTED)) {
       child.style.display = display;
     }
   }

@@ -90,7 +90,7 @@ def status(magics: RLMMagics, name: str, words: Words) -> None:
     print(f"  → {_next(run)}")
 
 
-@_verb("tree [NAME]", "the tree of a run (of the session, where there is no run)")
+@_verb("tree [NAME]", "the tree of a run, live where it can be (of the session, without a run)")
 def tree(magics: RLMMagics, name: str, words: Words) -> None:
     """Show a tree."""
     session = magics.session
@@ -98,10 +98,13 @@ def tree(magics: RLMMagics, name: str, words: Words) -> None:
     outside = session.outside
     if not chosen and session.current is None and outside is not None:
         shown = outside.tree
-    else:
-        shown = session.run_named(chosen).tree
-    data = {"text/plain": tree_text(shown), "text/html": tree_html(shown)}
-    publisher_of(session.shell).show(data, uuid.uuid4().hex, update=False)
+        data = {"text/plain": tree_text(shown), "text/html": tree_html(shown)}
+        publisher_of(session.shell).show(data, uuid.uuid4().hex, update=False)
+        return
+    session.widgets.show(session.run_named(chosen))
+    missing = session.widgets.missing()
+    if front_of(session.shell).widgets and missing and session.once("widget"):
+        print(missing)
 
 
 @_verb("show N", "cell N of the run: its code, what was decided, its whole output as it is kept")
