@@ -46,10 +46,20 @@ export function ticks(on: Axis, most: number): number[] {
   const unit = 10 ** Math.floor(Math.log10(rough));
   const step = ([1, 2, 5, 10].find((times) => times * unit >= rough) ?? 10) * unit;
   const found: number[] = [];
-  for (let at = step; at < on.seconds * 0.98; at += step) {
+  for (let at = step; at < on.seconds * 0.95; at += step) {
     found.push(at);
   }
   return found;
+}
+
+/** A moment on an axis in few characters: `0.5 s`, `20 s`, `1:30`, `1:05:00`. */
+export function tickText(seconds: number): string {
+  if (seconds < 60) {
+    return `${Number(seconds.toFixed(3))} s`;
+  }
+  const two = (value: number) => String(value).padStart(2, '0');
+  const rest = `${two(Math.floor((seconds % 3600) / 60))}:${two(Math.floor(seconds % 60))}`;
+  return seconds < 3600 ? rest.replace(/^0/, '') : `${Math.floor(seconds / 3600)}:${rest}`;
 }
 
 function clamp(value: number): number {

@@ -111,7 +111,7 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
   const name = label(node);
   const title = node.kind === 'run' ? node.question || node.title : titleText(node);
   const { jumpToCell } = model.host;
-  const placed = (node.kind === 'cell' || node.kind === 'turn') && jumpToCell !== undefined;
+  const placed = node.kind === 'cell' && jumpToCell !== undefined && model.waiting?.id !== node.id;
   return (
     <>
       <header class="rlm-details-head">
@@ -294,7 +294,7 @@ function Facts(props: { model: Model; tree: RunTree; node: TreeNode }): JSX.Elem
   if (node.kind === 'cell') {
     add('Author', node.author === 'human' ? t('a person') : t('the model'));
     add('Decided', node.decision === '' ? '' : `${node.decision} · ${clean(node.by)}`);
-    add('Estimate', estimateText(node.estimate));
+    add('Estimate', model.waiting?.id === node.id ? '' : estimateText(node.estimate));
     add('Changed', oneLine(node.changed.join(', '), 300));
   }
   add('Line', node.line === null ? '' : String(node.line));

@@ -1,6 +1,5 @@
 import { Component, createRef, type JSX } from 'preact';
-import { ticks } from '../core/axis.js';
-import { durationText } from '../core/format.js';
+import { ticks, tickText } from '../core/axis.js';
 import type { Row } from '../core/rows.js';
 import { gridKey } from './keys.js';
 import type { Model } from './model.js';
@@ -224,7 +223,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
                         key={mark}
                         style={{ left: `${(mark / axis.seconds) * 100}%` }}
                       >
-                        {durationText(mark)}
+                        {tickText(mark)}
                       </span>
                     ))}
                 </span>

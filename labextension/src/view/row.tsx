@@ -332,7 +332,7 @@ function Bar({
     return null;
   }
   const classes = ['rlm-span', `rlm-${tone(status)}`];
-  if (row.node !== null && row.node.kind !== 'call' && row.node.kind !== 'batch') {
+  if (row.node !== null && row.node.kind !== 'call') {
     classes.push('rlm-holds');
   }
   return (
