@@ -15,6 +15,9 @@ export interface Row {
   parent: string | null;
   expandable: boolean;
   expanded: boolean;
+  /** Where it is in the list, as of the update that `seen` counts. */
+  at: number;
+  seen: number;
   /** Whether it is there only since something below it matches. */
   pale: boolean;
 }
@@ -35,20 +38,20 @@ export interface RowOptions {
  */
 export class Rows {
   list: Row[] = [];
-  private index = new Map<string, number>();
   private kept = new Map<string, Row>();
+  private updates = 0;
 
   /** Where a row is, or -1. */
   at(key: string): number {
-    return this.index.get(key) ?? -1;
+    const row = this.kept.get(key);
+    return row === undefined || row.seen !== this.updates ? -1 : row.at;
   }
 
   /** Make the list anew. Costs a walk over what is visible: once per frame, not per event. */
   update(tree: RunTree, options: RowOptions): Row[] {
-    const before = this.kept;
+    const { kept } = this;
     const list: Row[] = [];
-    const index = new Map<string, number>();
-    const kept = new Map<string, Row>();
+    const now = (this.updates += 1);
     const { focus, open, matches } = options;
     const top = focus === null ? undefined : tree.get(focus);
 
@@ -61,7 +64,7 @@ export class Rows {
     ): Row => {
       const isNode = !('nodes' in item);
       const key = isNode ? item.id : item.key;
-      let row = before.get(key);
+      let row = kept.get(key);
       if (row === undefined) {
         row = {
           key,
@@ -73,8 +76,11 @@ export class Rows {
           parent,
           expandable: false,
           expanded: false,
+          at: 0,
+          seen: 0,
           pale: false,
         };
+        kept.set(key, row);
       }
       row.group = isNode ? null : item;
       row.level = level;
@@ -86,9 +92,9 @@ export class Rows {
         row.expandable &&
         (open.get(key) ?? (isNode ? openAtFirst(item, matches) : matches !== null));
       row.pale = isNode && matches !== null && !matches.matched.has(item.id);
-      index.set(key, list.length);
+      row.at = list.length;
+      row.seen = now;
       list.push(row);
-      kept.set(key, row);
       return row;
     };
 
@@ -123,14 +129,19 @@ export class Rows {
       }
     }
     this.list = list;
-    this.index = index;
-    this.kept = kept;
+    if (kept.size > 2 * list.length + 1000) {
+      for (const [key, row] of kept) {
+        if (row.seen !== now) {
+          kept.delete(key);
+        }
+      }
+    }
     return list;
   }
 
   /** The key of the row in which a node is shown: its own, its group's, or that of what hides it. */
   showing(tree: RunTree, id: string): string | null {
-    if (this.index.has(id)) {
+    if (this.at(id) >= 0) {
       return id;
     }
     for (const row of this.list) {

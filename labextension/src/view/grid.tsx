@@ -23,6 +23,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
   private scroller = createRef<HTMLDivElement>();
   private sizes: ResizeObserver | null = null;
   private height = 480;
+  private top = 0;
   private prefix = `rlm-grid${(grids += 1)}`;
   private typed = { text: '', at: 0 };
   /** The first row in sight and how far it is scrolled out; the last row when at the end. */
@@ -74,51 +75,59 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
       return;
     }
     const { rows } = this.props;
-    const first = Math.floor(element.scrollTop / ROW_HEIGHT);
-    const row = rows[first];
-    this.anchor =
-      row === undefined ? null : { key: row.key, offset: element.scrollTop % ROW_HEIGHT };
-    this.atEnd = element.scrollHeight - element.scrollTop - element.clientHeight < AT_END;
+    this.top = element.scrollTop;
+    const row = rows[Math.floor(this.top / ROW_HEIGHT)];
+    this.anchor = row === undefined ? null : { key: row.key, offset: this.top % ROW_HEIGHT };
+    this.atEnd = this.end - this.top < AT_END;
     if (this.atEnd) {
       this.seenRows = rows.length;
     }
   }
 
+  /** How far it can be scrolled; known without asking the page for its layout. */
+  private get end(): number {
+    return Math.max((this.props.rows.length + 1) * ROW_HEIGHT - this.height, 0);
+  }
+
   /** Put what was in sight back to its place after rows came or went. */
   private keepPlace(): void {
-    const element = this.scroller.current;
     const { model, rows } = this.props;
-    if (element === null || rows.length === 0) {
+    if (rows.length === 0) {
       return;
     }
+    let wanted = this.top;
     if (this.atEnd && !model.over) {
-      const end = element.scrollHeight - element.clientHeight;
-      if (end - element.scrollTop > 1) {
-        element.scrollTop = end;
-      }
+      wanted = this.end;
       this.seenRows = rows.length;
     } else if (this.anchor !== null) {
       const index = model.rows.at(this.anchor.key);
-      const wanted = index * ROW_HEIGHT + this.anchor.offset;
-      if (index >= 0 && Math.abs(wanted - element.scrollTop) > 1) {
-        element.scrollTop = wanted;
-      }
+      wanted = index < 0 ? wanted : index * ROW_HEIGHT + this.anchor.offset;
+    }
+    if (Math.abs(wanted - this.top) > 1) {
+      this.scrollTo(wanted);
     }
     this.seenRows = Math.min(this.seenRows, rows.length);
   }
 
+  private scrollTo(top: number): void {
+    const element = this.scroller.current;
+    if (element !== null) {
+      element.scrollTop = top;
+      this.top = Math.min(Math.max(top, 0), this.end);
+    }
+  }
+
   private showRow(key: string): void {
     const index = this.props.model.rows.at(key);
-    const element = this.scroller.current;
-    if (index < 0 || element === null) {
+    if (index < 0) {
       return;
     }
     const top = index * ROW_HEIGHT;
-    const room = element.clientHeight - 2 * ROW_HEIGHT;
-    if (top < element.scrollTop) {
-      element.scrollTop = top;
-    } else if (top > element.scrollTop + room) {
-      element.scrollTop = top - room;
+    const room = this.height - 2 * ROW_HEIGHT;
+    if (top < this.top) {
+      this.scrollTo(top);
+    } else if (top > this.top + room) {
+      this.scrollTo(top - room);
     }
     this.notePlace();
   }
@@ -141,10 +150,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
 
   private keyDown = (event: KeyboardEvent): void => {
     const { model } = this.props;
-    const page = Math.max(
-      1,
-      Math.floor((this.scroller.current?.clientHeight ?? 0) / ROW_HEIGHT) - 2,
-    );
+    const page = Math.max(1, Math.floor(this.height / ROW_HEIGHT) - 2);
     const moved = gridKey(model, event, page, this.typed);
     if (moved) {
       event.preventDefault();
@@ -171,10 +177,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
     const chosen = model.selected === null ? -1 : model.rows.at(model.selected);
     const tabbable = chosen >= 0 ? chosen : 0;
     // rows of one height: what is in sight is a division
-    const from = Math.max(
-      Math.floor((this.scroller.current?.scrollTop ?? 0) / ROW_HEIGHT) - MORE,
-      0,
-    );
+    const from = Math.max(Math.floor(this.top / ROW_HEIGHT) - MORE, 0);
     const to = Math.min(from + Math.ceil(this.height / ROW_HEIGHT) + 2 * MORE, rows.length);
     const shown: number[] = [];
     if (tabbable < from && rows.length > 0) {

@@ -45,6 +45,8 @@ export class Model {
   private stopStore: () => void;
   private listener: () => void = () => undefined;
   private frame = 0;
+  private urgent = false;
+  private drawn = { at: 0, took: 0 };
   private timer: ReturnType<typeof setInterval> | null = null;
   private late: ReturnType<typeof setTimeout> | null = null;
 
@@ -53,7 +55,7 @@ export class Model {
     readonly host: Host,
   ) {
     this.trans = host.trans ?? ((text) => text);
-    this.stopStore = store.subscribe(() => this.changed());
+    this.stopStore = store.subscribe(() => this.arrived());
   }
 
   /** Draw by this from now on, at most once per frame. */
@@ -61,15 +63,34 @@ export class Model {
     this.listener = listener;
   }
 
-  /** Something changed: draw with the next frame. */
+  /** A person did something, or the view's size changed: draw with the next frame. */
   changed(): void {
+    this.urgent = true;
+    this.ask();
+  }
+
+  /** Something came from the kernel: draw soon, and leave the page as much time as drawing takes. */
+  private arrived(): void {
+    this.ask();
+  }
+
+  private ask(): void {
     if (this.frame === 0) {
-      this.frame = requestAnimationFrame(() => {
-        this.frame = 0;
-        this.listener();
-      });
+      this.frame = requestAnimationFrame(this.draw);
     }
   }
+
+  private draw = (now: number): void => {
+    if (!this.urgent && now - this.drawn.at < 2 * this.drawn.took) {
+      this.frame = requestAnimationFrame(this.draw);
+      return;
+    }
+    this.frame = 0;
+    this.urgent = false;
+    const began = performance.now();
+    this.listener();
+    this.drawn = { at: now, took: performance.now() - began };
+  };
 
   /** End everything that was begun. */
   dispose(): void {
