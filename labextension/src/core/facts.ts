@@ -8,13 +8,13 @@ import { length } from './words.js';
 
 const NOT_STARTED = new Set(['proposed', 'decided', 'rejected', 'responded', 'unknown']);
 
-/** Give the cells of a run itself, not those of its children, oldest first in each turn. */
+/** Give the cells of a run itself, not those of its children, oldest first. */
 export function factsOf(tree: RunTree | undefined, info: RunInfo): CellFacts[] {
   const root = tree?.get(info.node);
   if (tree === undefined || root === undefined) return [];
-  const turns = tree.children(root);
-  const cells = [...turns, ...turns.flatMap((turn) => tree.children(turn))];
-  return cells
+  return tree
+    .children(root)
+    .flatMap((node) => (node.kind === 'turn' ? tree.children(node) : [node]))
     .filter((node) => node.kind === 'cell' && node.known)
     .map((node) => factOf(tree, info, node));
 }

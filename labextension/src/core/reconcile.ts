@@ -198,7 +198,8 @@ function forPending(world: World, { info }: RunView): Action | null {
   // A proposal that asks waits anyway; one that doesn't must not start under a person's hands.
   const mine = pending.held_by === world.client;
   const touched = !pending.decided && (cell.editing || cell.source !== pending.code);
-  const wanted = touched && !pending.asks;
+  // Held, it counts as one that asks; the hold stays for as long as the person is in it.
+  const wanted = touched && (!pending.asks || mine);
   const hold: Action = { do: 'hold', run: info.run, cell: pending.cell, on: wanted };
   if (wanted && !mine) return hold;
   if (wanted) {
@@ -270,30 +271,33 @@ export function place(cells: NotebookCell[], info: RunInfo): number {
 function forPast(world: World, run: RunView): Action | null {
   let wait: Action | null = null;
   const { info } = run;
-  const last = Math.max(
-    0,
-    ...world.cells.map((cell) => (cell.meta?.run === info.run ? (cell.meta.number ?? 0) : 0)),
-  );
-  for (const facts of run.cells) {
+  const there = run.cells.map((facts) => find(world, info.run, facts.cell) !== undefined);
+  const last = there.lastIndexOf(true);
+  for (const [at, facts] of run.cells.entries()) {
     const human = facts.author === 'human';
     const cell =
       find(world, info.run, facts.cell) ??
       (human ? world.cells.find((one) => one.id === facts.place) : undefined);
     const pending = info.pending?.cell === facts.cell;
     if (!cell) {
-      // It ran before it could be placed: inline, or while no page was open. One with a lower
-      // number than the last that is there was removed by a person.
-      if (pending || human || facts.endedAt === 0 || facts.number <= last) continue;
+      // It ran before it could be placed: inline, or while no page was open. One before the last
+      // that is there was removed by a person.
+      if (pending || human || facts.endedAt === 0 || at < last) continue;
       if (world.memory.seen.has(facts.cell) || rejected(facts) || !shown(world, info)) continue;
       const code = facts.edited ?? facts.code;
-      return withLease(world, info, facts.cell, () => ({
+      const insert: Action = {
         do: 'insert',
         run: info.run,
         cell: facts.cell,
         index: place(world.cells, info),
         source: code,
-        meta: described(info, facts, code),
-      }));
+        // Described when its outputs are there.
+        meta: { ...described(info, facts, code), status: 'running' },
+      };
+      if (!info.ended) return withLease(world, info, facts.cell, () => insert);
+      // No lease is given for a run that is over: the page that started it shows what it missed.
+      if (info.session !== '' && info.session === world.session) return insert;
+      continue;
     }
     if (pending && facts.endedAt === 0) continue;
     if (rejected(facts) && cell.source === facts.code && !cell.editing && cell.outputs === 0) {

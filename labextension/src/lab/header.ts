@@ -204,7 +204,9 @@ export class CellHeader extends Widget {
     const { trans: t, buttons } = this;
     const live = info !== null && !info.ended;
     const pending = live && info.pending?.cell === view.meta.cell ? info.pending : null;
-    const running = live && (view.status === 'running' || pending?.executing === true);
+    const running =
+      live &&
+      (view.status === 'running' || view.status === 'asking' || pending?.executing === true);
     const asking = live && info.asking?.cell === view.meta.cell ? info.asking : null;
     const proposal = pending !== null && !running && !pending.decided;
     const asks = proposal && pending.asks;

@@ -130,7 +130,10 @@ export class Headers {
     } else if (view.status === 'proposed' || view.status === 'waiting') {
       view.status = 'not run';
     }
-    if (view.status === 'running' && info && !info.ended) this.running = true;
+    if (view.status === 'running' && info && !info.ended) {
+      this.running = true;
+      if (info.asking?.cell === meta.cell) view.status = 'asking';
+    }
     if (!info && view.status === 'running') view.status = 'interrupted';
     return view;
   }

@@ -155,6 +155,7 @@ class ModeItem extends Item {
     const { trans: t } = this.desk;
     const { mode } = info;
     const modes = ['step', 'auto', ...(mode === 'step' || mode === 'auto' ? [] : [mode]), '…'];
+    this.select.title = `${t.__('How proposals are decided')}: ${mode}`;
     if (document.activeElement === this.select) return true;
     if (modes.join('\n') !== this.modes) {
       this.modes = modes.join('\n');

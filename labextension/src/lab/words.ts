@@ -9,7 +9,8 @@ import type { Link } from './link.js';
 /** A state's sign; the word is always beside it. */
 export const SIGNS: Record<string, string> = {
   proposed: '?',
-  waiting: '?',
+  waiting: '…',
+  asking: '?',
   decided: '…',
   running: '▸',
   ok: '✓',
@@ -36,6 +37,8 @@ export function stateWord(status: string, trans: TranslationBundle): string {
       return trans.__('waits for you');
     case 'waiting':
       return trans.__('about to run');
+    case 'asking':
+      return trans.__('asks before it calls');
     case 'running':
       return trans.__('running');
     case 'ok':
@@ -64,7 +67,7 @@ export function stateWord(status: string, trans: TranslationBundle): string {
 /** A run's phase in words. */
 export function phaseWord(info: RunInfo, trans: TranslationBundle): string {
   const { pending } = info;
-  if (info.asking) return trans.__('asks before it calls');
+  if (info.asking) return trans.__('asks you');
   switch (info.phase) {
     case 'starting':
       return trans.__('starting');
@@ -147,7 +150,9 @@ export function flightLine(info: RunInfo, seconds: number, trans: TranslationBun
   if (info.in_flight > 0) {
     parts.push(trans._n('%1 call in flight', '%1 calls in flight', info.in_flight));
   }
-  if (seconds >= 1) parts.push(durationText(Math.floor(seconds)));
+  if (seconds >= 1) {
+    parts.push(seconds < 60 ? trans.__('%1 s', Math.floor(seconds)) : durationText(seconds));
+  }
   if (info.interrupting) parts.push(trans.__('stopping the cell'));
   return parts.join(' · ');
 }
