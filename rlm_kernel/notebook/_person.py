@@ -6,7 +6,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +14,15 @@ from ..errors import ModelError
 from ..log.format import clean
 from ..protocol import CellError, CellResult, Logged, Output
 from ..protocol.control import AnswerCall
-from ..protocol.events import CallEnded, CallStarted
+from ..protocol.events import CallEnded, CallsDecided, CallStarted, PhaseChanged
 from ..repl.capture import TeeCapture
 from ..repl.spool import read_output
 from ._front import cell_of, front_of, parent_of
-from .ask import CLIENT
+from .ask import CLIENT, ask_calls
 
 if TYPE_CHECKING:
     from ..engine import Run
+    from ..engine.asking import Ask
     from .session import Session
 
 PROMPT = 4_000  # characters of a prompt, its end, that a person is shown
@@ -42,6 +43,7 @@ class Keyboard:
         self._ident: Any = None
         self._parent: Any = None
         self.there = False
+        self.asking = ""  # the question that has the line
 
     def arrive(self) -> None:
         """Note who sits at the front end of the running cell, and whether they can be asked."""
@@ -82,19 +84,24 @@ class Keyboard:
             raise ModelError(msg)
         with self._one:
             self._free.clear()
-            shown = question.rstrip()
-            if choices:
-                shown += "\n" + "\n".join(f"  {n}  {c}" for n, c in enumerate(choices, 1))
-            prompt = shown + "\n> "
-            while True:
-                text = self._line(prompt).strip()
-                if not choices:
-                    return text
-                if text in choices:
-                    return text
-                if text.isdecimal() and 1 <= int(text) <= len(choices):
-                    return choices[int(text) - 1]
-                prompt = "One of the choices, please (its number will do)\n> "
+            self.asking = question.rstrip()
+            try:
+                return self._answer(self.asking, choices)
+            finally:
+                self.asking = ""
+
+    def _answer(self, question: str, choices: Sequence[str] | None) -> str:
+        shown = question
+        if choices:
+            shown += "\n" + "\n".join(f"  {n}  {c}" for n, c in enumerate(choices, 1))
+        prompt = shown + "\n> "
+        while True:
+            text = self._line(prompt).strip()
+            if not choices or text in choices:
+                return text
+            if text.isdecimal() and 1 <= int(text) <= len(choices):
+                return choices[int(text) - 1]
+            prompt = "One of the choices, please (its number will do)\n> "
 
     def ask_lines(self, question: str) -> str:
         """Ask for several lines; one that is a single dot ends them.
@@ -131,16 +138,22 @@ class Keyboard:
 
 
 class Desk:
-    """Asks the person for the replies of ``model="human"`` while a cell stays with the run.
+    """Asks the person while a cell stays with the run: for the replies of ``model="human"``, and
+    whether calls that wait may be made. What is answered elsewhere is given up here.
 
     Args:
         run: the run.
         keyboard: asks.
+        quiet: whether the person decides elsewhere (in a live tree); asked off the main thread.
     """
 
-    def __init__(self, run: Run, keyboard: Keyboard) -> None:
+    def __init__(
+        self, run: Run, keyboard: Keyboard, quiet: Callable[[], bool] = lambda: False
+    ) -> None:
         self._run = run
         self._keyboard = keyboard
+        self._quiet = quiet
+        self._calls = ""  # the sentence of calls that are asked about
         self._asked: set[str] = set()
         self._end = run.log.listen(self._on_event)
         for call in run.tree.calls:
@@ -154,6 +167,20 @@ class Desk:
 
     def _on_event(self, logged: Logged) -> None:
         event = logged.event
+        if isinstance(event, PhaseChanged) and event.node == self._run.node:
+            waits = self._run.asking if event.phase == "asking" else None
+            if waits is not None and self._keyboard.there and not self._run.gate.placed:
+                target, args = self._allow, (waits, event.reason)
+                threading.Thread(target=target, args=args, daemon=True).start()
+        elif isinstance(event, CallsDecided):
+            if self._calls and self._keyboard.asking.startswith(self._calls):
+                self._keyboard.release()  # decided elsewhere, or it is no more to be decided
+        elif isinstance(event, CallEnded) and self._keyboard.asking:
+            call = self._run.tree.get(event.node)
+            if call is not None and call.role == "human" and (
+                call.prompt.startswith(self._keyboard.asking)
+            ):  # fmt: skip
+                self._keyboard.release()
         if isinstance(event, CallStarted) and event.model == "human":
             self._ask(event.node, event.role)
         elif isinstance(event, CallEnded) and event.node in self._asked:
@@ -164,6 +191,18 @@ class Desk:
         if role != "human" and self._keyboard.there:  # ask_human has its own way
             self._asked.add(node)
             threading.Thread(target=self._serve, args=(node, role), daemon=True).start()
+
+    def _allow(self, waits: Ask, sentence: str) -> None:
+        if self._quiet():
+            return
+        self._calls = sentence = clean(sentence)
+        try:
+            command = ask_calls(waits.ask, sentence, clean(waits.reason), self._keyboard.ask)
+        except (ModelError, EOFError):
+            return  # they wait on, for whoever decides
+        finally:
+            self._calls = ""
+        self._run.send(command)
 
     def _serve(self, node: str, role: str) -> None:
         call = self._run.tree.get(node)

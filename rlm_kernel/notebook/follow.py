@@ -136,6 +136,9 @@ def follow(
                 if interrupted or time.monotonic() - phases.interrupted < TWICE:
                     _linger(run, view, held)
                     break
+                if run.phase == "asking":
+                    _until_allowed(run, front, phases, held)
+                    continue
                 if run.phase != "proposed":
                     break
                 if not _decide(run, view, front, phases, insert, ask_line, held, asked):
@@ -240,6 +243,24 @@ def _decide(
     if problem:  # somebody else decided meanwhile
         view.line(problem)
     return True
+
+
+def _until_allowed(run: Run, front: Front, phases: Phases, held: Interruptible) -> None:
+    """Wait while calls wait to be allowed: the person is asked from another thread, as always."""
+    if not front.stdin:
+        said = run.reason.partition(":")[0]
+        _stop(run)
+        raise RunWaits(
+            f"{said} and nobody can be asked here, so the run was stopped; use --mode auto, or say "
+            "what then happens by --headless approve or --headless reject."
+        )
+    try:
+        with held.window():
+            phases.until(lambda: run.phase != "asking")
+    except KeyboardInterrupt:
+        held.take()
+        phases.interrupted = time.monotonic()
+        phases.send(Interrupt(client=CLIENT))
 
 
 def _stop(run: Run) -> None:

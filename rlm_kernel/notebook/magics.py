@@ -31,8 +31,10 @@ from ._sigint import Interruptible
 from ._words import near, split, unquote
 from .ask import CLIENT
 from .display import Style, View
-from .follow import follow
+from .follow import Phases, follow
 from .session import Session
+
+CLAIM = 1.0  # seconds in which a front end may say that it places the cells
 
 
 class BadOption(ConfigError, t.TraitError):
@@ -153,7 +155,11 @@ class RLMMagics(Magics, Configurable):
         choices=("error", "approve", "reject"),
         help="What becomes of a proposal where nobody can be asked.",
     )
-    @argument("--block", action="store_true", help="Run the cells inline and wait (always so now).")
+    @argument(
+        "--block",
+        action="store_true",
+        help="Run the cells in this one and wait, also where each could be a cell of its own.",
+    )
     @argument("--quiet", "-q", action="store_true", help="Show the answer only.")
     @cell_magic("rlm")
     def question(self, line: str, cell: str) -> None:
@@ -193,6 +199,9 @@ class RLMMagics(Magics, Configurable):
             with Interruptible() as interrupts:
                 run = rlm.start(question.strip("\n"), *context, earlier=session.history())
                 session.add(run, args.name)
+                if front.cells and not args.block and session.placing.claimed(run, CLAIM):
+                    self.leave(run, quiet=args.quiet, front=front)
+                    return
                 self.stay(run, quiet=args.quiet, front=front, interrupts=interrupts)
         except (ConfigError, ContextError) as error:
             raise UsageError(str(error)) from None
@@ -265,27 +274,50 @@ class RLMMagics(Magics, Configurable):
         front = front or front_of(self.shell)
         self.session.keyboard.arrive()
         self.session.current = run
+        if send is not None and self.session.placing.in_notebook(run):
+            phases = Phases(run)
+            try:
+                problem = send(phases)
+            finally:
+                phases.end()
+            if problem:
+                raise UsageError(problem)
+            print(f"{self.session.name_of(run)} is {run.phase}.")
+            return
         view = View(
             run,
             publisher_of(self.shell),
             self._style(quiet, front),
             since=len(run.events) if send is not None else 0,
             notice=self._notice(run),
+            live=self.session.widgets.live(run, front),
         )
         here = run.settings.where == "shell"
-        desk = Desk(run, self.session.keyboard)
+        keyboard = self.session.keyboard
+        desk = Desk(run, keyboard, quiet=view.speaks)
         try:
             follow(
                 run, view, front,
                 send=send,
                 insert=lambda: self.insert(run),
                 shell=self.shell if here else None,
+                read=keyboard.read if front.cells else None,
+                give_up=keyboard.release if front.cells else None,
                 interrupts=interrupts,
             )  # fmt: skip
         finally:
             desk.close()
         if not run.ended:
             self._say_next(run)
+
+    def leave(self, run: Run, *, quiet: bool, front: Front) -> None:
+        """Show a run in this cell as it goes on, and let the cell end: others are its cells."""
+        self.session.current = run
+        style = self._style(quiet, front)
+        if style != "quiet":
+            View(run, publisher_of(self.shell), "compact", notice=self._notice(run)).leave()
+        name = next((n for n in self.session.runs if self.session.shell.user_ns.get(n) is run), "")
+        print(f"Its cells appear below; `{name or '_rlm'}.answer` waits for the answer.")
 
     def insert(self, run: Run) -> None:
         """Put the waiting proposal into a new cell, to be edited and run there."""

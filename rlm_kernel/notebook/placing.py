@@ -15,6 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,9 @@ class Placed:
     waiting: str = ""  # the cell that waits for an executor …
     since: float = 0.0  # … and since when (monotonic)
     shown_later: set[str] = field(default_factory=set)  # their execution is on its way, though over
+    quiet: ExitStack = field(
+        default_factory=ExitStack
+    )  # what the cells show isn't the waiting one's
 
     @property
     def repl(self) -> ShellRepl | None:
@@ -95,9 +99,10 @@ class Placing:
         self._changed = threading.Condition(threading.RLock())
         self._thread: threading.Thread | None = None
         self._closed = False
-        for request, handler in ((Claim, self._claim), (Lease, self._lease), (Hold, self._hold),
-                                 (Arm, self._arm)):  # fmt: skip
-            hub.on(request, handler)
+        hub.on(Claim, self._claim)
+        hub.on(Lease, self._lease)
+        hub.on(Hold, self._hold)
+        hub.on(Arm, self._arm)
 
     # -- runs ---------------------------------------------------------------------------------
 
@@ -355,8 +360,12 @@ class Placing:
                 for _, run_id, cell, _ in self._armed:
                     if run_id == placed.run.id:
                         placed.shown_later.add(cell)
+                if placed.claimed.is_set():
+                    placed.quiet.enter_context(held_back(self._shell, Tail(lambda: None)))
                 self._give(placed, "inline")
-            elif placed.owner and not placed.run.ended:
+                return
+            placed.quiet.close()
+            if placed.owner and not placed.run.ended:
                 self._give(placed, "notebook")
 
     def _on_event(self, logged: Logged) -> None:

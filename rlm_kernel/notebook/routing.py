@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 import signal
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -51,15 +52,23 @@ class Router:
         self._arrive = arrive
         self._inner: dict[str, Any] | None = None  # options of the execution that is a run's
         self._result: ExecutionResult | None = None
-        self._previous: Any = None
+        self._run_cell: Any = None
+        self._should_run_async: Any = None
 
     def open(self) -> None:
         """Begin to route; an interrupt that comes between cells pauses the run from now on."""
         shell = self._shell
-        self._run_cell = shell.run_cell
-        self._should_run_async = shell.should_run_async
-        vars(shell)["run_cell"] = functools.wraps(self._run_cell)(self._route)
-        vars(shell)["should_run_async"] = functools.wraps(self._should_run_async)(self._is_async)
+        self._run_cell, self._should_run_async = shell.run_cell, shell.should_run_async
+
+        @functools.wraps(self._run_cell)  # ipykernel looks at the signature
+        def run_cell(*args: Any, **options: Any) -> ExecutionResult:
+            return self._route(*args, **options)
+
+        @functools.wraps(self._should_run_async)
+        def should_run_async(*args: Any, **options: Any) -> bool:
+            return self._is_async(*args, **options)
+
+        vars(shell).update(run_cell=run_cell, should_run_async=should_run_async)
 
     def close(self) -> None:
         """Give the shell its own methods back."""
@@ -165,31 +174,33 @@ class Router:
 class IdleInterrupt:
     """Makes an interrupt that comes while no cell runs pause the run that has this shell.
 
-    ipykernel ignores it then; the handler it has between requests is replaced.
+    ipykernel ignores it then: it puts a handler of its own in place while it handles a request and
+    puts back what was there before.
 
     Args:
+        kernel: an ipykernel, or None outside of one.
         live: gives the run, or None.
     """
 
-    def __init__(self, live: Callable[[], Any]) -> None:
+    def __init__(self, kernel: Any, live: Callable[[], Any]) -> None:
+        self._kernel = kernel
         self._live = live
-        self._previous: Any = None
-        self._installed = False
 
     def open(self) -> None:
-        """Install the handler where ipykernel ignores interrupts between cells."""
-        try:
-            if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, signal.default_int_handler):
-                self._previous = signal.signal(signal.SIGINT, self._handle)
-                self._installed = True
-        except ValueError:
-            pass  # not the main thread: a kernel in a process that isn't its own
+        """Take the place of the handler that ignores."""
+        self._replace(signal.SIG_IGN, self._handle)
 
     def close(self) -> None:
         """Put back what was there."""
-        if self._installed:
-            signal.signal(signal.SIGINT, self._previous)
-            self._installed = False
+        self._replace(self._handle, signal.SIG_IGN)
+
+    def _replace(self, old: Any, new: Any) -> None:
+        if self._kernel is None or threading.current_thread() is not threading.main_thread():
+            return
+        if signal.getsignal(signal.SIGINT) == old:
+            signal.signal(signal.SIGINT, new)
+        elif getattr(self._kernel, "saved_sigint_handler", None) == old:  # a request is handled
+            self._kernel.saved_sigint_handler = new
 
     def _handle(self, number: int, frame: Any) -> None:
         run = self._live()

@@ -11,12 +11,14 @@ Guarantees:
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
+from .. import __version__
 from ..engine import RLM
 from ..engine.heading import model_text
 from ..engine.services import CodeServices
@@ -25,8 +27,15 @@ from ..log import Log, Tree, new_run_folder
 from ..protocol import Call, ModelInfo, Provider
 from ..protocol.events import SessionStarted
 from ..repl import LocalBridge, ShellRepl, shell_runtime
+from . import _comm, _control_channel
+from ._front import cell_of, session_of_client
 from ._person import Keyboard, Recorder
+from ._tap import Tap
 from ._words import near
+from .hub import Hub
+from .placing import Placing
+from .routing import IdleInterrupt, Router
+from .showing import Widgets
 
 if TYPE_CHECKING:
     from ..engine import Run
@@ -68,9 +77,16 @@ class Session:
         self.context: Any = None  # what ``%rlm context`` set; None: nothing
         self.context_name = ""
         self.keyboard = Keyboard(shell)
+        self.hub = Hub(version=__version__, describe=self._describe)
+        self.placing = Placing(self.hub, on_main=self._on_main, shell=shell)
+        self.tap = Tap(getattr(shell, "kernel", None))
+        self.widgets = Widgets(shell, self.hub, self.tap, lambda: self.runtime.in_cell)
         self._gateways: dict[str, Gateway] = {}
         self._recorder = Recorder(self)
         self._outside: Outside | None = None
+        self._router = Router(shell, self.placing, self.runtime, self.keyboard.arrive)
+        self._idle = IdleInterrupt(getattr(shell, "kernel", None), self.live_in_shell)
+        self._transports: list[Callable[[], None]] = []
         self._lock = threading.RLock()
         self._noted: set[str] = set()
 
@@ -85,6 +101,14 @@ class Session:
         """Bind the names and listen for the person's cells."""
         self.runtime.bind_session(_SessionBridge(self), {"context": NoContext()})
         self._recorder.open()
+        self._router.open()
+        self._idle.open()
+        self._transports = [
+            uninstall
+            for transport in (_control_channel, _comm)
+            if (uninstall := transport.install(self.shell, self.hub)) is not None
+        ]
+        self.widgets.open()
 
     def close(self) -> None:
         """Stop what lives and take the names away."""
@@ -92,6 +116,14 @@ class Session:
             if not run.ended:
                 run.stop()
         self._recorder.close()
+        self._idle.close()
+        self._router.close()
+        self.placing.close()
+        self.widgets.close()
+        self.hub.close()
+        for uninstall in self._transports:
+            uninstall()
+        self.tap.close()
         self.runtime.unbind_session()
         gateways, self._gateways = list(self._gateways.values()), {}
         for gateway in gateways:
@@ -104,7 +136,21 @@ class Session:
         key = name or f"run{len(self.runs) + 1}"
         self.runs[key] = run
         self.current = run
+        self.tap.open()  # not at our start: the kernel isn't reading its channels then
+        self.placing.add(run, key, cell_of(self.shell), session_of_client(self.shell))
         self.shell.push({"_rlm": run, **({name: run} if name else {})}, interactive=bool(name))
+
+    def _describe(self, run: Run) -> dict[str, Any]:
+        return self.placing.describe(run)
+
+    def _on_main(self, function: Callable[[], None]) -> bool:
+        """Have the main thread call a function when it is free; False outside of a kernel."""
+        kernel = getattr(self.shell, "kernel", None)
+        loop = getattr(kernel, "io_loop", None)
+        if loop is None:
+            return False
+        loop.add_callback(function)
+        return True
 
     def name_of(self, run: Run) -> str:
         """Give the name under which a run is known here."""
@@ -212,6 +258,7 @@ class Outside:
             ask=session.keyboard.ask,
         )
         self.bridge = LocalBridge(engine_loop(), self.services)
+        session.hub.add_log("session", self.log, self.tree, self.node, self.ledger)
 
     def use(self, rlm: RLM) -> None:
         """Take the model that is the default now."""

@@ -33,6 +33,7 @@ import traitlets as t
 
 from . import showing
 from ._tap import Tap, answer_where_sent
+from .ask import CLIENT
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -87,8 +88,12 @@ class RunWidget(anywidget.AnyWidget):
         with self._first:
             if self._unsubscribe is None and self.comm is not None:
                 self._unsubscribe = self._hub.subscribe(self._push)
-        if isinstance(content, dict) and isinstance(asked := content.get("run"), str):
-            self._runs.add(asked)
+        if isinstance(content, dict):
+            if isinstance(asked := content.get("run"), str):
+                self._runs.add(asked)
+            if isinstance(command := content.get("command"), dict):
+                # By whom: the log keeps it, and a page's random name says nothing there.
+                content = {**content, "command": {**command, "client": CLIENT}}
         self.spoke.set()
         self._hub.submit(content, lambda reply: self.send({"kind": "reply", **reply}))
 

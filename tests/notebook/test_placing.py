@@ -1,0 +1,389 @@
+"""A run's cells as cells of the notebook: claimed, leased, executed once, whoever goes away.
+
+The front end here is one over jupyter_client: it sends what the JupyterLab extension sends.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from queue import Empty
+from typing import Any
+
+import pytest
+
+TIMEOUT = 30.0
+
+
+class FrontEnd:
+    """A front end that places cells: requests over the control channel, pushes of the comm."""
+
+    def __init__(self, kernel: Any) -> None:
+        self.kernel, self.client = kernel, kernel.client
+        self.me = uuid.uuid4().hex
+        self.infos: dict[str, dict[str, Any]] = {}
+        self.events: list[dict[str, Any]] = []
+        self.seen: list[dict[str, Any]] = []  # all of iopub
+        self.replies: dict[str, dict[str, Any]] = {}
+        self.number = 0
+
+    def ask(self, type_: str, **fields: Any) -> dict[str, Any]:
+        self.number += 1
+        key = f"{self.me}-{self.number}"
+        content = {"v": 1, "type": type_, "client": self.me, "id": key, **fields}
+        msg = self.client.session.msg("rlm_request", content)
+        self.client.control_channel.send(msg)
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline:
+            try:
+                reply = self.client.control_channel.get_msg(timeout=0.1)
+            except Empty:
+                continue
+            if reply["content"].get("to") == key:
+                return dict(reply["content"])
+        raise AssertionError(f"no reply to {type_}")
+
+    def steer(self, run: str, **command: Any) -> dict[str, Any]:
+        return self.ask("steer", run=run, command=command)
+
+    def take(self, seconds: float = 0.02) -> None:
+        """Read what came."""
+        try:
+            reply = self.client.shell_channel.get_msg(timeout=0)
+            self.replies[reply["parent_header"].get("msg_id", "")] = reply["content"]
+        except Empty:
+            pass
+        try:
+            msg = self.client.iopub_channel.get_msg(timeout=seconds)
+        except Empty:
+            return
+        self.seen.append(msg)
+        if msg["header"]["msg_type"] == "comm_msg" and msg["content"]["comm_id"] == "rlm":
+            data = msg["content"]["data"]
+            if data["kind"] == "run":
+                self.infos[data["info"]["run"]] = data["info"]
+            elif data["kind"] == "events":
+                self.events += [e["event"] for e in data["events"]]
+
+    def until(self, done: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + TIMEOUT
+        while not (value := done()):
+            assert time.monotonic() < deadline, f"waited in vain; {self.infos}"
+            self.take()
+        return value
+
+    def execute(self, code: str, metadata: dict[str, Any] | None = None) -> str:
+        """Send a cell, wait for nothing."""
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {},
+                   "allow_stdin": True, "stop_on_error": True}  # fmt: skip
+        msg = self.client.session.msg("execute_request", content)
+        msg["metadata"] = {"cellId": uuid.uuid4().hex, **(metadata or {})}
+        self.client.shell_channel.send(msg)
+        return str(msg["header"]["msg_id"])
+
+    def run(self, code: str, metadata: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Execute a cell and give its reply, with ``stdout`` and ``errors``."""
+        msg_id = self.execute(code, metadata)
+        reply = self.until(lambda: self.replies.get(msg_id))
+        self.until(lambda: any(
+            m["header"]["msg_type"] == "status" and m["content"]["execution_state"] == "idle"
+            for m in self.of(msg_id)
+        ))  # fmt: skip
+        return {**reply, "stdout": self.stdout(msg_id), "errors": [
+            m["content"] for m in self.of(msg_id) if m["header"]["msg_type"] == "error"
+        ]}  # fmt: skip
+
+    def of(self, msg_id: str) -> list[dict[str, Any]]:
+        return [m for m in self.seen if m["parent_header"].get("msg_id") == msg_id]
+
+    def stdout(self, msg_id: str) -> str:
+        return "".join(m["content"]["text"] for m in self.of(msg_id)
+                       if m["header"]["msg_type"] == "stream")  # fmt: skip
+
+    def start(self, magic: str) -> dict[str, Any]:
+        """Start a run as JupyterLab does, claiming it, and give its info."""
+        anchor = uuid.uuid4().hex
+        msg_id = self.execute(magic, {"cellId": anchor})
+        run = self.until(lambda: next(
+            (run for run, info in self.infos.items() if info["anchor"] == anchor), None
+        ))  # fmt: skip
+        assert self.ask("claim", run=run, session=self.client.session.session)["ok"]
+        assert self.until(lambda: self.replies.get(msg_id))["status"] == "ok"
+        self.until(lambda: self.infos[run]["executor"] == "notebook")
+        return self.infos[run]
+
+    def pending(self, run: str, **wanted: Any) -> dict[str, Any]:
+        """Wait for a cell that is up, with these fields."""
+
+        def there() -> dict[str, Any] | None:
+            cell = self.infos[run]["pending"]
+            fits = cell and all(cell[key] == value for key, value in wanted.items())
+            return cell if fits else None
+
+        return dict(self.until(there))
+
+    def place(self, run: str, cell: dict[str, Any], code: str | None = None) -> dict[str, Any]:
+        """Run a cell of the run as the notebook does, with its metadata."""
+        self.ask("lease", run=run, cell=cell["cell"], session=self.client.session.session)
+        return self.run(
+            cell["code"] if code is None else code, {"rlm": {"run": run, "cell": cell["cell"]}}
+        )
+
+    def ended(self, run: str) -> dict[str, Any]:
+        self.until(lambda: self.infos[run]["ended"])
+        return self.infos[run]
+
+
+@pytest.fixture
+def front(both: Any) -> Iterator[FrontEnd]:
+    end = FrontEnd(both)
+    end.ask("sync")
+    yield end
+    for run, info in end.infos.items():
+        if not info["ended"]:
+            end.steer(run, type="stop")
+    end.run("if globals().get('_rlm') and not _rlm.ended:\n    _rlm.stop(); _rlm.wait(20)")
+
+
+SET = "text = 'abc'\nm = script('n = len(context)\\nprint(n)\\nn', 'FINAL(n)')"
+STEP = "%%rlm r --context text --model m --mode step\nHow long?"
+AUTO = "%%rlm r --context text --model m --mode auto\nHow long?"
+
+
+def test_claimed_it_returns_at_once_and_each_proposal_is_a_cell(front: FrontEnd) -> None:
+    front.run(SET)
+    info = front.start(STEP)
+    run = info["run"]
+    cell = front.pending(run, asks=True)
+    assert front.infos[run]["executor"] == "notebook"
+    assert "print(n)" in cell["code"]
+    reply = front.place(run, cell)
+    assert reply["status"] == "ok"
+    assert reply["stdout"] == "3\n"
+    last = front.place(run, front.pending(run, asks=True, number=2))
+    assert last["status"] == "ok"
+    assert front.ended(run)["answer"] == "3"
+    told = front.run("print([(c.decision, c.by, c.author) for c in r.tree.find(kind='cell')])")
+    assert told["stdout"] == f"{[('approve', 'notebook', 'model')] * 2}\n"
+
+
+def test_the_cell_has_a_number_and_a_result_like_any_other(front: FrontEnd) -> None:
+    front.run(SET)
+    run = front.start(STEP)["run"]
+    before = front.run("1")["execution_count"]
+    reply = front.place(run, front.pending(run, asks=True))
+    assert reply["execution_count"] == before + 1
+    results = [m["content"]["data"]["text/plain"] for m in front.seen
+               if m["header"]["msg_type"] == "execute_result"]  # fmt: skip
+    assert results[-1] == "3"
+    assert front.run("print(_)")["stdout"] == "3\n", "and it is _ of the next cell"
+
+
+def test_a_changed_cell_is_an_edit_and_the_model_is_told(front: FrontEnd) -> None:
+    front.run(SET)
+    run = front.start(STEP)["run"]
+    assert front.place(run, front.pending(run, asks=True), "n = 41\nprint(n)")["stdout"] == "41\n"
+    front.pending(run, asks=True, number=2)
+    told = front.run("print(m.requests[1].messages[-1]['content'])")["stdout"]
+    assert "n = 41" in told
+    assert front.run("print(r.tree.find(kind='cell')[0].decision)")["stdout"] == "edit\n"
+
+
+def test_a_failing_cell_shows_its_error_and_aborts_nothing_behind_it(front: FrontEnd) -> None:
+    front.run("text = 'abc'\nm = script('1/0', 'FINAL(1)')")
+    run = front.start(STEP)["run"]
+    cell = front.pending(run, asks=True)
+    first = front.execute(cell["code"], {"rlm": {"run": run, "cell": cell["cell"]}})
+    behind = front.execute("print('mine')")
+    front.until(lambda: behind in front.replies and first in front.replies)
+    assert front.replies[behind]["status"] == "ok"
+    assert [m["content"]["ename"] for m in front.of(first) if m["header"]["msg_type"] == "error"]
+    front.pending(run, number=2)
+    assert (
+        "ZeroDivisionError" in front.run("print(m.requests[1].messages[-1]['content'])")["stdout"]
+    )
+
+
+def test_in_auto_mode_the_notebook_runs_the_cell_without_being_asked(front: FrontEnd) -> None:
+    front.run(SET)
+    run = front.start(AUTO)["run"]
+    assert front.place(run, front.pending(run, asks=False))["stdout"] == "3\n"
+    front.place(run, front.pending(run, asks=False, number=2))
+    assert front.ended(run)["phase"] == "done"
+    assert front.run("print(r.tree.find(kind='cell')[0].by)")["stdout"] == "auto\n"
+
+
+def test_where_no_front_end_takes_the_cell_the_kernel_runs_it(front: FrontEnd) -> None:
+    front.run(SET)
+    run = front.start(AUTO)["run"]
+    info = front.ended(run)
+    assert info["answer"] == "3"
+    assert info["executor"] == "background"
+    assert front.run("print(r.tree.find(kind='cell')[0].output)")["stdout"].strip() == "3"
+
+
+def test_a_cell_held_by_a_person_waits_in_auto_mode(front: FrontEnd) -> None:
+    front.run(SET)
+    run = front.start(STEP)["run"]
+    cell = front.pending(run, asks=True)
+    assert front.ask("hold", run=run, cell=cell["cell"], on=True)["ok"]
+    assert front.steer(run, type="mode", mode="auto")["ok"]
+    held = front.until(lambda: front.infos[run]["mode"] == "auto" and front.infos[run]["pending"])
+    assert held["asks"], "the person is in it"
+    front.ask("hold", run=run, cell=cell["cell"], on=False)
+    front.place(run, front.pending(run, asks=False))
+    front.place(run, front.pending(run, asks=False, number=2))
+    assert front.ended(run)["answer"] == "3"
+
+
+def test_two_windows_only_one_gets_the_lease(front: FrontEnd) -> None:
+    front.run(SET)
+    run = front.start(STEP)["run"]
+    cell = front.pending(run, asks=True)["cell"]
+    other = FrontEnd(front.kernel)
+    refused = other.ask("lease", run=run, cell=cell, session="another")
+    assert not refused["ok"]
+    assert refused["seconds"] > 0
+    assert front.ask("lease", run=run, cell=cell)["ok"], "the one that started it comes first"
+    assert not other.ask("lease", run=run, cell=cell, session="another")["ok"]
+    assert front.ask("lease", run=run, cell=cell)["ok"], "and may renew it"
+
+
+def test_waiting_for_the_answer_executes_the_cells_inline(front: FrontEnd) -> None:
+    front.run(SET)
+    run = front.start(AUTO)["run"]
+    reply = front.run("print('answer', r.answer)")
+    assert reply["stdout"] == "answer 3\n"
+    assert front.infos[run]["ended"] or front.ended(run)
+    assert front.run("print(len(m.requests))")["stdout"] == "2\n", "nothing ran twice"
+
+
+def test_while_a_cell_waits_a_person_decides_over_the_control_channel(front: FrontEnd) -> None:
+    front.run(SET)
+    run = front.start(STEP)["run"]
+    cell = front.pending(run, asks=True)
+    waiting = front.execute("print('answer', r.answer)")
+    front.until(lambda: front.infos[run]["executor"] == "inline")
+    assert front.steer(run, type="approve", proposal=cell["cell"])["ok"]
+    second = front.pending(run, asks=True, number=2)
+    assert front.steer(run, type="edit", proposal=second["cell"], code="FINAL(n + 1)")["ok"]
+    assert front.until(lambda: front.stdout(waiting)) == "answer 4\n"
+
+
+def test_an_execution_that_was_queued_behind_the_waiting_cell_shows_the_outputs(
+    front: FrontEnd,
+) -> None:
+    front.run(SET + "\nran = 0")
+    front.run("m = script('ran += 1\\nprint(\"once\")', 'FINAL(ran)')")
+    run = front.start(STEP)["run"]
+    cell = front.pending(run, asks=True)
+    waiting = front.execute("print('answer', r.answer)")
+    front.until(lambda: front.infos[run]["executor"] == "inline")
+    # The person ran the cell all the same: it stands behind the one that waits.
+    code, mine = cell["code"], {"rlm": {"run": run, "cell": cell["cell"]}}
+    front.ask("arm", run=run, cell=cell["cell"], source=code, queued=True)
+    queued = front.execute(code, mine)
+    assert front.steer(run, type="approve", proposal=cell["cell"])["ok"]
+    front.steer(run, type="approve", proposal=front.pending(run, number=2)["cell"])
+    assert front.until(lambda: front.stdout(queued)) == "once\n"
+    assert front.stdout(waiting) == "answer 1\n"
+    assert front.run("print(ran)")["stdout"] == "1\n", "it ran once"
+
+
+def test_a_cell_of_a_finished_run_is_an_ordinary_cell(front: FrontEnd) -> None:
+    front.run(SET)
+    run = front.start(STEP)["run"]
+    cell = front.pending(run, asks=True)
+    front.place(run, cell)
+    front.place(run, front.pending(run, number=2))
+    front.ended(run)
+    again = front.run("print('again')", {"rlm": {"run": run, "cell": cell["cell"]}})
+    assert again["stdout"] == "again\n"
+    unknown = front.run("print('other')", {"rlm": {"run": "20200101-x", "cell": "cell1"}})
+    assert unknown["stdout"] == "other\n"
+
+
+def test_an_announced_source_is_known_without_metadata(front: FrontEnd) -> None:
+    front.run(SET)
+    run = front.start(STEP)["run"]
+    cell = front.pending(run, asks=True)
+    front.ask("arm", run=run, cell=cell["cell"], source=cell["code"])
+    assert front.run(cell["code"])["stdout"] == "3\n"
+    assert front.pending(run, number=2)["turn"] == 2
+
+
+def test_a_cell_approved_elsewhere_waits_for_the_notebook_to_run_it(front: FrontEnd) -> None:
+    front.run(SET)
+    run = front.start(STEP)["run"]
+    cell = front.pending(run, asks=True)
+    assert front.steer(run, type="edit", proposal=cell["cell"], code="n = 7\nprint(n)")["ok"]
+    decided = front.pending(run, decided=True)
+    assert decided["code"].strip() == "n = 7\nprint(n)"
+    assert front.place(run, decided)["stdout"] == "7\n"
+
+
+def test_a_top_level_await_runs_in_a_placed_cell(front: FrontEnd) -> None:
+    front.run(
+        "text = 'abc'\nm = script('import asyncio\\nawait asyncio.sleep(0)\\nprint(\"slept\")',"
+        " 'FINAL(1)')"
+    )
+    run = front.start(STEP)["run"]
+    assert front.place(run, front.pending(run, asks=True))["stdout"] == "slept\n"
+
+
+def test_the_magics_steer_a_placed_run_without_waiting_for_it(front: FrontEnd) -> None:
+    front.run(SET)
+    run = front.start(STEP)["run"]
+    cell = front.pending(run, asks=True)
+    reply = front.run("%rlm approve")
+    assert reply["status"] == "ok", reply
+    assert front.place(run, front.pending(run, decided=True))["stdout"] == "3\n"
+    assert cell["number"] == 1
+    assert front.run("%rlm reject not this one")["status"] == "ok"
+
+
+def test_a_person_takes_over_writes_cells_and_hands_back(front: FrontEnd) -> None:
+    front.run(SET)
+    run = front.start(STEP)["run"]
+    front.pending(run, asks=True)
+    assert front.steer(run, type="take over")["ok"]
+    front.until(lambda: front.infos[run]["phase"] == "taken over")
+    front.run("mine = 41\nprint(mine)")
+    assert front.steer(run, type="hand back", note="use mine")["ok"]
+    front.until(lambda: front.infos[run]["phase"] == "proposed")
+    told = front.run("print(m.requests[1].messages[-1]['content'])")["stdout"]
+    assert "mine = 41" in told
+    assert "use mine" in told
+    places = front.run("print([c.place != '' for c in r.tree.find(kind='cell') "
+                       "if c.author == 'human'])")  # fmt: skip
+    assert places["stdout"] == "[True]\n", "the notebook cell it was typed in is known"
+
+
+def test_an_interrupt_while_the_model_thinks_pauses_the_run(front: FrontEnd) -> None:
+    front.run("text = 'abc'\nm = script('FINAL(1)', latency=30)")
+    run = front.start(STEP)["run"]
+    front.until(lambda: front.infos[run]["phase"] == "thinking")
+    front.kernel.manager.interrupt_kernel()
+    front.until(lambda: front.infos[run]["phase"] == "paused")
+    assert front.run("print('alive')")["stdout"] == "alive\n"
+
+
+def test_an_interrupt_of_a_placed_cell_keeps_variables_and_pauses(front: FrontEnd) -> None:
+    front.run("text = 'abc'\nm = script('kept = 1\\nprint(\"on\", flush=True)\\n"
+              "import time\\ntime.sleep(60)', 'FINAL(1)')")  # fmt: skip
+    run = front.start(STEP)["run"]
+    cell = front.pending(run, asks=True)
+    msg = front.execute(cell["code"], {"rlm": {"run": run, "cell": cell["cell"]}})
+    front.until(lambda: "on" in front.stdout(msg))
+    front.kernel.manager.interrupt_kernel()
+    front.until(lambda: msg in front.replies)
+    front.until(lambda: front.infos[run]["phase"] == "paused")
+    assert front.run("print(kept)")["stdout"] == "1\n"
+
+
+def test_block_runs_inline_though_a_front_end_is_there(front: FrontEnd) -> None:
+    front.run(SET)
+    msg = front.execute("%%rlm r --context text --model m --mode auto --block\nHow long?")
+    front.until(lambda: msg in front.replies)
+    assert front.run("print(r.answer)")["stdout"] == "3\n"
