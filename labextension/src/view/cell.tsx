@@ -170,6 +170,7 @@ export function Difference({ model, node }: { model: Model; node: TreeNode }): J
   return (
     <pre
       class="rlm-text rlm-code rlm-diff"
+      role="group"
       tabIndex={0}
       aria-label={model.trans('What was changed')}
     >

@@ -60,13 +60,14 @@ export class Code extends Component<{ code: string; host: Host; label: string },
     return html !== '' ? (
       <pre
         class="rlm-text rlm-code"
+        role="group"
         tabIndex={0}
         aria-label={label}
         // the host's highlighter escapes; nothing else may be given here
         dangerouslySetInnerHTML={{ __html: html }}
       />
     ) : (
-      <pre class="rlm-text rlm-code" tabIndex={0} aria-label={label}>
+      <pre class="rlm-text rlm-code" role="group" tabIndex={0} aria-label={label}>
         <Pieces pieces={tokens(code)} />
       </pre>
     );

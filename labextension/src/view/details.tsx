@@ -109,7 +109,7 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
   const t = model.trans;
   const status = statusWord(node, model.over);
   const name = label(node);
-  const title = node.kind === 'run' ? node.question || node.title : titleText(node);
+  const title = node.kind === 'run' ? node.question : node.error ? node.title : titleText(node);
   const { jumpToCell } = model.host;
   const placed = node.kind === 'cell' && jumpToCell !== undefined && model.waiting?.id !== node.id;
   return (
@@ -121,7 +121,7 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
           {name !== '' && <span>{clean(name)}</span>}
           <code title={t('The id of the node')}>{clean(node.id)}</code>
         </p>
-        <h2>{oneLine(title, 400) || clean(name || node.kind)}</h2>
+        <h2>{oneLine(title, node.kind === 'call' ? 140 : 400) || clean(name || node.kind)}</h2>
         <Facts model={model} tree={tree} node={node} />
       </header>
       {model.message !== '' && (

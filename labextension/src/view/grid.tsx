@@ -80,7 +80,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
     this.anchor = row === undefined ? null : { key: row.key, offset: this.top % ROW_HEIGHT };
     this.atEnd = this.end - this.top < AT_END;
     if (this.atEnd) {
-      this.seenRows = rows.length;
+      this.seenRows = this.props.model.arrivedRows;
     }
   }
 
@@ -98,7 +98,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
     let wanted = this.top;
     if (this.atEnd && !model.over) {
       wanted = this.end;
-      this.seenRows = rows.length;
+      this.seenRows = this.props.model.arrivedRows;
     } else if (this.anchor !== null) {
       const index = model.rows.at(this.anchor.key);
       wanted = index < 0 ? wanted : index * ROW_HEIGHT + this.anchor.offset;
@@ -106,7 +106,6 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
     if (Math.abs(wanted - this.top) > 1) {
       this.scrollTo(wanted);
     }
-    this.seenRows = Math.min(this.seenRows, rows.length);
   }
 
   private scrollTo(top: number): void {
@@ -189,7 +188,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
     if (tabbable >= to && tabbable < rows.length) {
       shown.push(tabbable);
     }
-    const fresh = this.atEnd ? 0 : Math.max(rows.length - this.seenRows, 0);
+    const fresh = this.atEnd ? 0 : model.arrivedRows - this.seenRows;
     const t = model.trans;
     const marks = axis === null ? [] : ticks(axis, 4);
     const step = marks.length > 0 && axis !== null ? (marks[0] as number) / axis.seconds : 1;

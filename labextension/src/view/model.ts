@@ -33,6 +33,8 @@ export class Model {
   /** Whether the keyboard's focus is to go to the selected row with the next drawing. */
   wantsFocus = false;
   readonly rows = new Rows();
+  /** How many rows came by themselves, not by opening something. */
+  arrivedRows = 0;
   readonly announcer = new Announcer();
   readonly trans: (text: string) => string;
 
@@ -171,9 +173,14 @@ export class Model {
     }
     const refiltered = this.refilter(tree);
     if (refiltered || this.made?.tree !== tree || this.made.structure !== tree.structure) {
+      const grew = this.made?.tree === tree && !refiltered;
       this.made = { tree, structure: tree.structure };
       const open = this.matches === null ? this.open : this.openWhileFiltered;
+      const before = this.rows.list.length;
       this.rows.update(tree, { focus: this.focus, open, matches: this.matches });
+      if (grew) {
+        this.arrivedRows += Math.max(this.rows.list.length - before, 0);
+      }
       if (this.selected !== null && this.rows.at(this.selected) < 0) {
         this.selected = this.rows.showing(tree, this.selected);
       }

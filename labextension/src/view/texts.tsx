@@ -100,7 +100,12 @@ export class Text extends Component<
         {first === '' ? (
           <p class="rlm-hint">{streams ? t('Waiting for the first words …') : empty}</p>
         ) : (
-          <pre class={`rlm-text ${this.props.class ?? ''}`} tabIndex={0} aria-label={title}>
+          <pre
+            class={`rlm-text ${this.props.class ?? ''}`}
+            role="group"
+            tabIndex={0}
+            aria-label={title}
+          >
             {clean(first)}
             {this.state.pages.map((page, i) => (
               <span key={i}>{clean(page)}</span>
