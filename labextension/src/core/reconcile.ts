@@ -185,13 +185,14 @@ function find(world: World, run: string, cell: string): NotebookCell | undefined
   return world.cells.find((one) => one.meta?.run === run && one.meta.cell === cell);
 }
 
-function forPending(world: World, { info }: RunView): Action | null {
+function forPending(world: World, run: RunView): Action | null {
+  const { info } = run;
   const pending = info.pending;
   if (pending === null || info.ended) return null;
   const cell = find(world, info.run, pending.cell);
   if (!cell) {
     if (!shown(world, info)) return null;
-    return withLease(world, info, pending.cell, () => insertion(world, info, pending));
+    return withLease(world, info, pending.cell, () => insertion(world, run, pending));
   }
   if (pending.executing || cell.running) return null;
 
@@ -231,7 +232,8 @@ function withLease(world: World, info: RunInfo, cell: string, then: () => Action
   return { do: 'lease', run: info.run, cell };
 }
 
-function insertion(world: World, info: RunInfo, pending: PendingInfo): Action {
+function insertion(world: World, { info, cells }: RunView, pending: PendingInfo): Action {
+  const facts = cells.find((one) => one.cell === pending.cell);
   return {
     do: 'insert',
     run: info.run,
@@ -241,7 +243,7 @@ function insertion(world: World, info: RunInfo, pending: PendingInfo): Action {
     meta: {
       run: info.run,
       cell: pending.cell,
-      turn: pending.turn,
+      turn: pending.turn || (facts?.turn ?? 0),
       number: pending.number,
       author: 'model',
       status: 'proposed',

@@ -60,7 +60,9 @@ export class CellHeader extends Widget {
       t.__('Put the proposal back as the model wrote it'),
       () => acts.restore(),
     );
-    const tree = button(t.__('Tree'), t.__('Show this cell in the tree'), () => acts.showTree());
+    this.treeButton = button(t.__('Tree'), t.__('Show this cell in the tree'), () =>
+      acts.showTree(),
+    );
     this.node.append(
       el(
         'div',
@@ -70,7 +72,7 @@ export class CellHeader extends Widget {
         el('span', { class: 'rlm-Header-space' }),
         this.restoreButton,
         this.diffButton,
-        tree,
+        this.treeButton,
       ),
     );
     this.buttons = {
@@ -160,6 +162,7 @@ export class CellHeader extends Widget {
     const open = status === 'proposed' || status === 'waiting';
     show(this.diffButton, edited);
     show(this.restoreButton, edited && open);
+    show(this.treeButton, info !== null);
     if (!edited && this.diffOn) this.toggleDiff();
     if (this.diffOn) this.drawDiff();
     this.updateBar(view, info);
@@ -323,6 +326,7 @@ export class CellHeader extends Widget {
   private readonly diff = el('div', { class: 'rlm-Header-diff', hidden: true });
   private readonly diffButton: HTMLButtonElement;
   private readonly restoreButton: HTMLButtonElement;
+  private readonly treeButton: HTMLButtonElement;
   private readonly buttons: Record<
     | 'run'
     | 'allow'

@@ -134,7 +134,10 @@ export class Headers {
       this.running = true;
       if (info.asking?.cell === meta.cell) view.status = 'asking';
     }
-    if (!info && view.status === 'running') view.status = 'interrupted';
+    // A transcript of which this kernel knows nothing: what the metadata says, and the outputs.
+    const lost =
+      view.status === 'running' || (view.status === 'not run' && cell.model.outputs.length);
+    if (!info && lost) view.status = 'interrupted';
     return view;
   }
 

@@ -1,0 +1,342 @@
+/** What the reconciler does, told as situations in a notebook. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  type Action,
+  type CellFacts,
+  type CellMeta,
+  type Memory,
+  newMemory,
+  next,
+  type NotebookCell,
+  place,
+  type RunView,
+  type World,
+} from '../src/core/reconcile.js';
+import type { PendingInfo, RunInfo } from '../src/protocol.js';
+
+const RUN = 'r1';
+
+function cell(id: string, more: Partial<NotebookCell> = {}): NotebookCell {
+  return {
+    id,
+    source: '',
+    meta: null,
+    editing: false,
+    running: false,
+    outputs: 0,
+    text: '',
+    ...more,
+  };
+}
+
+function ours(id: string, node: string, more: Partial<NotebookCell> = {}, run = RUN): NotebookCell {
+  const meta: CellMeta = { run, cell: node, author: 'model', status: 'proposed' };
+  return cell(id, { source: 'x = 1', meta, ...more });
+}
+
+function pending(more: Partial<PendingInfo> = {}): PendingInfo {
+  return {
+    cell: 'c1',
+    code: 'x = 1',
+    number: 1,
+    turn: 1,
+    asks: true,
+    decided: false,
+    held_by: '',
+    leased_by: '',
+    executing: false,
+    estimate: {},
+    ...more,
+  };
+}
+
+function info(more: Partial<RunInfo> = {}): RunInfo {
+  return {
+    run: RUN,
+    name: 'ans',
+    node: 'run1',
+    question: 'Q',
+    phase: 'proposed',
+    reason: '',
+    ended: false,
+    answer: null,
+    mode: 'step',
+    where: 'shell',
+    model: 'm',
+    executor: 'notebook',
+    anchor: 'a',
+    session: 'mine',
+    seq: 1,
+    started: 1,
+    pending: null,
+    asking: null,
+    budget: {},
+    in_flight: 0,
+    interrupting: false,
+    ...more,
+  };
+}
+
+function facts(more: Partial<CellFacts> = {}): CellFacts {
+  return {
+    cell: 'c1',
+    number: 1,
+    turn: 1,
+    author: 'model',
+    code: 'x = 1',
+    place: '',
+    decision: 'approve',
+    by: 'auto',
+    edited: null,
+    reason: '',
+    started: true,
+    endedAt: 1000,
+    status: 'ok',
+    model: 'm',
+    calls: 0,
+    tokens: 0,
+    cost: 0,
+    output: { text: '', chars: 0, result: null, error: null, traceback: '' },
+    ...more,
+  };
+}
+
+function world(runs: RunView[], cells: NotebookCell[], more: Partial<World> = {}): World {
+  const memory = newMemory();
+  runs.forEach((run) => memory.claimed.add(run.info.run));
+  return {
+    now: 100_000,
+    client: 'me',
+    session: 'mine',
+    starting: false,
+    cells,
+    runs,
+    memory,
+    ...more,
+  };
+}
+
+function leased(...cells: string[]): Memory {
+  const memory = newMemory();
+  memory.claimed.add(RUN);
+  cells.forEach((one) => memory.leases.set(one, 200_000));
+  return memory;
+}
+
+const one = (more: Partial<RunInfo>, ...cells: CellFacts[]): RunView[] => [
+  { info: info(more), cells },
+];
+
+function does(action: Action | null): string {
+  return action === null ? 'nothing' : action.do;
+}
+
+test('a run of this notebook is claimed first, one of another notebook never', () => {
+  const fresh = world(one({ pending: pending() }), [cell('a')], { memory: newMemory() });
+  assert.deepEqual(next(fresh), { do: 'claim', run: RUN });
+  const foreign = one({ pending: pending(), anchor: 'elsewhere', session: 'theirs' });
+  assert.equal(next(world(foreign, [cell('a')], { memory: newMemory() })), null);
+});
+
+test('a run without anchor and session belongs where %%rlm is being executed', () => {
+  const runs = one({ pending: pending(), anchor: '', session: '' });
+  const memory = newMemory();
+  assert.equal(next(world(runs, [cell('a')], { memory })), null);
+  assert.equal(does(next(world(runs, [cell('a')], { memory, starting: true }))), 'claim');
+});
+
+test('a session is no run', () => {
+  const runs = one({ phase: 'session', anchor: '', session: '' });
+  assert.equal(next(world(runs, [cell('a')], { memory: newMemory(), starting: true })), null);
+});
+
+test('a proposal is placed under the cell that began its run, with the lease only', () => {
+  const runs = one({ pending: pending() });
+  const cells = [cell('a'), cell('z')];
+  assert.equal(does(next(world(runs, cells))), 'lease');
+  const action = next(world(runs, cells, { memory: leased('c1') }));
+  assert.equal(action?.do, 'insert');
+  assert.ok(action.do === 'insert' && action.index === 1 && action.meta.cell === 'c1');
+});
+
+test('a refused lease is waited for', () => {
+  const memory = leased();
+  memory.later.set('c1', 101_500);
+  const action = next(world(one({ pending: pending() }), [cell('a')], { memory }));
+  assert.deepEqual(action, { do: 'wait', until: 101_500 });
+});
+
+test('a proposal that asks is left to the person', () => {
+  const memory = leased('c1');
+  const runs = one({ pending: pending() });
+  assert.equal(next(world(runs, [cell('a'), ours('b', 'c1')], { memory })), null);
+});
+
+test('one that does not ask is run, once', () => {
+  const memory = leased('c1');
+  const runs = one({ pending: pending({ asks: false }), mode: 'auto' });
+  const cells = [cell('a'), ours('b', 'c1')];
+  assert.equal(does(next(world(runs, cells, { memory }))), 'run');
+  memory.ran.set('c1', { tries: 1, under: true, at: 100_000 });
+  assert.equal(next(world(runs, cells, { memory })), null);
+  const executing = one({ pending: pending({ asks: false, executing: true }) });
+  assert.equal(next(world(executing, cells, { memory: leased('c1') })), null);
+});
+
+test('an execution that the kernel dropped is tried again, but not for ever', () => {
+  const memory = leased('c1');
+  const runs = one({ pending: pending({ asks: false }) });
+  const cells = [cell('a'), ours('b', 'c1')];
+  memory.ran.set('c1', { tries: 1, under: false, at: 99_500 });
+  assert.equal(does(next(world(runs, cells, { memory }))), 'wait');
+  assert.equal(does(next(world(runs, cells, { memory, now: 101_000 }))), 'run');
+  memory.ran.set('c1', { tries: 3, under: false, at: 0 });
+  assert.equal(next(world(runs, cells, { memory })), null);
+});
+
+test('nothing runs in the notebook while a waiting cell executes the cells', () => {
+  const runs = one({ pending: pending({ asks: false }), executor: 'inline' });
+  const cells = [cell('a'), ours('b', 'c1')];
+  assert.equal(next(world(runs, cells, { memory: leased('c1') })), null);
+});
+
+test('auto waits for a person who is in the cell or has changed it, and goes on after', () => {
+  const memory = leased('c1');
+  const auto = (more: Partial<PendingInfo>): RunView[] =>
+    one({ pending: pending({ asks: false, ...more }), mode: 'auto' });
+  const inside = [cell('a'), ours('b', 'c1', { editing: true })];
+  const changed = [cell('a'), ours('b', 'c1', { source: 'x = 2' })];
+  const left = [cell('a'), ours('b', 'c1')];
+  const on = { do: 'hold', run: RUN, cell: 'c1', on: true };
+  assert.deepEqual(next(world(auto({}), inside, { memory })), on);
+  assert.deepEqual(next(world(auto({}), changed, { memory })), on);
+  // Held, the kernel counts it as asking: that must not end the hold.
+  const held = auto({ held_by: 'me', asks: true });
+  assert.equal(does(next(world(held, changed, { memory }))), 'wait');
+  assert.deepEqual(next(world(held, left, { memory })), { ...on, on: false });
+});
+
+test('the hold of a page that is gone ends with its lease', () => {
+  const runs = one({ pending: pending({ asks: false, held_by: 'gone' }) });
+  const cells = [cell('a'), ours('b', 'c1')];
+  assert.equal(does(next(world(runs, cells))), 'lease');
+  const action = next(world(runs, cells, { memory: leased('c1') }));
+  assert.deepEqual(action, { do: 'hold', run: RUN, cell: 'c1', on: false });
+});
+
+test('what was decided elsewhere with other code is put into the cell before it runs', () => {
+  const memory = leased('c1');
+  const runs = one({ pending: pending({ decided: true, code: 'x = 3' }) });
+  const cells = [cell('a'), ours('b', 'c1', { source: 'x = 1' })];
+  assert.deepEqual(next(world(runs, cells, { memory })), {
+    do: 'source',
+    id: 'b',
+    source: 'x = 3',
+  });
+  const same = [cell('a'), ours('b', 'c1', { source: 'x = 3' })];
+  assert.equal(does(next(world(runs, same, { memory }))), 'run');
+});
+
+test('a run is claimed again when the kernel went on by itself', () => {
+  const runs = one({ executor: 'background' });
+  assert.deepEqual(next(world(runs, [cell('a')])), { do: 'claim', run: RUN });
+});
+
+test('a rejected cell goes away; one that was edited stays and says so', () => {
+  const rejected = facts({
+    decision: 'reject',
+    status: '',
+    started: false,
+    endedAt: 0,
+    reason: 'no',
+  });
+  const runs = one({ phase: 'thinking' }, rejected);
+  const untouched = [cell('a'), ours('b', 'c1')];
+  assert.deepEqual(next(world(runs, untouched)), { do: 'remove', id: 'b' });
+  const action = next(world(runs, [cell('a'), ours('b', 'c1', { source: 'x = 2' })]));
+  assert.ok(action?.do === 'describe');
+  assert.equal(action.meta.status, 'rejected');
+  assert.equal(action.meta.proposed, 'x = 1');
+});
+
+test('a cell that is over is described once', () => {
+  const runs = one(
+    { phase: 'thinking' },
+    facts({ decision: 'edit', edited: 'x = 2', by: 'notebook' }),
+  );
+  const action = next(world(runs, [cell('a'), ours('b', 'c1', { source: 'x = 2' })]));
+  assert.ok(action?.do === 'describe');
+  assert.equal(action.meta.proposed, 'x = 1');
+  const after = ours('b', 'c1', { source: 'x = 2', meta: action.meta });
+  assert.equal(next(world(runs, [cell('a'), after])), null);
+});
+
+test('outputs that never came are shown from the events; real ones stay', () => {
+  const output = { text: 'hello\n', chars: 6, result: null, error: null, traceback: '' };
+  const runs = one({ phase: 'thinking' }, facts({ output }));
+  const empty = [cell('a'), ours('b', 'c1')];
+  assert.equal(does(next(world(runs, empty))), 'outputs');
+  // They may still be on their way.
+  assert.equal(does(next(world(runs, empty, { now: 1500 }))), 'wait');
+  const partly = [cell('a'), ours('b', 'c1', { outputs: 1, text: 'hel' })];
+  assert.equal(does(next(world(runs, partly))), 'outputs');
+  const rich = [cell('a'), ours('b', 'c1', { outputs: 1, text: null })];
+  assert.equal(does(next(world(runs, rich))), 'describe');
+  const other = [cell('a'), ours('b', 'c1', { outputs: 1, text: 'other' })];
+  assert.equal(does(next(world(runs, other))), 'describe');
+});
+
+test('an output that a person clears does not come back', () => {
+  const output = { text: 'hello\n', chars: 6, result: null, error: null, traceback: '' };
+  const runs = one({ phase: 'thinking' }, facts({ output }));
+  const full = ours('b', 'c1', { outputs: 1, text: 'hello\n' });
+  const action = next(world(runs, [cell('a'), full]));
+  assert.ok(action?.do === 'describe');
+  const cleared = ours('b', 'c1', { meta: action.meta });
+  assert.equal(next(world(runs, [cell('a'), cleared])), null);
+});
+
+test('cells that ran before they could be placed are shown in their order', () => {
+  const first = facts({ cell: 'c1' });
+  const second = facts({ cell: 'c2', number: 2, code: 'y = 2' });
+  const runs = one({ phase: 'thinking', executor: 'inline' }, first, second);
+  const action = next(world(runs, [cell('a'), cell('z')], { memory: leased('c1', 'c2') }));
+  assert.ok(action?.do === 'insert' && action.cell === 'c1' && action.index === 1);
+  // A run that is over has no leases; the page that began it shows what it missed.
+  const over = one({ ended: true, phase: 'done' }, first, second);
+  assert.equal(does(next(world(over, [cell('a')]))), 'insert');
+  assert.equal(next(world(over, [cell('a')], { session: 'other' })), null);
+});
+
+test('a cell that a person removed stays away', () => {
+  const memory = leased('c1', 'c2');
+  const runs = one({ phase: 'thinking' }, facts({ cell: 'c1' }));
+  memory.seen.add('c1');
+  assert.equal(next(world(runs, [cell('a')], { memory })), null);
+  // And after a reload, when nothing is remembered: it is before the last one that is there.
+  const both = one({ phase: 'thinking' }, facts({ cell: 'c1' }), facts({ cell: 'c2', number: 2 }));
+  const described = next(world(both, [cell('a'), ours('b', 'c2')], { memory: leased('c1', 'c2') }));
+  assert.equal(does(described), 'describe');
+});
+
+test('what a person wrote during a take-over gets its authorship', () => {
+  const human = facts({ cell: 'h1', author: 'human', place: 'z', number: 0, by: 'human' });
+  const runs = one({ phase: 'taken over' }, human);
+  const action = next(world(runs, [cell('a'), cell('z', { source: 'y' })]));
+  assert.ok(action?.do === 'describe' && action.id === 'z');
+  assert.equal(action.meta.author, 'human');
+});
+
+test('a finished transcript of another kernel is left alone', () => {
+  const cells = [cell('a'), ours('b', 'c1', {}, 'old'), ours('c', 'c2', {}, 'old')];
+  assert.equal(next(world([], cells)), null);
+});
+
+test('the same cell run again: its new cells go below its old transcript', () => {
+  const cells = [cell('a'), ours('b', 'c1', {}, 'old'), ours('c', 'c2', {}, 'old'), cell('z')];
+  assert.equal(place(cells, info()), 3);
+  assert.equal(place([...cells.slice(0, 3), ours('d', 'c1'), cell('z')], info()), 4);
+  assert.equal(place([cell('q')], info({ anchor: 'gone' })), 1);
+});
