@@ -112,7 +112,7 @@ class RunWidget(anywidget.AnyWidget):
         super().close()
 
     def _push(self, push: dict[str, Any]) -> None:
-        run = push.get("run")
+        run = push.get("run") or push.get("info", {}).get("run")
         if run is None or run in self._runs or not self.run:
             self.send(push)
 

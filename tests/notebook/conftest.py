@@ -93,6 +93,7 @@ class Kernel:
         *,
         stdin: Sequence[str] | None = None,
         lab: bool = True,
+        cell_id: str = "cell-1",
         on_output: Callable[[dict[str, Any], Cell], None] | None = None,
     ) -> Cell:
         """Execute a cell as a front end does.
@@ -101,6 +102,7 @@ class Kernel:
             code: the cell.
             stdin: what the person types at each prompt; None: the front end has no input.
             lab: whether the front end is one of cells that sends their ids.
+            cell_id: the id that it sends.
             on_output: told each iopub message.
         """
         content = {
@@ -109,7 +111,7 @@ class Kernel:
         }  # fmt: skip
         msg = self.client.session.msg("execute_request", content)
         if lab:
-            msg["metadata"] = {"cellId": "cell-1"}
+            msg["metadata"] = {"cellId": cell_id}
         self.client.shell_channel.send(msg)
         return self.collect(msg["header"]["msg_id"], stdin, on_output)
 
