@@ -56,15 +56,13 @@ function folded(log: Logged[]): unknown {
 }
 
 const [from, to] = process.argv.slice(2);
-const given = JSON.parse(readFileSync(from as string, 'utf-8')) as Given;
-writeFileSync(
-  to as string,
-  JSON.stringify({
-    trees: given.logs.map(folded),
-    numbers: given.numbers.map((number) => [
-      moneyText(number),
-      durationText(number),
-      countText(Math.round(number)),
-    ]),
-  }),
-);
+if (from !== undefined && to !== undefined) {
+  const given = JSON.parse(readFileSync(from, 'utf-8')) as Given;
+  const said = (number: number): string[] => [
+    moneyText(number),
+    durationText(number),
+    countText(Math.round(number)),
+  ];
+  const told = { trees: given.logs.map(folded), numbers: given.numbers.map(said) };
+  writeFileSync(to, JSON.stringify(told));
+}

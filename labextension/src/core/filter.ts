@@ -63,7 +63,7 @@ export class Matcher {
     const written = /^\/(.+?)\/?$/.exec(filter.text.trim());
     if (written?.[1] !== undefined && filter.text.trim().length > 1) {
       try {
-        const pattern = new RegExp(written[1], 'i');
+        const pattern = new RegExp(written[1], 'im');
         this.test = (text) => pattern.test(text);
       } catch (error) {
         this.trouble = error instanceof Error ? error.message : String(error);

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { axis, span, ticks, tickText } from '../src/core/axis.js';
+import { difference, issued } from '../src/core/cells.js';
+import { clean, moneyText, oneLine } from '../src/core/format.js';
+import { icicle } from '../src/core/icicle.js';
+import { tokenLines, tokens } from '../src/core/python.js';
+import { RunTree } from '../src/core/tree.js';
+import { demoRun } from '../perf/demo.js';
+
+function demo(kind: 'done' | 'waits' | 'asks' = 'done', size = 40): RunTree {
+  const tree = new RunTree();
+  demoRun(kind, size, 10_000).log.forEach((logged) => tree.apply(logged));
+  return tree;
+}
+
+test('the icicle gives each node the share of what it and everything below it used', () => {
+  const tree = demo();
+  const { boxes, total } = icicle(tree, 'tokens', undefined, 0, 10_000);
+  const box = (id: string) => boxes.find((one) => one.node.id === id);
+  assert.equal(box('run1')?.right, 1);
+  const children = boxes.filter((one) => one.node.parent === 'batch1');
+  const sum = children.reduce((all, one) => all + one.value, 0);
+  assert.ok(Math.abs(sum - (box('batch1')?.value ?? 0)) < 1e-6);
+  assert.ok(children.every((one) => one.left >= (box('batch1')?.left ?? 1) - 1e-9));
+  assert.ok(total > 0);
+});
+
+test('boxes too narrow to see are drawn together, so that there are never more than pixels', () => {
+  const tree = demo('done', 5000);
+  const fine = icicle(tree, 'time', undefined, 0, 10_000).boxes.length;
+  const { boxes, depth } = icicle(tree, 'time', undefined, 1 / 400, 10_000);
+  assert.ok(fine > 5000);
+  assert.ok(boxes.length <= 402 * depth, `${boxes.length} boxes`);
+  assert.ok(boxes.some((box) => box.count > 1));
+});
+
+test('an icicle of what cost nothing has no boxes', () => {
+  const tree = new RunTree();
+  tree.apply({ seq: 1, time: 1, event: { type: 'run.started', node: 'run1' } });
+  assert.deepEqual(icicle(tree, 'cost', undefined, 0, 2).boxes, []);
+});
+
+test('a live axis keeps its length for a while, a finished one is what the run took', () => {
+  const tree = demo('waits');
+  const from = tree.from ?? 0;
+  assert.equal(axis(tree, from + 83, false).seconds, 100);
+  assert.equal(axis(tree, from + 84, false).seconds, 100);
+  const over = axis(demo(), from + 1e6, true);
+  assert.ok(over.seconds < 94);
+});
+
+test('bars are where their nodes were, and end now where they go on', () => {
+  const tree = demo('waits');
+  const from = tree.from ?? 0;
+  const on = axis(tree, from + 90, false);
+  const cell = tree.get('cell5');
+  assert.ok(cell);
+  const at = span(cell, on);
+  assert.ok(at);
+  assert.ok(Math.abs(at.left + at.width - 0.9) < 1e-6);
+  assert.equal(span({ ...cell, started: null }, on), null);
+});
+
+test('marks are round and few', () => {
+  const on = { from: 0, seconds: 240, now: 240 };
+  assert.deepEqual(ticks(on, 4), [100, 200]);
+  assert.deepEqual([0.5, 20, 90, 3900].map(tickText), ['0.5 s', '20 s', '1:30', '1:05:00']);
+});
+
+test('calls are told by the line they came from, those of a batch one by one', () => {
+  const tree = demo();
+  const cell = tree.get('cell2');
+  assert.ok(cell);
+  const [one, ...rest] = issued(tree, cell);
+  assert.deepEqual(rest, []);
+  assert.equal(one?.line, 4);
+  assert.equal((one?.tally.done ?? 0) + (one?.tally.failed ?? 0), 40);
+  const children = tree.get('cell5');
+  assert.ok(children);
+  assert.deepEqual(
+    issued(tree, children).map(({ line, nodes }) => [line, nodes.length]),
+    [
+      [2, 3],
+      [3, 1],
+    ],
+  );
+});
+
+test('the difference to the proposal has the line numbers of what ran', () => {
+  const lines = difference('a\nb\nc', 'a\nB\nc\nd');
+  assert.deepEqual(
+    lines?.map(({ kind, text, number }) => `${kind} ${text} ${number}`),
+    ['same a 1', 'removed b null', 'added B 2', 'same c 3', 'added d 4'],
+  );
+  assert.equal(difference('x'.repeat(300_000), 'y'.repeat(300_000)), null);
+});
+
+test('code is cut into pieces that together are the code', () => {
+  const codes = [
+    demo().get('cell2')?.code ?? '',
+    'x = """a\n# no comment"""  # one\n@deco\ndef f(a): return rb\'\\\'\' + 0x1F',
+    "'not closed\nprint(1)",
+    '"""never closed\nat all',
+    '%%time\n!ls\nclass A: ...',
+  ];
+  for (const code of codes) {
+    assert.equal(
+      tokens(code)
+        .map(([, text]) => text)
+        .join(''),
+      code,
+    );
+  }
+  const kinds = tokens(codes[1] as string).map(([kind]) => kind);
+  const wanted = ['string', 'comment', 'meta', 'keyword', 'def', 'number'] as const;
+  assert.ok(wanted.every((kind) => kinds.includes(kind)));
+  assert.equal(tokenLines(codes[1] as string).length, 4);
+});
+
+test('hostile code is coloured in no time', () => {
+  const began = performance.now();
+  for (const one of ['"', "'''", '\\', 'rb"', '#', '0_', '@', '""""']) {
+    tokens(one.repeat(50_000));
+  }
+  assert.ok(performance.now() - began < 2000);
+});
+
+test('foreign text can’t turn the line around or hide, and unknown costs are not nothing', () => {
+  assert.equal(clean('a\u202eb\u0007c\nd'), 'a\ufffdb\u2407c\nd');
+  assert.equal(oneLine('  two\n words ', 20), 'two words');
+  assert.equal(moneyText(null), 'cost unknown');
+  assert.equal(moneyText(0), 'free');
+});
