@@ -44,9 +44,10 @@ if shutil.which("node") is None or not (LAB / "node_modules" / "esbuild").exists
     )
 
 _TEXTS = (
-    "", "total = 0", "one\ntwo", "# only a comment", "  \n\n# a\nx = llm_query('a')\ny", "a\x1cb\x85c",
-    "word " * 60, "😀" * 130, "def f():\r\n\treturn 1", "\u3000wide\u2003space ", "tab\tand\x0bmore",
-    "{}", "é" * 119, "x" * 120, "x" * 121, "\u202eevil\x1b[31m", " " * 700 + "late",
+    "", "total = 0", "one\ntwo", "# only a comment", "  \n\n# a\nx = llm_query('a')\ny",
+    "a\x1cb\x85c", "word " * 60, "😀" * 130, "def f():\r\n\treturn 1", "\u3000wide\u2003space ",
+    "tab\tand\x0bmore", "{}", "é" * 119, "x" * 120, "x" * 121, "\u202eevil\x1b[31m",
+    " " * 700 + "late",
 )  # fmt: skip
 _COSTS = (None, 0.0, 0.0004, 0.01249, 0.5, 12.345, 1234.5)
 _CHOICES: dict[str, tuple[Any, ...]] = {
@@ -92,7 +93,7 @@ def _random_log(seed: int) -> list[Logged]:
     dice = random.Random(seed)
     ids = [f"{kind}{n}" for kind in ("run", "turn", "cell", "batch", "call") for n in (1, 2)]
     ids += [f"call{n}" for n in range(3, 20)] + ["session1", "odd", "root1"]
-    names = [name for name in sorted(EVENTS)] + ["call.started", "call.ended"] * 6
+    names = sorted(EVENTS) + ["call.started", "call.ended"] * 6
     log: list[Logged] = []
     for seq in range(1, dice.randrange(5, 160)):
         cls = EVENTS[dice.choice(names)]

@@ -287,6 +287,7 @@ export const FOLDS: Folds = {
       line: e.line ?? null,
       index: e.index ?? null,
       note: e.note ?? '',
+      choices: e.choices ?? [],
     });
     if (told) {
       cutTo(node, cut, { prompt: 'prompt' });

@@ -183,6 +183,20 @@ export function statusWord(node: TreeNode, over: boolean): string {
   return node.status;
 }
 
+/** What the calls of a cell may come to, before they are made; nothing where none is. */
+export function estimateText(estimate: Readonly<Record<string, unknown>>): string {
+  const { calls, tokens: size, cost, loops } = estimate;
+  if (typeof calls !== 'number' || !calls) {
+    return '';
+  }
+  const parts = [plural(calls, 'call') + (loops ? ' or more' : '')];
+  if (typeof size === 'number') {
+    parts.push(`about ${countText(Math.trunc(size))} tokens`);
+  }
+  parts.push(typeof cost === 'number' ? `about ${moneyText(cost)}` : 'price unknown');
+  return parts.join(' · ');
+}
+
 /** What a context is, from what `run.started` tells of it. */
 export function contextText(info: Readonly<Record<string, unknown>>): string {
   const said = (key: string) => (info[key] === undefined ? '' : String(info[key]));

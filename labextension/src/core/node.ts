@@ -105,6 +105,7 @@ export interface TreeNode {
 
   role: string;
   prompt: string;
+  choices: readonly string[];
   retries: number;
   first_token: number | null;
   finish: string;
@@ -179,6 +180,7 @@ export function newNode(id: string, kind: NodeKind): TreeNode {
     failed: 0,
     role: '',
     prompt: '',
+    choices: NONE,
     retries: 0,
     first_token: null,
     finish: '',

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { clean, countText, moneyText, plural } from '../core/format.js';
+import { clean, estimateText } from '../core/format.js';
 import { live, type TreeNode } from '../core/node.js';
 import type { AskInfo } from '../protocol.js';
 import { Editor } from './editor.js';
@@ -182,7 +182,7 @@ function Call(props: { model: Model; node: TreeNode; doing: string }): JSX.Eleme
   const t = model.trans;
   const person = node.role === 'human';
   const answer = (text: string) => void model.steer({ type: 'answer', node: node.id, text });
-  const choices = person ? choicesOf(node.prompt) : [];
+  const { choices } = node;
   if (doing === 'answer' || (person && choices.length === 0)) {
     return (
       <Editor
@@ -205,7 +205,7 @@ function Call(props: { model: Model; node: TreeNode; doing: string }): JSX.Eleme
       )}
       <div class="rlm-buttons">
         {choices.map((choice) => (
-          <button class="rlm-button rlm-primary" key={choice} onClick={() => answer(choice)}>
+          <button class="rlm-button" key={choice} onClick={() => answer(choice)}>
             {clean(choice)}
           </button>
         ))}
@@ -216,11 +216,13 @@ function Call(props: { model: Model; node: TreeNode; doing: string }): JSX.Eleme
             onClick={() => void model.steer({ type: 'retry', node: node.id })}
           />
         )}
-        <Button
-          icon="pencil"
-          label={person ? t('Other answer') : t('Answer by hand')}
-          onClick={() => model.begin('answer', node.id)}
-        />
+        {choices.length === 0 && (
+          <Button
+            icon="pencil"
+            label={t('Answer by hand')}
+            onClick={() => model.begin('answer', node.id)}
+          />
+        )}
         <Cancel model={model} node={node} what={t('Cancel the call')} />
       </div>
     </div>
@@ -237,38 +239,4 @@ function Cancel(props: { model: Model; node: TreeNode; what: string }): JSX.Elem
       onClick={() => void model.steer({ type: 'cancel', node: node.id })}
     />
   );
-}
-
-/** The choices of a question to a person: the list at the end of it. */
-export function choicesOf(prompt: string): string[] {
-  const found: string[] = [];
-  for (const line of prompt.split('\n').reverse()) {
-    if (!line.startsWith('- ')) {
-      break;
-    }
-    found.unshift(line.slice(2));
-  }
-  return found.length <= 12 ? found : [];
-}
-
-/** What calls may come to, in words; nothing where nothing is known. */
-export function estimateText(estimate: Readonly<Record<string, unknown>>): string {
-  const number = (key: string) => {
-    const value = estimate[key];
-    return typeof value === 'number' ? value : 0;
-  };
-  const calls = number('calls');
-  if (!calls) {
-    return '';
-  }
-  const { cost } = estimate;
-  const price = typeof cost === 'number' ? `about ${moneyText(cost)}` : 'cost unknown';
-  const tokens = number('tokens');
-  return [
-    plural(calls, 'call') + (estimate.loops ? ' or more (in loops)' : ''),
-    tokens ? `about ${countText(tokens)} tokens` : '',
-    price,
-  ]
-    .filter(Boolean)
-    .join(' · ');
 }

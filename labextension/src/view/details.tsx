@@ -4,6 +4,7 @@ import {
   contextText,
   costText,
   durationText,
+  estimateText,
   label,
   oneLine,
   plural,
@@ -15,7 +16,7 @@ import { tallyText } from '../core/groups.js';
 import { tally } from '../core/groups.js';
 import { live, type TreeNode } from '../core/node.js';
 import type { RunTree } from '../core/tree.js';
-import { Actions, estimateText } from './actions.js';
+import { Actions } from './actions.js';
 import { Difference } from './cell.js';
 import { Code } from './code.js';
 import { ActionIcon, StatusIcon } from './icons.js';
