@@ -59,13 +59,14 @@ class RLM(Configurable):
     ).tag(config=True)
     mode = t.Unicode(
         "",
-        help="How proposals are decided: 'auto', 'step', or 'ask when …'. Empty: "
+        help="How proposals are decided: 'auto', 'step', or 'ask when …' with calls, cost, "
+        "tokens, depth, turn, imports, names or answer (calls > 5 or cost > $0.50). Empty: "
         "step where a person can answer, else auto.",
     ).tag(config=True)
     headless = t.Enum(
         ("approve", "reject", "error"),
         "error",
-        help="What happens to a proposal that needs a person where nobody is there.",
+        help="What becomes of a proposal, or of calls, that need a person where nobody is there.",
     ).tag(config=True)
     where = t.Enum(
         ("kernel", "shell"),

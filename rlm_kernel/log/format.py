@@ -94,6 +94,21 @@ def usage_text(usage: Usage) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def estimate_text(estimate: Mapping[str, Any]) -> str:
+    """Say what the calls of a cell may come to, before they are made; nothing where none is."""
+    calls, tokens, cost = (estimate.get(key) for key in ("calls", "tokens", "cost"))
+    if not isinstance(calls, int) or not calls:
+        return ""
+    more = " or more" if estimate.get("loops") else ""
+    parts = [f"{plural(calls, 'call')}{more}"]
+    if isinstance(tokens, int | float):
+        parts.append(f"about {count_text(int(tokens))} tokens")
+    known = isinstance(cost, int | float) and not isinstance(cost, bool)
+    parts.append(f"about {money_text(float(cost))}" if known and cost is not None else
+                 "price unknown")  # fmt: skip
+    return " · ".join(parts)
+
+
 def tokens_text(usage: Usage) -> str:
     """Say tokens in and out; nothing where there were none."""
     if not usage.tokens:

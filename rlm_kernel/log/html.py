@@ -32,6 +32,7 @@ from .format import (
     context_text,
     cost_text,
     duration_text,
+    estimate_text,
     icon,
     label,
     oneline,
@@ -157,7 +158,11 @@ class _Page:
             )
         if node.decision == "edit" and node.proposed_code not in ("", node.code):
             parts.append(folded(dim_span("what the model proposed"), pre(node.proposed_code, CODE)))
-        if node.reason:
+        if node.status == "proposed" and (said := estimate_text(node.estimate)):
+            parts.append(dim(f"its calls: {said}"))
+        if node.asking:
+            parts.append(dim(f"calls wait to be allowed: {capped(node.reason, TEXT)}"))
+        elif node.reason:
             parts.append(dim(f"reason: {capped(node.reason, TEXT)}"))
         parts.append(self._below(node, depth))
         if node.output:

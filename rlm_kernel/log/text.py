@@ -12,6 +12,7 @@ from .format import (
     context_text,
     cost_text,
     duration_text,
+    estimate_text,
     icon,
     label,
     oneline,
@@ -111,6 +112,10 @@ def _siblings(tree: Tree, node: Node, before: str) -> list[tuple[Node | Group | 
             items.append(f"… {len(bad) - _SHOWN_FAILURES:,} more failed")
     else:
         items = [*grouped(children)]
+    if node.kind == "cell" and node.status == "proposed" and node.live:
+        items += [f"its calls: {said}"] if (said := estimate_text(node.estimate)) else []
+    if node.kind == "cell" and node.asking:
+        items.append(f"calls wait to be allowed: {node.reason}")
     if node.kind == "cell" and node.error:
         items.append(node.error)
     if node.kind == "run" and node.parent is not None and node.answer is not None:

@@ -26,7 +26,8 @@ PREFIXES = (
     "deepseek/", "together_ai/", "fireworks_ai/", "xai/", "bedrock/", "azure/", "vertex_ai/",
     "ollama_chat/", "hosted_vllm/", "lm_studio/",
 )  # fmt: skip
-MODES = ("auto", "step", '"ask when calls > 5"', '"ask when answer"', '"ask when imports os"')
+MODES = ("auto", "step", '"ask when calls > 5"', '"ask when cost > $0.50"',
+         '"ask when tokens > 100k"', '"ask when answer"', '"ask when imports os"')
 BUDGETS = ("$0.10", "$1", "$5", '"200 calls"', '"1M tokens"', '"10 min"')
 
 
@@ -150,6 +151,7 @@ def completions(magics: RLMMagics, verbs: Sequence[str]) -> dict[str, Any]:
         "tree": lambda _: list(session.runs), "status": lambda _: list(session.runs),
         "cost": lambda _: list(session.runs),
         "cancel": nodes, "retry": nodes, "answer": nodes, "show": cells,
+        "run": lambda _: ("to error", "to child", "to turn 5", "to $0.50"),
         "help": lambda _: verbs,
     }  # fmt: skip
     return {"options": options, "verbs": verbs, "values": values}

@@ -159,6 +159,8 @@ class Desk:
         for call in run.tree.calls:
             if call.live and call.model == "human":
                 self._ask(call.id, call.role)
+        if run.phase == "asking":
+            self._ask_calls(run.reason)
 
     def close(self) -> None:
         """Ask no more; what is asked just now is given up."""
@@ -168,10 +170,8 @@ class Desk:
     def _on_event(self, logged: Logged) -> None:
         event = logged.event
         if isinstance(event, PhaseChanged) and event.node == self._run.node:
-            waits = self._run.asking if event.phase == "asking" else None
-            if waits is not None and self._keyboard.there and not self._run.gate.placed:
-                target, args = self._allow, (waits, event.reason)
-                threading.Thread(target=target, args=args, daemon=True).start()
+            if event.phase == "asking":
+                self._ask_calls(event.reason)
         elif isinstance(event, CallsDecided):
             if self._calls and self._keyboard.asking.startswith(self._calls):
                 self._keyboard.release()  # decided elsewhere, or it is no more to be decided
@@ -186,6 +186,14 @@ class Desk:
         elif isinstance(event, CallEnded) and event.node in self._asked:
             self._asked.discard(event.node)
             self._keyboard.release()  # answered by another way, or cancelled
+
+    def _ask_calls(self, sentence: str) -> None:
+        waits = self._run.asking
+        if waits is None or waits.ask in self._asked or self._run.gate.placed:
+            return
+        if self._keyboard.there:
+            self._asked.add(waits.ask)
+            threading.Thread(target=self._allow, args=(waits, sentence), daemon=True).start()
 
     def _ask(self, node: str, role: str) -> None:
         if role != "human" and self._keyboard.there:  # ask_human has its own way

@@ -11,7 +11,7 @@ from IPython.core.error import UsageError
 
 from ..engine.heading import model_text
 from ..log import duration_text, money_text, tree_html, tree_text
-from ..log.format import capped, clean, usage_text
+from ..log.format import capped, clean, estimate_text, usage_text
 from ..protocol import Ack, Command, Usage
 from ..protocol.control import (
     AnswerCall,
@@ -23,6 +23,7 @@ from ..protocol.control import (
     Respond,
     Resume,
     Retry,
+    RunTo,
     SetBudget,
     SetMode,
     Step,
@@ -85,6 +86,10 @@ def status(magics: RLMMagics, name: str, words: Words) -> None:
         print(f"  {clean(run.reason)}")
     if run.pending is not None:
         print(f"  cell {run.pending.number} waits:\n{_indented(clean(run.pending.code))}")
+        if estimate := estimate_text(run.tree[run.pending.id].estimate):
+            print(f"  its calls: {estimate}")
+    if run.asking is not None:
+        print(f"  why: {clean(run.asking.reason)}")
     if run.answer_text is not None:
         print(f"  answer: {capped(clean(run.answer_text), 2000)}")
     print(f"  → {_next(run)}")
@@ -237,7 +242,18 @@ def step(magics: RLMMagics, name: str, words: Words) -> None:
     _go_on(magics, name, Step(client=CLIENT))
 
 
-@_verb("approve", "runs the proposal as it is")
+@_verb("run to WHERE", "goes on without asking to: error, child, 'turn 5', $0.50 (used so far)")
+def run_to(magics: RLMMagics, name: str, words: Words) -> None:
+    """Go on without asking until something happens."""
+    if words[:1] != ["to"] or len(words) < 2:
+        raise UsageError(
+            "%rlm run to takes where to stop: error, child, turn 5 or $0.50; a question goes into "
+            "a cell under %%rlm."
+        )
+    _go_on(magics, name, RunTo(until=" ".join(words[1:]), client=CLIENT))
+
+
+@_verb("approve", "runs the proposal as it is, or lets the calls be made that wait")
 def approve(magics: RLMMagics, name: str, words: Words) -> None:
     """Run the proposal."""
     _go_on(magics, name, Approve(client=CLIENT))
@@ -252,7 +268,7 @@ def edit(magics: RLMMagics, name: str, words: Words) -> None:
     magics.insert(run)
 
 
-@_verb("reject [REASON]", "doesn't run the proposal; the model is told why")
+@_verb("reject [REASON]", "doesn't run it, or doesn't make the calls; the model is told why")
 def reject(magics: RLMMagics, name: str, words: Words) -> None:
     """Reject the proposal."""
     _go_on(magics, name, Reject(reason=" ".join(words), client=CLIENT))
@@ -316,7 +332,7 @@ def answer(magics: RLMMagics, name: str, words: Words) -> None:
     print("Answered.")
 
 
-@_verb("mode [MODE]", "how proposals are decided: auto, step, 'ask when …'")
+@_verb("mode [MODE]", "auto, step, 'ask when calls > 5 or cost > $0.50 or imports os' …")
 def mode(magics: RLMMagics, name: str, words: Words) -> None:
     """Say or set the mode of the live run."""
     run = magics.session.run_named(name)
@@ -371,6 +387,8 @@ def _next(run: Run) -> str:
     match run.phase:
         case "proposed":
             return "%rlm approve, edit, reject REASON, respond TEXT, takeover, stop"
+        case "asking":
+            return "%rlm approve (allow them), reject REASON, mode auto, stop"
         case "paused":
             return "%rlm resume, step, takeover, stop"
         case "taken over":

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..protocol import Command
-from ..protocol.control import Approve, Edit, Pause, Reject, Respond, SetMode, TakeOver
+from ..protocol.control import Approve, Edit, Pause, Reject, Respond, SetMode, Stop, TakeOver
 
 CHOICES = "[a]pprove  [e]dit  [r]eject  re[s]pond  [t]ake over  a[u]to  [q]uit "
 
@@ -86,6 +86,32 @@ def ask(
         except EOFError:
             return [Pause(client=CLIENT)]
         write(HELP)
+
+
+def ask_calls(
+    ask: str, sentence: str, reason: str, choose: Callable[[str, list[str] | None], str]
+) -> Command:
+    """Ask whether calls may be made, while the cell that wants them runs.
+
+    Args:
+        ask: their id.
+        sentence: what they are and may cost.
+        reason: why they are asked about.
+        choose: asks a question with choices (or None: any text) and gives the answer.
+
+    Returns:
+        The command to send.
+    """
+    shown = f"{sentence}\n({reason})" if reason else sentence
+    word = choose(shown, ["allow", "refuse", "auto (ask no more)", "stop the run"])
+    if word == "refuse":
+        said = choose("Reason, the model is told:", None)
+        return Reject(proposal=ask, reason=said.strip(), client=CLIENT)
+    if word.startswith("auto"):
+        return SetMode(mode="auto", client=CLIENT)  # which also allows what waits
+    if word.startswith("stop"):
+        return Stop(client=CLIENT)
+    return Approve(proposal=ask, client=CLIENT)
 
 
 def read_cell(read: Read, write: Write) -> str | None:

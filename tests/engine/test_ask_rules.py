@@ -89,7 +89,7 @@ def test_the_reason_names_what_the_code_does_and_the_rule() -> None:
     ],
 )  # fmt: skip
 def test_a_rule_that_is_none_is_refused_with_the_facts_or_what_is_wrong(rule: str) -> None:
-    with pytest.raises(ConfigError, match="isn't a (rule|mode)") as caught:
+    with pytest.raises(ConfigError, match=r"isn't a (rule|mode)") as caught:
         parse_mode(f"ask when {rule}")
     said = str(caught.value)
     assert "calls, cost" in said or "dollars" in said or "compare" in said or "number" in said
@@ -115,7 +115,8 @@ def test_calls_over_the_limit_wait_until_they_are_allowed(
         assert run.asking.ask == asked.ask
         assert (asked.calls, asked.line) == (40, 1)
         assert asked.cost == pytest.approx(asked.tokens * 1e-3)
-        assert run.reason == f"Cell 1 wants 40 calls, about ${asked.cost:.2f}: allow or refuse them."
+        wants = f"Cell 1 wants 40 calls, about ${asked.cost:.2f}"
+        assert run.reason == f"{wants}: allow or refuse them."
         assert run.tree[asked.node].asking == asked.ask
         assert run.approve(asked.ask).ok
         assert run.phase == "running"

@@ -118,7 +118,7 @@ def test_names_bound_in_earlier_cells_are_known_and_rebinding_forgets_them() -> 
     assert one.of_code("llm_query(doc)").tokens < 1_000
 
 
-@pytest.mark.parametrize("value", [["item " * 50] * 300, {str(n): "item " * 50 for n in range(300)}])
+@pytest.mark.parametrize("value", [["item " * 50] * 300, dict.fromkeys(range(300), "item " * 50)])
 def test_a_list_or_dict_as_context_counts_by_its_items(value: Any) -> None:
     one = Estimator(info, "sub", {"context": value})
     found = one.of_code("llm_query(str(context))")
@@ -158,7 +158,7 @@ def test_whatever_a_model_writes_an_estimate_comes_of_it(code: str) -> None:
     assert of(code + "_query").calls >= 0
 
 
-# -- exactly, of calls that are issued --------------------------------------------------------------
+# -- exactly, of calls that are issued ------------------------------------------------------------
 
 
 def test_calls_that_are_issued_count_their_prompts_and_what_replies_usually_have() -> None:

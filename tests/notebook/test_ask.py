@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from rlm_kernel.notebook.ask import ask
+from rlm_kernel.notebook.ask import ask, ask_calls
 from rlm_kernel.protocol import Command
 
 
@@ -76,3 +76,28 @@ def test_where_cells_can_be_inserted_an_edit_goes_on_there() -> None:
     commands, _ = asked(["e"], insert=lambda: inserted.append(True))
     assert commands is None
     assert inserted == [True]
+
+
+@pytest.mark.parametrize(
+    ("answers", "type_", "reason"),
+    [
+        (["allow"], "approve", ""),
+        (["refuse", "too dear"], "reject", "too dear"),
+        (["auto (ask no more)"], "mode", ""),
+        (["stop the run"], "stop", ""),
+    ],
+)
+def test_what_is_said_about_calls_that_wait_is_one_command(
+    answers: list[str], type_: str, reason: str
+) -> None:
+    asked: list[str] = []
+
+    def choose(question: str, choices: list[str] | None) -> str:
+        asked.append(question)
+        return answers.pop(0)
+
+    command = ask_calls("ask1", "Cell 3 wants 200 calls.", "calls > 5", choose)
+    assert command.type == type_
+    assert getattr(command, "proposal", "ask1") == "ask1"
+    assert getattr(command, "reason", "") == reason
+    assert asked[0] == "Cell 3 wants 200 calls.\n(calls > 5)"
