@@ -35,6 +35,9 @@ export class NoReply extends Error {}
 
 const KINDS = new Set(['events', 'run', 'text', 'bye']);
 
+/** Ids are new in the whole page: two notebooks may have one kernel, and a client may be followed by another. */
+let count = 0;
+
 /** Requests and pushes over one connection to one kernel. */
 export class Client implements Transport {
   constructor(
@@ -61,7 +64,7 @@ export class Client implements Transport {
       ...request,
       v: FRONT_VERSION,
       client: this.client,
-      id: `${this.client}-${(this.count += 1)}`,
+      id: `${this.client}-${(count += 1)}`,
     };
     const under: Sending[] = [];
     let giveUp: (error: Error) => void = () => undefined;
@@ -139,5 +142,4 @@ export class Client implements Transport {
   private readonly listeners = new Set<(push: Push) => void>();
   private readonly slowListeners = new Set<(slow: boolean) => void>();
   private readonly waiting = new Set<(error: Error) => void>();
-  private count = 0;
 }

@@ -10,7 +10,8 @@ import { rlmIcon } from './icons.js';
 /** What the commands show and can't do alone. */
 export interface Views {
   showPanel(): void;
-  showTab(): void;
+  /** Null where there is no place for a tab. */
+  showTab: (() => void) | null;
   showNode(seat: Seat, run: string, node: string): void;
   tour(cwd: string): Promise<void>;
 }
@@ -170,11 +171,14 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
     icon: rlmIcon,
     execute: () => views.showPanel(),
   });
-  add('rlm:open-tab', {
-    label: t.__('Open the Runs as a Main-Area Tab'),
-    icon: rlmIcon,
-    execute: () => views.showTab(),
-  });
+  const { showTab } = views;
+  if (showTab) {
+    add('rlm:open-tab', {
+      label: t.__('Open the Runs as a Main-Area Tab'),
+      icon: rlmIcon,
+      execute: () => showTab(),
+    });
+  }
   add('rlm:first-tour', {
     label: (args) => (args['launcher'] ? t.__('RLM tour') : t.__('Take the RLM Tour')),
     caption: t.__('A notebook that shows a run, without a key'),
@@ -182,7 +186,16 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
     execute: (args) => views.tour(given(args, 'cwd') ?? ''),
   });
 
-  desk.changed.connect(() => commands.notifyCommandChanged());
+  // Palette and menus draw themselves anew each time they are told, so only where it matters.
+  let before = '';
+  desk.changed.connect(() => {
+    const now = meant()?.info;
+    const { run, phase, ended, asking, pending } = now ?? {};
+    const key = JSON.stringify([run, phase, ended, asking?.ask, pending?.cell, pending?.asks]);
+    if (key === before) return;
+    before = key;
+    commands.notifyCommandChanged();
+  });
 
   function headerOf(m: Meant): ReturnType<Seat['headers']['of']> {
     const id = m.info.asking?.cell ?? m.info.pending?.cell;

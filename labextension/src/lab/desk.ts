@@ -134,7 +134,7 @@ export class Desk {
   private add(panel: NotebookPanel): void {
     if (this.seats.has(panel)) return;
     const link = new Link(panel, this.client);
-    const placer = new Placer(link, this.translator);
+    const placer = new Placer(link, this.translator, () => this.first(panel));
     const headers: Headers = new Headers(link, placer, {
       trans: this.trans,
       showTree: (_, run, node) => this.showNode(seat, run, node),
@@ -153,6 +153,12 @@ export class Desk {
       this.emit();
     });
     this.emit();
+  }
+
+  /** Of several views of one document the first acts; the others show what it does. */
+  private first(panel: NotebookPanel): boolean {
+    const views = [...this.seats.keys()].filter((one) => one.context === panel.context);
+    return views[0] === panel || views.length === 0;
   }
 
   private announce(seat: Seat): void {

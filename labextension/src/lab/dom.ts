@@ -53,3 +53,23 @@ export function setText(node: HTMLElement, text: string): void {
 export function show(node: HTMLElement, on: boolean): void {
   if (node.hidden === on) node.hidden = !on;
 }
+
+/** A function that does its work at once, and then at most every `ms`, never leaving out the last. */
+export function throttled(work: () => void, ms: number): () => void {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  let again = false;
+  const run = (): void => {
+    timer = setTimeout(() => {
+      timer = null;
+      if (again) {
+        again = false;
+        run();
+      }
+    }, ms);
+    work();
+  };
+  return () => {
+    if (timer === null) run();
+    else again = true;
+  };
+}

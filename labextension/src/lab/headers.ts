@@ -7,9 +7,13 @@ import { factOf } from '../core/facts.js';
 import { type CellMeta, described } from '../core/reconcile.js';
 import type { Command, RunInfo } from '../protocol.js';
 import { CellHeader, type HeaderActs, type HeaderView } from './header.js';
+import { throttled } from './dom.js';
 import type { Link } from './link.js';
 import { metaOf } from './notebook.js';
 import type { Placer } from './placer.js';
+
+/** Ms between two drawings. */
+const OFTEN = 60;
 
 /** What headers need from the rest of the page. */
 export interface HeaderHost {
@@ -31,27 +35,23 @@ export class Headers {
     private readonly host: HeaderHost,
   ) {
     const { content } = link.panel;
-    link.changed.connect(this.soon, this);
-    content.modelContentChanged.connect(this.soon, this);
-    content.stateChanged.connect(this.soon, this);
+    const soon = (): void => this.soon();
+    link.changed.connect(soon);
+    content.modelContentChanged.connect(soon);
+    content.stateChanged.connect(soon);
     this.tick = setInterval(() => {
       if (this.running) this.soon();
     }, 1000);
     link.panel.disposed.connect(() => {
       clearInterval(this.tick);
-      cancelAnimationFrame(this.frame);
     });
     this.soon();
   }
 
-  /** Draw again at the next frame. */
-  soon(): void {
-    if (this.frame || this.link.isDisposed) return;
-    this.frame = requestAnimationFrame(() => {
-      this.frame = 0;
-      this.draw();
-    });
-  }
+  /** Draw again soon. */
+  readonly soon = throttled(() => {
+    if (!this.link.isDisposed) this.draw();
+  }, OFTEN);
 
   /** The header of a cell, where it has one. */
   of(cell: Cell): CellHeader | undefined {
@@ -185,7 +185,6 @@ export class Headers {
     };
   }
 
-  private frame = 0;
   private readonly lastOf = new Map<string, Cell>();
   private running = false;
   private readonly tick: ReturnType<typeof setInterval>;

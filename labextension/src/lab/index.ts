@@ -1,6 +1,7 @@
 /** The extension for JupyterLab (4.2 and newer) and Notebook 7. */
 
 import {
+  ILabShell,
   ILayoutRestorer,
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin,
@@ -37,6 +38,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     IStatusBar,
     IToolbarWidgetRegistry,
     ILayoutRestorer,
+    ILabShell,
   ],
   activate,
 };
@@ -51,6 +53,7 @@ function activate(
   statusBar: IStatusBar | null,
   toolbars: IToolbarWidgetRegistry | null,
   restorer: ILayoutRestorer | null,
+  labShell: ILabShell | null,
 ): void {
   const translation = translator ?? nullTranslator;
   const trans = translation.load('rlm_kernel');
@@ -58,7 +61,7 @@ function activate(
   if (registry) settings.load(registry, ID).catch(() => undefined);
   const desk = new Desk(app, tracker, settings, trans, translation);
 
-  const panel = new RunPanel(desk);
+  const panel = new RunPanel(desk, { tab: labShell !== null });
   app.shell.add(panel, 'right', { rank: 600, type: 'RLM' });
   restorer?.add(panel, panel.id);
   let tab: MainAreaWidget<RunPanel> | null = null;
@@ -85,21 +88,24 @@ function activate(
     {
       showPanel,
       showNode,
-      showTab: () => {
-        if (!tab || tab.isDisposed) {
-          tab = new MainAreaWidget({ content: new RunPanel(desk, { main: true }) });
-          tab.id = 'rlm-tab-area';
-          app.shell.add(tab, 'main', { mode: 'split-right' });
-        }
-        app.shell.activateById(tab.id);
-      },
-      tour: (cwd) => openTour(app, tracker, trans, cwd),
+      // Notebook 7 has one main area, and that is the notebook's.
+      showTab:
+        labShell &&
+        (() => {
+          if (!tab || tab.isDisposed) {
+            tab = new MainAreaWidget({ content: new RunPanel(desk, { main: true }) });
+            tab.id = 'rlm-tab-area';
+            app.shell.add(tab, 'main', { mode: 'split-right' });
+          }
+          app.shell.activateById(tab.id);
+        }),
+      tour: (cwd) => openTour(app, trans, cwd),
     },
     palette,
   );
   launcher?.add({
     command: 'rlm:first-tour',
-    category: trans.__('Notebook'),
+    category: 'Other',
     rank: 99,
     args: { launcher: true },
   });

@@ -81,11 +81,11 @@ export function insertCell(
   const notebook = panel.content;
   const active = notebook.activeCell;
   const { viewport, anchor, top } = eye(panel);
-  panel.model?.sharedModel.insertCell(index, {
-    cell_type: 'code',
-    source,
-    metadata: { [META]: { ...meta }, trusted: true },
-  });
+  const shared = panel.model?.sharedModel;
+  // Not by the person's hand, so not for their undo either.
+  shared?.transact(() => {
+    shared.insertCell(index, { cell_type: 'code', source, metadata: { [META]: { ...meta } } });
+  }, false);
   // The active cell is kept by its index: above it there is one more now.
   if (active && notebook.activeCell !== active) {
     const at = notebook.widgets.indexOf(active);
@@ -112,9 +112,9 @@ function eye(panel: NotebookPanel): {
   return { viewport, anchor, top: anchor?.getBoundingClientRect().top ?? 0 };
 }
 
-/** Put a cell's metadata in its place; `null` makes it an ordinary cell. */
+/** Put a cell's metadata in its place. */
 export function describe(model: ICellModel, meta: CellMeta): void {
-  model.setMetadata(META, { ...meta });
+  model.sharedModel.transact(() => model.setMetadata(META, { ...meta }), false);
 }
 
 /** Show outputs in place of those that a cell has. */

@@ -17,7 +17,7 @@ What is this about?`;
 export class RunPanel extends Widget {
   constructor(
     private readonly desk: Desk,
-    options: { main?: boolean } = {},
+    options: { main?: boolean; tab?: boolean } = {},
   ) {
     super({ node: el('div') });
     const { trans: t } = desk;
@@ -30,10 +30,11 @@ export class RunPanel extends Widget {
       this.title.closable = true;
     }
     this.node.setAttribute('role', 'region');
+    this.node.tabIndex = -1;
     this.node.setAttribute('aria-label', t.__('RLM runs'));
     this.name = el('span', { class: 'rlm-Panel-name' });
     const head = el('div', { class: 'rlm-Panel-head' }, this.name);
-    if (!options.main) {
+    if (options.tab) {
       head.append(
         button(
           t.__('Open as tab'),
@@ -78,7 +79,7 @@ export class RunPanel extends Widget {
   protected onActivateRequest(msg: Message): void {
     super.onActivateRequest(msg);
     const first = this.body.querySelector<HTMLElement>('[tabindex="0"]');
-    (first ?? this.node.querySelector<HTMLElement>('button:not([hidden])'))?.focus();
+    (first ?? this.node).focus();
   }
 
   private draw(): void {

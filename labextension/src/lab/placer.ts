@@ -7,6 +7,7 @@ import { factsOf } from '../core/facts.js';
 import { outputsOf } from '../core/outputs.js';
 import { type Action, belongs, newMemory, next, type World } from '../core/reconcile.js';
 import type { LeaseReply, Reply, RunInfo } from '../protocol.js';
+import { throttled } from './dom.js';
 import type { Link } from './link.js';
 import {
   cellById,
@@ -23,6 +24,8 @@ import { runQuietly } from './quiet.js';
 
 /** Ms after which a claim that was refused is tried again. */
 const REFUSED_WAIT = 2000;
+/** Ms between two looks at a notebook. */
+const OFTEN = 30;
 const PIECE = 65_536;
 const OUTPUT_AT_MOST = 16 * PIECE;
 
@@ -30,13 +33,16 @@ const OUTPUT_AT_MOST = 16 * PIECE;
 export class Placer {
   constructor(
     private readonly link: Link,
-    private readonly translator?: ITranslator,
+    private readonly translator: ITranslator,
+    /** Whether this is the view of the document that acts; there may be several in a page. */
+    private readonly acts: () => boolean,
   ) {
-    link.changed.connect(this.wake, this);
+    const wake = (): void => this.wake();
+    link.changed.connect(wake);
     const { panel } = link;
-    panel.content.modelContentChanged.connect(this.wake, this);
-    panel.content.activeCellChanged.connect(this.wake, this);
-    panel.content.stateChanged.connect(this.wake, this);
+    panel.content.modelContentChanged.connect(wake);
+    panel.content.activeCellChanged.connect(wake);
+    panel.content.stateChanged.connect(wake);
     NotebookActions.executionScheduled.connect(this.onScheduled, this);
     NotebookActions.executed.connect(this.onExecuted, this);
     panel.disposed.connect(this.dispose, this);
@@ -47,19 +53,14 @@ export class Placer {
 
   /** The runs whose cells are in this notebook, oldest first. */
   get runs(): RunInfo[] {
-    const world = this.world();
-    return (this.link.store?.runs ?? []).filter((info) => belongs(info, world));
+    const { store } = this.link;
+    return store ? store.runs.filter((info) => this.mine.has(info.run)) : [];
   }
 
   /** Look again soon. */
-  wake(): void {
-    if (this.isDisposed || this.scheduled) return;
-    this.scheduled = true;
-    queueMicrotask(() => {
-      this.scheduled = false;
-      void this.loop();
-    });
-  }
+  readonly wake = throttled(() => {
+    if (!this.isDisposed) void this.loop();
+  }, OFTEN);
 
   /** Run a proposal as it now stands in the notebook, as the person asks for. */
   async approve(info: RunInfo): Promise<void> {
@@ -115,10 +116,12 @@ export class Placer {
         if (this.kernel !== this.link.store.kernel) {
           this.kernel = this.link.store.kernel;
           this.memory = newMemory();
+          this.mine.clear();
+          this.unshow.clear();
         }
         const world = this.world();
         this.follow(world);
-        const action = next(world);
+        const action = this.acts() ? next(world) : null;
         if (!action) continue;
         if (action.do === 'wait') this.wakeAt(action.until);
         else {
@@ -146,8 +149,9 @@ export class Placer {
   /** Have the events of this notebook's runs here; they tell what its cells gave. */
   private follow(world: World): void {
     for (const { info } of world.runs) {
-      if (this.unshow.has(info.run) || !belongs(info, world)) continue;
-      const stop = this.link.store?.show(info.run);
+      if (!belongs(info, world)) continue;
+      this.mine.add(info.run);
+      const stop = this.unshow.has(info.run) ? undefined : this.link.store?.show(info.run);
       if (stop) this.unshow.set(info.run, stop);
     }
     for (const cell of world.cells) if (cell.meta) this.memory.seen.add(cell.meta.cell);
@@ -286,9 +290,9 @@ export class Placer {
     await notebook.scrollToItem(index, 'smart', 0).catch(() => undefined);
     await Promise.race([cell.ready, this.pause()]);
     // Its header and editor are drawn by now; all of it should be seen, not its first line.
-    requestAnimationFrame(() => {
-      requestAnimationFrame(() => cell.node.scrollIntoView({ block: 'nearest' }));
-    });
+    for (const ms of [50, 250]) {
+      setTimeout(() => cell.isDisposed || cell.node.scrollIntoView({ block: 'nearest' }), ms);
+    }
   }
 
   /** Whoever placed a cell saves; where a document is shared live that happens by itself. */
@@ -333,7 +337,7 @@ export class Placer {
   private last = '';
   private busy = false;
   private again = false;
-  private scheduled = false;
+  private readonly mine = new Set<string>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly unshow = new Map<string, () => void>();
 }

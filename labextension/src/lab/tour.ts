@@ -1,7 +1,6 @@
 /** A notebook that shows a run without a key: three cells, scripted models, real code. */
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 const SETUP = `%load_ext rlm
@@ -59,37 +58,42 @@ Why did the Petrel turn back?`;
  */
 export async function openTour(
   app: JupyterFrontEnd,
-  tracker: INotebookTracker,
   trans: TranslationBundle,
   cwd: string,
 ): Promise<void> {
   const specs = app.serviceManager.kernelspecs;
   await specs.ready;
   const kernel = specs.specs?.kernelspecs['rlm'] ? 'rlm' : (specs.specs?.default ?? 'python3');
-  const model = await app.serviceManager.contents.newUntitled({ type: 'notebook', path: cwd });
-  const panel = (await app.commands.execute('docmanager:open', {
-    path: model.path,
-    factory: 'Notebook',
-    kernel: { name: kernel },
-  })) as NotebookPanel | undefined;
-  const found = panel ?? tracker.currentWidget;
-  if (!found) return;
-  await found.context.ready;
-  const shared = found.content.model?.sharedModel;
-  if (!shared) return;
   const text = [
     trans.__('# A tour'),
     trans.__(
       'A text of more than a million characters, and a question about it. The models are **scripted**, so that this needs no key and goes the same way every time; everything else is real. Run the three cells below. Each cell that the root model proposes then appears under the last one and **waits for you**: run it with Shift+Enter, change it first, reject it with a reason, or take over.',
     ),
   ].join('\n\n');
-  shared.transact(() => {
-    shared.insertCells(0, [
-      { cell_type: 'markdown', source: text },
-      ...[SETUP, MODELS, QUESTION].map((source) => ({ cell_type: 'code' as const, source })),
-    ]);
-    if (shared.cells.length > 4) shared.deleteCellRange(4, shared.cells.length);
-  });
-  found.content.activeCellIndex = 1;
-  await found.context.save();
+  const { contents } = app.serviceManager;
+  const model = await contents.newUntitled({ type: 'notebook', path: cwd });
+  const content = {
+    cells: [
+      { cell_type: 'markdown', id: 'tour', metadata: {}, source: text },
+      ...[SETUP, MODELS, QUESTION].map((source, number) => ({
+        cell_type: 'code',
+        id: `tour-${number}`,
+        execution_count: null,
+        metadata: {},
+        outputs: [],
+        source,
+      })),
+    ],
+    metadata: {
+      kernelspec: {
+        name: kernel,
+        display_name: specs.specs?.kernelspecs[kernel]?.display_name ?? kernel,
+        language: 'python',
+      },
+    },
+    nbformat: 4,
+    nbformat_minor: 5,
+  };
+  await contents.save(model.path, { type: 'notebook', format: 'json', content });
+  await app.commands.execute('docmanager:open', { path: model.path, factory: 'Notebook' });
 }

@@ -132,16 +132,14 @@ export function estimateLine(estimate: Record<string, unknown>, trans: Translati
   const cost = estimate['cost'];
   const money = typeof cost === 'number' ? moneyText(cost) : trans.__('cost unknown');
   const tokens = Number(estimate['tokens'] ?? 0);
-  const size = tokens ? trans.__(', about %1 tokens', countText(Math.round(tokens))) : '';
-  return loops
-    ? trans._n(
-        'up to %1 call site, in a loop: %2 a pass or more%3',
-        'up to %1 call sites, some in loops: %2 a pass or more%3',
-        calls,
-        money,
-        size,
-      )
-    : trans._n('about %1 call: %2%3', 'about %1 calls: %2%3', calls, money, size);
+  const parts = loops
+    ? [
+        trans._n('%1 call site, in a loop', '%1 call sites, some in loops', calls),
+        typeof cost === 'number' && cost > 0 ? trans.__('≥ %1 a pass', money) : money,
+      ]
+    : [trans._n('about %1 call', 'about %1 calls', calls), money];
+  if (tokens) parts.push(trans.__('about %1 tokens', countText(Math.round(tokens))));
+  return parts.join(' · ');
 }
 
 /** "3 calls in flight · 12 s". */
