@@ -22,6 +22,7 @@ const shared = {
 if (process.argv[2] === 'perf') {
   await build({
     ...shared,
+    format: 'iife', // so that it is there in a page from a file, too
     entryPoints: { perf: 'perf/perf.ts', tree: 'style/tree.css' },
     outdir: process.argv[3] ?? 'lib/perf',
   });

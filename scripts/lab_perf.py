@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -53,9 +54,8 @@ def measure(folder: Path, nodes: int, rate: int) -> dict[str, Any]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), headless=True,
-            args=[*ARGS, "--allow-file-access-from-files"],
-        )  # fmt: skip
+            executable_path=shutil.which("chromium"), headless=True, args=ARGS
+        )
         try:
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             page.goto(f"{(folder / 'perf.html').as_uri()}?show=perf")
@@ -107,8 +107,6 @@ def _rss(cdp: Any) -> float:
             except OSError:
                 continue  # it has ended meanwhile
             children.setdefault(parent, []).append(int(folder.name))
-    import os
-
     total, waiting = 0, [os.getpid()]
     while waiting:
         pid = waiting.pop()

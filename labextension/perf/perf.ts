@@ -175,10 +175,12 @@ declare global {
       kernel: FakeKernel;
       mount: () => void;
       focus: (id: string) => void;
+      dispose: () => void;
     };
   }
 }
 
+/** What `mountTree` gave, so that a page can be driven from outside. */
 let mounted: ReturnType<typeof mountTree> | null = null;
 
 function mount(): void {
@@ -197,7 +199,13 @@ if (show === 'perf') {
   const size = Number(params.get('size') ?? 200);
   kernel.add(demoRun(show as 'done' | 'waits' | 'asks', size, Date.now() / 1000));
 }
-window.rlmPerf = { start: perf, kernel, mount, focus: (id) => mounted?.focusNode(id) };
+window.rlmPerf = {
+  start: perf,
+  kernel,
+  mount,
+  focus: (id) => mounted?.focusNode(id),
+  dispose: () => mounted?.dispose(),
+};
 if (show !== 'perf') {
   mount();
 }

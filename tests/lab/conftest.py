@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from lab_page import Lab
     from lab_server import Server
 
-KERNELS: dict[str, str] = json.loads(os.environ.get("RLM_TEST_KERNELS", "{}"))
+KERNELS: dict[str, str] = json.loads(os.environ.get("RLM_TEST_KERNELS", "{}")) or {
+    ".".join(version("ipykernel").split(".")[:2]): sys.executable
+}
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
@@ -151,10 +154,23 @@ def tab(request: pytest.FixtureRequest, server: Server) -> Iterator[Callable[...
     assert not wrong, "the page logged errors:\n" + "\n".join([*wrong, kept])
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "ipykernel" in metafunc.fixturenames:
+        metafunc.parametrize("ipykernel", sorted(KERNELS))
+
+
 @pytest.fixture
 def lab(tab: Callable[..., Lab]) -> Lab:
     """A tab in JupyterLab."""
     return tab()
+
+
+@pytest.fixture
+def browser() -> Any:
+    """Chromium, for pages that need no Jupyter."""
+    if reason := _cannot_run():
+        pytest.skip(f"NOT RUN: {reason}")
+    return SHARED.browser()
 
 
 @pytest.fixture(scope="session")

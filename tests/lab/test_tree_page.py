@@ -1,0 +1,299 @@
+"""The tree by itself in a real browser, over a kernel that isn't there: keys, following, texts."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LAB = Path(__file__).resolve().parents[2] / "labextension"
+FOCUSED = "[role=row]:focus"
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page with the real store and view."""
+    if shutil.which("node") is None or not (LAB / "node_modules" / "esbuild").exists():
+        pytest.skip("NOT RUN: the tree in a browser; python3 scripts/build_lab.py")
+    folder = tmp_path_factory.mktemp("tree")
+    subprocess.run(["node", "build.mjs", "perf", str(folder)], cwd=LAB, check=True)
+    shutil.copy(LAB / "perf" / "perf.html", folder)
+    return folder
+
+
+@pytest.fixture
+def tree(browser: Any, pages: Path) -> Iterator[Open]:
+    """Opens the page; at the end it must not have logged an error."""
+    contexts: list[Any] = []
+    wrong: list[str] = []
+
+    def open_page(show: str = "done", *, size: int = 40, width: int = 1100, **more: Any) -> Any:
+        context = browser.new_context(viewport={"width": width, "height": 700}, **more)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.goto(f"{(pages / 'perf.html').as_uri()}?show={show}&size={size}")
+        page.locator("[role=row][data-key]").first.wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def _key(page: Any) -> str:
+    return str(page.locator(FOCUSED).get_attribute("data-key"))
+
+
+def _focus(page: Any, node: str) -> None:
+    page.evaluate(f"rlmPerf.focus('{node}')")
+    page.locator(f"[data-key='{node}']:focus").wait_for()
+
+
+def _drawn(page: Any) -> None:
+    """Wait until what was asked for is drawn."""
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def _steered(page: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = page.evaluate("rlmPerf.kernel.steered")
+    return found
+
+
+def test_one_stop_for_tab_then_arrows_through_the_tree(tree: Open) -> None:
+    page = tree()
+    assert page.locator("[role=treegrid] [tabindex='0']").count() == 1
+    _focus(page, "run1")
+    went = []
+    for key in ("ArrowDown", "ArrowDown", "ArrowUp", "ArrowRight", "ArrowLeft", "ArrowLeft"):
+        page.keyboard.press(key)
+        _drawn(page)
+        went.append(_key(page))
+    assert went == ["turn1", "root1", "turn1", "root1", "turn1", "turn1"]
+    assert page.locator(FOCUSED).get_attribute("aria-expanded") == "false"
+    page.keyboard.press("End")
+    page.locator("[data-key='cell6']:focus").wait_for()
+    page.keyboard.press("Home")
+    page.locator("[data-key='run1']:focus").wait_for()
+    assert page.locator("[role=treegrid] [tabindex='0']").count() == 1
+
+
+def test_rows_say_their_place_to_a_screen_reader(tree: Open) -> None:
+    page = tree()
+    _focus(page, "cell3")
+    row = page.locator(FOCUSED)
+    said = {
+        name: row.get_attribute(f"aria-{name}")
+        for name in ("level", "posinset", "setsize", "selected")
+    }
+    assert said == {"level": "3", "posinset": "2", "setsize": "2", "selected": "true"}
+    assert int(row.get_attribute("aria-rowindex")) > 1
+    text = row.inner_text()
+    assert "error" in text
+    assert "NameError" in text
+
+
+def test_letters_act_in_the_tree_and_are_letters_in_the_search(tree: Open) -> None:
+    page = tree("waits")
+    _focus(page, "cell5")
+    page.keyboard.press("/")
+    page.locator("input[type=search]:focus").wait_for()
+    page.keyboard.type("as")
+    assert _steered(page) == []
+    page.keyboard.press("Escape")
+    page.locator("[data-key='cell5']:focus").wait_for()
+    page.keyboard.press("a")
+    page.wait_for_function("rlmPerf.kernel.steered.length === 1")
+    assert _steered(page) == [{"type": "approve", "proposal": "cell5"}]
+    page.keyboard.press("s")
+    page.keyboard.press("t")
+    page.wait_for_function("rlmPerf.kernel.steered.length === 3")
+    assert [one["type"] for one in _steered(page)[1:]] == ["step", "take over"]
+
+
+def test_a_proposal_is_edited_with_the_keyboard_alone(tree: Open) -> None:
+    page = tree("waits")
+    _focus(page, "cell5")
+    page.keyboard.press("e")
+    page.locator("textarea:focus").wait_for()
+    page.keyboard.press("Control+End")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.type("more()")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function("rlmPerf.kernel.steered.length === 1")
+    (sent,) = _steered(page)
+    assert (sent["type"], sent["proposal"]) == ("edit", "cell5")
+    assert sent["code"].endswith("print(check)\n    more()")
+
+
+def test_a_refused_command_is_said(tree: Open) -> None:
+    page = tree("waits")
+    page.evaluate("rlmPerf.kernel.refuses = 'Cell 5 was decided already.'")
+    _focus(page, "cell5")
+    page.keyboard.press("r")
+    page.locator("textarea:focus").wait_for()
+    page.keyboard.type("too many calls")
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("alert").get_by_text("Cell 5 was decided already.").wait_for()
+    assert page.locator("textarea").input_value() == "too many calls"  # not lost
+
+
+def test_the_focus_stays_with_its_row_when_rows_come_above(tree: Open) -> None:
+    page = tree("waits", size=400)
+    _focus(page, "call300")
+    before = page.locator(FOCUSED).bounding_box()
+    page.evaluate(
+        """rlmPerf.kernel.emit('demo', Array.from({ length: 5 }, (_, i) => (
+          { type: 'call.started', node: `n${i}`, parent: 'turn1', role: 'root' })),
+          Date.now() / 1e3)"""
+    )
+    _drawn(page)
+    assert _key(page) == "call300"
+    after = page.locator(FOCUSED).bounding_box()
+    assert before is not None
+    assert after is not None
+    assert abs(before["y"] - after["y"]) < 2
+
+
+_MORE_TURNS = """rlmPerf.kernel.emit('demo', Array.from({ length: 60 }, (_, i) => (
+    { type: 'turn.started', node: `turn${i + 100}`, parent: 'run1', number: i + 100 })),
+    Date.now() / 1e3)"""
+
+
+def test_new_rows_are_followed_at_the_end_and_only_counted_elsewhere(tree: Open) -> None:
+    page = tree("waits")
+    grid = page.get_by_role("treegrid")
+    page.evaluate(_MORE_TURNS)
+    page.locator("[data-key='turn159']").wait_for()
+    grid.evaluate("element => { element.scrollTop = 0 }")
+    page.locator("[data-key='run1']").wait_for()
+    page.evaluate(_MORE_TURNS.replace("+ 100", "+ 300"))
+    pill = page.get_by_role("button", name="60 new")
+    pill.wait_for()
+    assert grid.evaluate("element => element.scrollTop") == 0
+    pill.click()
+    page.locator("[data-key='turn359']").wait_for()
+    pill.wait_for(state="detached")
+
+
+def test_ten_thousand_rows_are_few_elements(tree: Open) -> None:
+    page = tree("done", size=10_000)
+    _focus(page, "call9000")
+    assert int(page.get_by_role("treegrid").get_attribute("aria-rowcount")) > 10_000
+    assert page.locator("[role=row]").count() < 80
+
+
+def test_a_long_prompt_comes_a_page_at_a_time(tree: Open) -> None:
+    page = tree("asks")
+    _focus(page, "check")
+    page.keyboard.press("Enter")
+    prompt = page.get_by_label("Prompt", exact=True)
+    prompt.wait_for()
+    assert len(prompt.inner_text()) == 1000
+    page.get_by_role("button", name="Show next").click()
+    page.get_by_role("button", name="66,536 of").wait_for()
+    assert len(prompt.text_content()) == 1000 + 65_536
+
+
+def test_a_reply_streams_in_while_it_is_looked_at(tree: Open) -> None:
+    page = tree("asks")
+    _focus(page, "check")
+    page.keyboard.press("Enter")
+    page.wait_for_function("rlmPerf.kernel.watched.join() === 'check'")
+    say = """([text, at]) =>
+      rlmPerf.kernel.push({ kind: 'text', run: 'demo', node: 'check', text, at })"""
+    page.evaluate(say, ["Yes, ", 0])
+    page.evaluate(say, ["all three.", 5])
+    page.get_by_label("Reply").get_by_text("Yes, all three.").wait_for()
+    page.keyboard.press("Escape")
+    page.wait_for_function("rlmPerf.kernel.watched.length === 0")
+
+
+def test_foreign_text_is_only_text(tree: Open) -> None:
+    page = tree("asks")
+    evil = "<img src=x onerror='window.evil = 1'><b>bold</b>\u202edneb https://example.org"
+    page.evaluate(
+        """text => rlmPerf.kernel.emit('demo', [
+          { type: 'call.ended', node: 'check', status: 'error', text, error: text, model: text },
+          { type: 'cell.proposed', node: 'evil', parent: 'turn5', code: text },
+          { type: 'note', node: 'check', text } ], Date.now() / 1e3)""",
+        evil,
+    )
+    for node in ("check", "evil"):
+        _focus(page, node)
+        page.keyboard.press("Enter")
+        page.get_by_role("complementary").get_by_text("<b>bold</b>").first.wait_for()
+        page.keyboard.press("Escape")
+    assert page.evaluate("window.evil === undefined")
+    assert page.locator("#tree img, #tree a, .rlm-details b:text('bold')").count() == 0
+    assert "\u202e" not in page.locator("#tree").inner_text()
+
+
+@pytest.mark.parametrize("width", [280, 420, 640, 900, 1400])
+def test_every_width_shows_titles_and_never_scrolls_sideways(tree: Open, width: int) -> None:
+    page = tree("waits", width=width)
+    _focus(page, "cell5")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Approve").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator("[data-key='cell5'] .rlm-words").bounding_box()["width"] > 30
+    wide = page.evaluate(
+        "[...document.querySelectorAll('.rlm-head-box, .rlm-bar-box, .rlm-details')]"
+        ".filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.className)"
+    )
+    assert wide == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_wrong(tree: Open, scheme: str) -> None:
+    page = tree("waits", color_scheme=scheme)
+    page.evaluate((LAB / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
+    _focus(page, "cell5")
+    page.keyboard.press("Enter")
+    for tab in ("Tree", "Icicle", "Cell"):
+        page.get_by_role("tab", name=tab).click()
+        _drawn(page)
+        found = page.evaluate(
+            "axe.run('#tree', { preload: false }).then(found => found.violations)"
+        )
+        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], tab
+
+
+def test_the_icicle_is_walked_by_keys_and_has_a_table_as_its_twin(tree: Open) -> None:
+    page = tree()
+    page.get_by_role("tab", name="Icicle").click()
+    page.locator("canvas").focus()
+    for key, told in (("ArrowDown", "turn 1"), ("ArrowRight", "turn 2"), ("ArrowDown", "root")):
+        page.keyboard.press(key)
+        page.locator(".rlm-icicle-told").get_by_text(told).wait_for(timeout=5000)
+    page.get_by_role("button", name="as a table").click()
+    first = page.get_by_role("table").get_by_role("row").nth(1).inner_text()
+    assert "100.0 %" in first
+
+
+def test_the_cell_view_tells_which_line_the_calls_came_from(tree: Open) -> None:
+    page = tree()
+    _focus(page, "cell2")
+    page.keyboard.press("3")
+    line = page.get_by_role("listitem").filter(has_text="llm_query_batched(prompts)")
+    assert "llm_query × 40" in line.inner_text()  # noqa: RUF001
+    assert page.locator(".rlm-removed").inner_text().endswith("60_000)]")
+    line.get_by_role("button").click()
+    page.get_by_role("complementary").get_by_text("∑").first.wait_for()
+
+
+def test_what_is_taken_out_of_the_page_is_gone(tree: Open) -> None:
+    page = tree("waits")
+    page.evaluate("rlmPerf.dispose()")
+    page.evaluate(_MORE_TURNS)
+    _drawn(page)
+    assert page.locator("#tree > *").count() == 0
