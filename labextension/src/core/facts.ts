@@ -1,6 +1,7 @@
 /** What the tree of a run tells of its cells, as the notebook needs it. */
 
 import type { DecisionKind, RunInfo } from '../protocol.js';
+import { oneLine } from './format.js';
 import { tokens, type TreeNode } from './node.js';
 import type { CellFacts } from './reconcile.js';
 import type { RunTree } from './tree.js';
@@ -35,7 +36,7 @@ export function factOf(tree: RunTree, info: RunInfo, node: TreeNode): CellFacts 
     decision: node.decision as DecisionKind | '',
     by: node.by,
     edited: node.code !== node.proposed_code ? node.code : null,
-    reason: node.decision === 'reject' ? node.reason : '',
+    reason: saidOf(node),
     started: ran,
     endedAt: ran && node.ended !== null ? node.ended * 1000 : 0,
     status: ran && node.ended !== null ? node.status : '',
@@ -51,4 +52,10 @@ export function factOf(tree: RunTree, info: RunInfo, node: TreeNode): CellFacts 
       traceback: node.traceback,
     },
   };
+}
+
+/** What the person said in place of running: why not, or what is to count as the outcome. */
+function saidOf(node: TreeNode): string {
+  if (node.decision === 'reject') return oneLine(node.reason, 120);
+  return node.decision === 'respond' ? oneLine(node.output, 120) : '';
 }
