@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
-import importlib
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import traitlets as t
 from traitlets.config import Configurable
@@ -20,13 +17,11 @@ from ..protocol import Limits, Provider, Repl, Where
 from . import prompts
 from .answers import answer_type
 from .config import user_config
+from .kernels import kernel_pool
 from .modes import parse_mode
 from .opening import Opening
 from .run import Run
 from .settings import Headless, Settings, callable_tools
-
-if TYPE_CHECKING:
-    from ..repl import KernelPool
 
 UNSET: Any = object()
 CLOSING = 15.0  # seconds that live runs have to end when they are closed
@@ -368,28 +363,7 @@ class RLM(Configurable):
         )  # fmt: skip
 
 
-_kernels: list[KernelPool] = []
 _said_once: list[str] = []  # that the local model stands in, in this process
-
-
-def kernel_pool(config: Any = None) -> KernelPool:
-    """Give the process's pool of kernels, made on first use; its kernels end with the process."""
-    from ..repl import KernelPool
-
-    if not _kernels:
-        _kernels.append(KernelPool(config=config) if config is not None else KernelPool())
-        # atexit would be too late: by then no thread can be started, and ending waits in threads.
-        # Last registered is first called, so the executors' own hook must be registered before.
-        importlib.import_module("concurrent.futures.thread")
-        getattr(threading, "_register_atexit", atexit.register)(_end_kernels)
-    return _kernels[0]
-
-
-def _end_kernels() -> None:
-    from ..lm import run_sync
-
-    while _kernels:
-        run_sync(_kernels.pop().close())
 
 
 def _pause_for_disk(run: Run, sentence: str) -> None:

@@ -347,6 +347,7 @@ class Run(Reading, Steering):
         ))  # fmt: skip
         self.emit(CellDecided(node=node, by="human"))
         self.emit(cell_ended(node, result))
+        self.estimator.ran(code)
         driver = self.driver
         if driver is not None:
             text = observe(result, 0, driver.shown).partition("\n")[2]

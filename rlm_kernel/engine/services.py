@@ -137,9 +137,11 @@ class CodeServices:
                     "ask_human: nobody is there to answer; go on with what the data says."
                 )
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            if self._attended and future not in done and next(iter(done)).exception() is not None:
-                done, _ = await asyncio.wait({future})  # no keyboard, or it was given up
-            text = next(iter(done)).result()
+            first = future if future in done else waiting[-1]
+            if self._attended and first is not future and first.exception() is not None:
+                await asyncio.wait({future})  # no keyboard, or it was given up
+                first = future
+            text = first.result()
             status, error = "ok", ""
             return text
         except Exception as failed:

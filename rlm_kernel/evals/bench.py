@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ..engine import RLM, Run
-from ..engine.rlm import kernel_pool
+from ..engine.kernels import kernel_pool
 from ..lm import run_sync
 from ..protocol import events as e
 
