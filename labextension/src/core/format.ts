@@ -177,7 +177,7 @@ export function statusWord(node: TreeNode, over: boolean): string {
   if (live(node) && over) {
     return 'not finished';
   }
-  if (node.asking !== '') {
+  if (node.asking !== '' || (node.role === 'human' && live(node))) {
     return 'asking';
   }
   return node.status;

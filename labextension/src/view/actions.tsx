@@ -75,7 +75,7 @@ function Proposal(props: { model: Model; node: TreeNode; doing: string }): JSX.E
   const proposal = node.id;
   const estimate = estimateText(model.info?.pending?.estimate ?? node.estimate);
   const { jumpToCell } = model.host;
-  if (doing === 'edit') {
+  if (doing === 'edit' && node.cut.code === undefined) {
     return (
       <Editor
         model={model}
@@ -125,7 +125,9 @@ function Proposal(props: { model: Model; node: TreeNode; doing: string }): JSX.E
       </p>
       <div class="rlm-buttons">
         <Button primary icon="check" label={t('Approve')} keys="A" onClick={() => approve(model)} />
-        <Button icon="pencil" label={t('Edit')} keys="E" onClick={begin('edit')} />
+        {node.cut.code === undefined && (
+          <Button icon="pencil" label={t('Edit')} keys="E" onClick={begin('edit')} />
+        )}
         <Button icon="cross" label={t('Reject')} keys="R" onClick={begin('reject')} />
         <Button icon="back" label={t('Respond')} onClick={begin('respond')} />
         {jumpToCell !== undefined && model.run !== null && (

@@ -110,7 +110,8 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
   const t = model.trans;
   const status = statusWord(node, model.over);
   const name = label(node);
-  const title = node.kind === 'run' ? node.question : node.error ? node.title : titleText(node);
+  const title =
+    node.kind === 'run' ? node.question || node.title : node.error ? node.title : titleText(node);
   const { jumpToCell } = model.host;
   const placed = node.kind === 'cell' && jumpToCell !== undefined && model.waiting?.id !== node.id;
   return (
@@ -212,18 +213,22 @@ function Body(props: { model: Model; node: TreeNode; tree: RunTree }): JSX.Eleme
       return (
         <>
           <Text model={model} node={node} field="error" title={t('Error')} class="rlm-bad-text" />
-          {model.doing?.what !== 'edit' && (
-            <Section
-              model={model}
-              title={edited ? t('Code, as you changed it') : t('Code')}
-              copy={() => node.code}
-            >
-              {edited ? (
-                <Difference model={model} node={node} />
-              ) : (
-                <Code code={node.code} host={model.host} label={t('Code')} />
-              )}
-            </Section>
+          {node.cut.code !== undefined ? (
+            <Text model={model} node={node} field="code" title={t('Code')} class="rlm-code" />
+          ) : (
+            model.doing?.what !== 'edit' && (
+              <Section
+                model={model}
+                title={edited ? t('Code, as you changed it') : t('Code')}
+                copy={() => node.code}
+              >
+                {edited ? (
+                  <Difference model={model} node={node} />
+                ) : (
+                  <Code code={node.code} host={model.host} label={t('Code')} />
+                )}
+              </Section>
+            )
           )}
           <Text model={model} node={node} field="output" title={t('Output')} />
           <Text model={model} node={node} field="result" title={t('Result')} />
@@ -245,6 +250,9 @@ function Body(props: { model: Model; node: TreeNode; tree: RunTree }): JSX.Eleme
     case 'session':
       return (
         <>
+          {node.question.length > 300 && (
+            <Text model={model} node={node} field="question" title={t('Question')} />
+          )}
           <Text
             model={model}
             node={node}

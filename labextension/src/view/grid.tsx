@@ -206,7 +206,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
           onScroll={this.scrolled}
           style={{ '--rlm-step': `${step * 100}%` }}
         >
-          <div role="rowgroup">
+          <div role="rowgroup" class="rlm-headgroup">
             <div class="rlm-row rlm-head" role="row" aria-rowindex={1}>
               {COLUMNS.map((name, i) => (
                 <span

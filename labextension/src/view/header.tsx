@@ -22,10 +22,21 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
     <header class={`rlm-head-box rlm-is-${tone(stands.status)}`}>
       <h1 title={clean(question)}>{oneLine(question, 500)}</h1>
       <p class="rlm-standing">
-        <span class="rlm-phase">
-          <StatusIcon status={stands.status} />
-          <b>{t(stands.words)}</b>
-        </span>
+        {model.wanting === undefined ? (
+          <span class="rlm-phase">
+            <StatusIcon status={stands.status} />
+            <b>{t(stands.words)}</b>
+          </span>
+        ) : (
+          <button
+            class="rlm-phase"
+            title={t('Go to what waits for you')}
+            onClick={() => model.showWanting()}
+          >
+            <StatusIcon status={stands.status} />
+            <b>{t(stands.words)}</b>
+          </button>
+        )}
         {info.reason !== '' && <span class="rlm-reason">{clean(info.reason)}</span>}
         {info.model !== '' && <span class="rlm-said">{clean(info.model)}</span>}
         {info.in_flight > 0 && (

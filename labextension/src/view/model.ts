@@ -355,6 +355,31 @@ export class Model {
       : undefined;
   }
 
+  /** What waits for the person: a proposal, calls that want to be allowed, a question. */
+  get wanting(): TreeNode | undefined {
+    const { waiting, info, tree } = this;
+    if (waiting !== undefined || info === undefined || tree === undefined || info.ended) {
+      return waiting;
+    }
+    if (info.asking !== null) {
+      return tree.get(info.asking.cell);
+    }
+    if (info.phase === 'asking') {
+      return [...tree.all()].find((node) => node.role === 'human' && live(node));
+    }
+    return undefined;
+  }
+
+  /** Show what waits for the person, and what can be done about it. */
+  showWanting(): void {
+    const { wanting } = this;
+    if (wanting !== undefined) {
+      this.tab = this.tab === 'icicle' ? 'tree' : this.tab;
+      this.reveal(wanting.id);
+      this.showDetails(true);
+    }
+  }
+
   copy(text: string): void {
     if (this.host.copy !== undefined) {
       this.host.copy(text);
@@ -365,6 +390,16 @@ export class Model {
       });
     }
     this.announcer.say(this.trans('Copied'));
+  }
+
+  /** Copy a text that may still have to be fetched. */
+  async copyLater(text: string | Promise<string>): Promise<void> {
+    try {
+      this.copy(await text);
+    } catch {
+      this.message = this.trans('The kernel could not be reached for the whole text. Try again.');
+      this.changed();
+    }
   }
 
   /** Whether a call or a child can still be cancelled. */

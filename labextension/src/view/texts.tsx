@@ -7,12 +7,24 @@ import type { Model } from './model.js';
 
 /** Characters shown at first and with each "Show next". */
 export const PAGE = 65_536;
+/** Characters that are copied at most. */
+const COPIED = 16_000_000;
 
 interface TextProps {
   model: Model;
   node: TreeNode;
   /** The field of the node that holds the text. */
-  field: 'prompt' | 'text' | 'output' | 'traceback' | 'observation' | 'answer' | 'result' | 'error';
+  field:
+    | 'question'
+    | 'code'
+    | 'prompt'
+    | 'text'
+    | 'output'
+    | 'traceback'
+    | 'observation'
+    | 'answer'
+    | 'result'
+    | 'error';
   title: string;
   /** What to say where there is nothing (yet). */
   empty?: string;
@@ -62,6 +74,28 @@ export class Text extends Component<
     }
   };
 
+  /** The whole text, as much of it as a clipboard is good for. */
+  private async whole(): Promise<string> {
+    const { model, node, field } = this.props;
+    const { run } = model;
+    const parts = this.long() ? [this.here.slice(0, PAGE), ...this.state.pages] : [this.here];
+    let have = parts.reduce((sum, one) => sum + length(one), 0);
+    while (run !== null && have < Math.min(this.chars, COPIED)) {
+      const reply = await model.store.text(run, node.id, field, have, have + 4 * PAGE);
+      if (!reply.ok || reply.text === '') {
+        break;
+      }
+      parts.push(reply.text);
+      have += length(reply.text);
+    }
+    return parts.join('');
+  }
+
+  /** Whether only a part of it is here, or shown. */
+  private long(): boolean {
+    return this.here.length > PAGE || this.state.pages.length > 0;
+  }
+
   private key(): string {
     return `${this.props.model.run}\n${this.props.node.id}\n${this.props.field}`;
   }
@@ -94,7 +128,7 @@ export class Text extends Component<
         model={model}
         title={title}
         said={chars > 200 || left > 0 ? `${whole(chars)} ${t('characters')}` : ''}
-        copy={() => here.slice(0, PAGE) + this.state.pages.join('')}
+        copy={() => this.whole()}
       >
         {long && streams && <p class="rlm-hint">{t('The end of what has streamed in so far:')}</p>}
         {first === '' ? (
@@ -130,7 +164,7 @@ export function Section(props: {
   model: Model;
   title: string;
   said?: string;
-  copy?: () => string;
+  copy?: () => string | Promise<string>;
   children?: ComponentChildren;
 }): JSX.Element {
   const { model, title, said, copy } = props;
@@ -144,7 +178,7 @@ export function Section(props: {
             class="rlm-quiet-button"
             title={`${model.trans('Copy')}: ${title}`}
             aria-label={`${model.trans('Copy')}: ${title}`}
-            onClick={() => model.copy(copy())}
+            onClick={() => void model.copyLater(copy())}
           >
             <ActionIcon name="copy" />
           </button>
