@@ -35,7 +35,7 @@ import { buildSync } from 'esbuild';
 buildSync({ entryPoints: ['test/fold.ts'], bundle: true, format: 'esm', platform: 'node',
             outfile: process.argv[1] });
 """
-SEEDS = 120
+SEEDS = 200
 
 if shutil.which("node") is None or not (LAB / "node_modules" / "esbuild").exists():
     pytest.skip(
@@ -93,7 +93,7 @@ def _random_log(seed: int) -> list[Logged]:
     dice = random.Random(seed)
     ids = [f"{kind}{n}" for kind in ("run", "turn", "cell", "batch", "call") for n in (1, 2)]
     ids += [f"call{n}" for n in range(3, 20)] + ["session1", "odd", "root1"]
-    names = sorted(EVENTS) + ["call.started", "call.ended"] * 6
+    names = sorted(EVENTS) + ["call.started", "call.ended"] * 6 + ["call.text", "call.retried"] * 2
     log: list[Logged] = []
     for seq in range(1, dice.randrange(5, 160)):
         cls = EVENTS[dice.choice(names)]
