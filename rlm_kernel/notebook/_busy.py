@@ -70,15 +70,21 @@ class Busy:
             else:
                 self._say(self._parent)
 
+    # ipykernel's own hooks let interrupts in and keep them out: ours stay outside of that.
+
     def _before(self) -> None:
-        self._usual["pre_handler_hook"]()
-        self._begin()
+        try:
+            self._begin()
+        finally:
+            self._usual["pre_handler_hook"]()
 
     def _after(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            with self._lock:
-                self._parent = None
-        self._usual["post_handler_hook"]()
+        try:
+            self._usual["post_handler_hook"]()
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                with self._lock:
+                    self._parent = None
 
     def _begin(self) -> None:
         if threading.current_thread() is not threading.main_thread():

@@ -186,7 +186,8 @@ def test_one_of_many_calls_is_cancelled_and_others_answered_while_the_cell_waits
     asks = "got = llm_query_batched([f'part {n}' for n in range(6)])"
     ends = "FINAL(' '.join(x or type(x).__name__ for x in got))"
     cell = page.execute(
-        f"run = begin({page.r!r}, code({asks!r}, {ends!r}), mode='auto', sub_model='slow'); run.answer"
+        f"run = begin({page.r!r}, code({asks!r}, {ends!r}), mode='auto', sub_model='slow')\n"
+        "run.answer"
     )
     page.until(lambda: page.info().get("in_flight") == 6)
     run = page.info()["run"]
