@@ -125,10 +125,12 @@ def _pending(run: Run, phase: str) -> PendingInfo | None:
 
 def _sendable(info: T) -> T:
     """Give it with texts that UTF-8 can encode: some are what front ends sent, or a model wrote."""
-    texts = {f.name: getattr(info, f.name) for f in fields(info)}
-    wrong = {name: text for name, text in texts.items()
-             if isinstance(text, str) and not text.isascii()}  # fmt: skip
-    return replace(info, **{name: clean_text(text) for name, text in wrong.items()})
+    values: dict[str, Any] = {f.name: getattr(info, f.name) for f in fields(info)}
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
+    changed: dict[str, Any] = {
+        name: clean_text(text) for name, text in texts.items() if not text.isascii()
+    }
+    return replace(info, **changed)
 
 
 def _finite(value: float | None) -> float | None:

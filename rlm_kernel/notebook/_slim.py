@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import MISSING, fields
-from functools import cache
 from math import isfinite
 from typing import Any
 
@@ -65,13 +64,18 @@ def slim(logged: Logged) -> tuple[dict[str, Any], int]:
     return slimmed, size
 
 
-@cache
+_FIELDS: dict[type[Event], tuple[tuple[str, Any], ...]] = {}
+
+
 def _defaults(cls: type[Event]) -> tuple[tuple[str, Any], ...]:
     """Give the names of an event's fields and what they are by default."""
-    return tuple(
-        (f.name, f.default_factory() if f.default_factory is not MISSING else f.default)
-        for f in fields(cls)
-    )
+    known = _FIELDS.get(cls)
+    if known is None:
+        known = _FIELDS[cls] = tuple(
+            (f.name, f.default_factory() if f.default_factory is not MISSING else f.default)
+            for f in fields(cls)
+        )
+    return known
 
 
 def number(value: bool | int | float) -> bool | int | float | None:
