@@ -151,7 +151,9 @@ def _calls_proposed(tree: Tree, e: ev.CallsProposed, time: float) -> Node:
 def _calls_decided(tree: Tree, e: ev.CallsDecided, time: float) -> Node:
     node = tree._node(e.node, "cell")
     if node.asking == e.ask:
-        node.asking = ""
+        node.asking = node.reason = ""
+    if e.decision == "reject":
+        node.reason = " ".join(filter(None, ["calls were refused", e.reason and f"({e.reason})"]))
     return node
 
 

@@ -250,7 +250,10 @@ export const FOLDS: Folds = {
   'calls.decided': (tree, e) => {
     const node = tree.spoken(e.node, 'cell');
     if (node.asking === (e.ask ?? '')) {
-      node.asking = '';
+      node.asking = node.reason = '';
+    }
+    if (e.decision === 'reject') {
+      node.reason = 'calls were refused' + (e.reason ? ` (${e.reason})` : '');
     }
     return node;
   },
