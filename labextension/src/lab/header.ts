@@ -37,6 +37,8 @@ export interface HeaderActs {
   interrupt(): void;
   restore(): void;
   showTree(): void;
+  /** Give the keyboard back to the notebook. */
+  leave(): void;
 }
 
 type Ask = 'reject' | 'respond' | 'handBack';
@@ -142,6 +144,20 @@ export class CellHeader extends Widget {
 
   /** Show what is so now. */
   refresh(view: HeaderView): void {
+    const focus = document.activeElement;
+    const inside = focus instanceof HTMLElement && this.node.contains(focus);
+    this.draw(view);
+    // A button that went takes the focus with it: the next key should still mean the notebook.
+    if (inside && focus.closest('[hidden]')) this.acts.leave();
+  }
+
+  dispose(): void {
+    if (this.isDisposed) return;
+    if (this.node.contains(document.activeElement)) this.acts.leave();
+    super.dispose();
+  }
+
+  private draw(view: HeaderView): void {
     const { trans: t } = this;
     this.view = view;
     const { info, status } = view;
@@ -274,10 +290,13 @@ export class CellHeader extends Widget {
     }
     this.input.value = '';
     this.asking = null;
+    // Still focused when it is hidden, it would seem to the notebook to have the keyboard.
+    this.input.blur();
     show(this.form, false);
     if (what === 'reject') this.acts.reject(text);
     if (what === 'respond') this.acts.respond(text);
     if (what === 'handBack') this.acts.handBack(text);
+    this.acts.leave();
   }
 
   private onKey(event: KeyboardEvent): void {

@@ -157,16 +157,21 @@ export class Headers {
       if (found?.asking?.cell === meta()?.cell) return found?.asking?.ask ?? '';
       return found?.pending?.cell ?? '';
     };
+    // The line that was typed into goes away, and with it the keyboard's place in the notebook.
+    const said = (command: Command): void => {
+      steer(command);
+      link.panel.content.activate();
+    };
     return {
       run: () => {
         const found = info();
         if (found) void placer.approve(found);
       },
       allow: () => steer({ type: 'approve', proposal: proposal() }),
-      reject: (reason) => steer({ type: 'reject', proposal: proposal(), reason }),
-      respond: (text) => steer({ type: 'respond', proposal: proposal(), text }),
+      reject: (reason) => said({ type: 'reject', proposal: proposal(), reason }),
+      respond: (text) => said({ type: 'respond', proposal: proposal(), text }),
       takeOver: () => steer({ type: 'take over' }),
-      handBack: (note) => steer({ type: 'hand back', note }),
+      handBack: (note) => said({ type: 'hand back', note }),
       auto: () => steer({ type: 'mode', mode: 'auto' }),
       resume: () => steer({ type: 'resume' }),
       interrupt: () => steer({ type: 'interrupt' }),
@@ -177,6 +182,11 @@ export class Headers {
       restore: () => {
         const code = info()?.pending?.code;
         if (code !== undefined) cell.model.sharedModel.setSource(code);
+      },
+      leave: () => {
+        const { content } = link.panel;
+        content.mode = 'command';
+        content.node.focus({ preventScroll: true });
       },
       showTree: () => {
         const found = meta();

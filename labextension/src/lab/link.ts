@@ -46,6 +46,8 @@ export class Link {
   client: Client | null = null;
   /** An answer takes longer than 5 s. */
   slow = false;
+  /** The kernel went while a run was going on, and no other run has begun since. */
+  lost = false;
   isDisposed = false;
 
   /** Something of the above changed, or what the store knows. */
@@ -118,6 +120,7 @@ export class Link {
   }
 
   private connect(): void {
+    this.lost = false;
     this.close();
     this.connectTo(this.kernel);
   }
@@ -145,6 +148,8 @@ export class Link {
       this.close();
       this.set('dead');
     } else if (status === 'restarting' || status === 'autorestarting') {
+      if (this.store?.runs.some((info) => !info.ended && info.phase !== 'session'))
+        this.lost = true;
       this.close();
       this.restarted = true;
       this.set('asking');
@@ -192,7 +197,10 @@ export class Link {
         this.set('without');
         // Unloaded: it may be loaded again.
         this.connectTo(this.kernel);
-      } else this.signal.emit();
+      } else {
+        if (store.runs.length > 0 && store.connection === 'open') this.lost = false;
+        this.signal.emit();
+      }
     });
     this.set('open');
     store.sync().catch(() => this.set('lost'));

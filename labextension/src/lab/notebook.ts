@@ -128,5 +128,7 @@ export function removeCell(panel: NotebookPanel, id: string): void {
   const index = panel.content.widgets.findIndex((widget) => widget.model.id === id);
   if (!shared || index < 0) return;
   if (shared.cells.length === 1) shared.insertCell(1, { cell_type: 'code' });
+  const keyboard = panel.content.widgets[index]?.node.contains(document.activeElement);
   shared.deleteCell(index);
+  if (keyboard) panel.content.activate();
 }

@@ -112,7 +112,9 @@ export class Placer {
     try {
       do {
         this.again = false;
-        if (this.isDisposed || !this.link.store || !this.link.panel.model) return;
+        if (this.isDisposed || !this.link.panel.model) return;
+        if (this.link.state !== 'lost' && this.link.store?.kernel !== this.kernel) this.giveUp();
+        if (!this.link.store) return;
         if (this.kernel !== this.link.store.kernel) {
           this.kernel = this.link.store.kernel;
           this.memory = newMemory();
@@ -151,10 +153,22 @@ export class Placer {
     for (const { info } of world.runs) {
       if (!belongs(info, world)) continue;
       this.mine.add(info.run);
+      this.executing.delete(info.run);
+      if (info.pending?.executing) this.executing.set(info.run, info.pending.cell);
       const stop = this.unshow.has(info.run) ? undefined : this.link.store?.show(info.run);
       if (stop) this.unshow.set(info.run, stop);
     }
     for (const cell of world.cells) if (cell.meta) this.memory.seen.add(cell.meta.cell);
+  }
+
+  /** What ran when the kernel went will never end. */
+  private giveUp(): void {
+    for (const [run, cell] of this.executing) {
+      const found = cellOf(this.link.panel, run, cell);
+      const meta = found ? metaOf(found.model) : null;
+      if (found && meta) describe(found.model, { ...meta, status: 'died' });
+    }
+    this.executing.clear();
   }
 
   private async act(action: Exclude<Action, { do: 'wait' }>): Promise<void> {
@@ -338,6 +352,7 @@ export class Placer {
   private busy = false;
   private again = false;
   private readonly mine = new Set<string>();
+  private readonly executing = new Map<string, string>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly unshow = new Map<string, () => void>();
 }

@@ -52,7 +52,7 @@ export function stateWord(status: string, trans: TranslationBundle): string {
     case 'memory':
       return trans.__('out of memory');
     case 'died':
-      return trans.__('kernel died');
+      return trans.__('lost with the kernel');
     case 'rejected':
       return trans.__('rejected');
     case 'responded':
@@ -217,13 +217,17 @@ export function linkSentence(link: Link | null, trans: TranslationBundle): strin
       );
     case 'dead':
       return trans.__(
-        'The kernel died. Its variables are gone; the runs’ logs are kept, and a run can be resumed in a new kernel.',
+        'The kernel died. Its variables are gone; cells, outputs and the runs’ logs are kept. Restart it, and run the cell that began the run.',
       );
     case 'open':
       return link.slow
         ? trans.__(
             'The kernel hasn’t answered for 5 s; what is shown may be old, and your last command is sent again.',
           )
-        : (link.store?.notice ?? '');
+        : link.lost
+          ? trans.__(
+              'The kernel was restarted while a run went on. Its variables are gone; its cells and its log are kept. Run the cell that began it to start again.',
+            )
+          : (link.store?.notice ?? '');
   }
 }
