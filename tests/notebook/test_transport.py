@@ -345,9 +345,9 @@ def test_what_is_pushed_names_no_cell_and_a_page_that_leaves_ends_nothing(page: 
         ("comm_open", {"comm_id": "another", "target_name": "rlm", "data": {}}),
     ):
         page.client.shell_channel.send(page.client.session.msg(kind, content))
-    content = page.content("sync")
-    page.over_comm(content)
-    page.until(lambda: [r for r in page.pushes("reply") if r["to"] == content["id"]])
+        ask = page.content("sync")
+        page.over_comm(ask)
+        page.until(lambda ask=ask: [r for r in page.pushes("reply") if r["to"] == ask["id"]])
     page.run("import gc; _ = gc.collect()")
     told = len(page.pushes("run"))
     page.ask("steer", run=page.info()["run"], command={"type": "reject"})
