@@ -102,6 +102,7 @@ def typescript() -> str:
         parts.append(interface(request, optional=True, constants={"type": request.type}))
     parts.append(_union("Request", front.REQUESTS.values()))
     replies = (front.Reply, front.SyncReply, front.EventsReply, front.TextReply,
+               front.ShownReply,
                front.SteerReply, front.LeaseReply)  # fmt: skip
     for reply in replies:
         text = interface(reply, optional=False)

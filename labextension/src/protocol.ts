@@ -548,6 +548,14 @@ export interface GetText {
   stop?: number;
 }
 
+/** Give what the cell that asked the question shows of the run now, whole. */
+export interface GetShown {
+  type: "shown";
+  client?: string;
+  id?: string;
+  run?: string;
+}
+
 /** Have the reply of these calls pushed as it streams in, instead of those watched before. */
 export interface Watch {
   type: "watch";
@@ -610,6 +618,7 @@ export type Request =
   | Sync
   | GetEvents
   | GetText
+  | GetShown
   | Watch
   | Steer
   | Claim
@@ -658,6 +667,16 @@ export interface TextReply {
   text: string;
   start: number;
   chars: number;
+}
+
+/** A display: its texts by MIME type, and its metadata. */
+export interface ShownReply {
+  v: number;
+  ok: boolean;
+  message: string;
+  to: string;
+  data: Record<string, string>;
+  metadata: Record<string, unknown>;
 }
 
 /** The answer to a command: the phase after it. */

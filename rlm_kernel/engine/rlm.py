@@ -266,6 +266,8 @@ class RLM(Configurable):
                 + self.gateway.info(settings.model).note
             )
         self.runs.append(run)
+        for watcher in list(_watchers):
+            watcher(self, run)
         if on_engine_loop():
             run.begin()
         else:
@@ -361,6 +363,23 @@ class RLM(Configurable):
             repl=self._own_kernel(), parent=cell, make_child=self._child, place=place,
             top=parent.top,
         )  # fmt: skip
+
+
+_watchers: list[Callable[[RLM, Run], None]] = []
+
+
+def watch_runs(watcher: Callable[[RLM, Run], None]) -> Callable[[], None]:
+    """Have ``watcher`` told of every run that is started in this process, children apart.
+
+    Args:
+        watcher: called with who starts it and the run, before its first turn, on the thread that
+            starts it.
+
+    Returns:
+        A function that ends it.
+    """
+    _watchers.append(watcher)
+    return lambda: _watchers.remove(watcher) if watcher in _watchers else None
 
 
 _said_once: list[str] = []  # that the local model stands in, in this process

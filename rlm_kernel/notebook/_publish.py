@@ -13,12 +13,15 @@ from typing import Any, Protocol, TextIO
 from ._front import parent_of
 
 Bundle = dict[str, Any]
+Metadata = dict[str, Any]
 
 
 class Publisher(Protocol):
     """Where a view puts what it shows."""
 
-    def show(self, bundle: Bundle, display_id: str, *, update: bool) -> None:
+    def show(
+        self, bundle: Bundle, display_id: str, *, update: bool, metadata: Metadata | None = None
+    ) -> None:
         """Show a bundle, or put it in the place of what was shown under this id."""
         ...
 
@@ -34,11 +37,14 @@ class KernelPublisher:
         self._pub = shell.display_pub
         self._parent = parent_of(shell)
 
-    def show(self, bundle: Bundle, display_id: str, *, update: bool) -> None:
+    def show(
+        self, bundle: Bundle, display_id: str, *, update: bool, metadata: Metadata | None = None
+    ) -> None:
         """Show a bundle, or put it in the place of what was shown under this id."""
         if not update:
             sys.stdout.flush()
-        content = {"data": bundle, "metadata": {}, "transient": {"display_id": display_id}}
+        content = {"data": bundle, "metadata": metadata or {},
+                   "transient": {"display_id": display_id}}  # fmt: skip
         self._send("update_display_data" if update else "display_data", content)
 
     def write(self, text: str) -> None:
@@ -64,7 +70,9 @@ class TerminalPublisher:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
 
-    def show(self, bundle: Bundle, display_id: str, *, update: bool) -> None:
+    def show(
+        self, bundle: Bundle, display_id: str, *, update: bool, metadata: Metadata | None = None
+    ) -> None:
         """Print a bundle's text; what was printed can't be changed."""
         if not update:
             self.write(bundle.get("text/plain", "") + "\n")

@@ -42,7 +42,7 @@ class Pusher:
     def __init__(self, info: Callable[[Followed], RunInfo]) -> None:
         self._info = info
         self._subscribers: list[Send] = []
-        self._spoken = False  # a front end has asked something
+        self.spoken = False  # a front end has asked something
         self._closed = False
         self._changed = threading.Condition(threading.Lock())
         self._due: dict[Followed, float] = {}  # who is to be looked at, and when (monotonic)
@@ -63,15 +63,15 @@ class Pusher:
 
     def begin(self, runs: list[Followed]) -> None:
         """A front end has spoken: from here on everything is pushed, what was before isn't."""
-        if self._spoken:
+        if self.spoken:
             return
         with self._changed:
-            if self._spoken:
+            if self.spoken:
                 return
             for followed in runs:
                 followed.sent = followed.seq
                 self._call(followed)
-            self._spoken = True
+            self.spoken = True
 
     def announce(self, followed: Followed) -> None:
         """Push a run from its beginning; of one that is long already only what comes."""
@@ -82,7 +82,7 @@ class Pusher:
 
     def wake(self, followed: Followed) -> None:
         """Have a run looked at. Called under its log's lock, so it never waits."""
-        if (self._spoken or followed.told is None) and self._subscribers:
+        if (self.spoken or followed.told is None) and self._subscribers:
             with self._changed:
                 self._call(followed)
 
@@ -148,7 +148,7 @@ class Pusher:
             return None
         if followed.told is None:
             self._tell(followed, self._info(followed))
-        if not self._spoken:
+        if not self.spoken:
             return None
         events, seq, more = followed.page(followed.sent, BATCH, BATCH_SIZE)
         if events:

@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..protocol import Logged
 from ..protocol.events import CellStarted
+from ..protocol.front import ShownReply
 from ._hold import Tail, held_back
 from ._lines import Teller
 from ._page import Live, bundle, header_text
 
 if TYPE_CHECKING:
     from ..engine import Run
-    from ._publish import Publisher
+    from ._publish import Metadata, Publisher
     from .showing import LiveTree
 
 HZ = 4.0
@@ -89,7 +90,8 @@ class View:
             return
         self._opened = time.monotonic()
         shown = self._bundle()
-        self._out.show(self._tree.begin(shown) if self._tree else shown, self._id, update=False)
+        begun = self._tree.begin(shown) if self._tree else shown
+        self._out.show(begun, self._id, update=False, metadata=metadata_of(self.run))
         self._unlisten = self.run.log.listen(self._on_event)
         self._touch()  # for what happened before it listened
         self._thread = threading.Thread(target=self._draw, name="rlm-view", daemon=True)
@@ -199,7 +201,18 @@ class View:
             shown = self._bundle()
             if self._tree is not None:
                 shown = self._tree.end(shown) if final else self._tree.go_on(shown)
-            self._out.show(shown, self._id, update=True)
+            self._out.show(shown, self._id, update=True, metadata=metadata_of(self.run))
 
     def _bundle(self) -> dict[str, str]:
         return bundle(self.run, self._live, self.style)
+
+
+def metadata_of(run: Run) -> Metadata:
+    """Give the metadata of a display of a run: whose it is, and whether it is final."""
+    return {"rlm": {"run": run.id, "final": run.ended}}
+
+
+def shown_of(run: Run) -> ShownReply:
+    """Give what the cell that asked shows of a run, for a page on which it can't be updated."""
+    data = bundle(run, Live(), "compact")
+    return ShownReply(data=data, metadata=metadata_of(run))

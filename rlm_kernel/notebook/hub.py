@@ -118,6 +118,11 @@ class Hub:
         """
         self._follow(Followed(id, log, tree, node, self._pusher.wake, ledger=ledger))
 
+    @property
+    def heard(self) -> bool:
+        """Whether a front end has asked for anything yet."""
+        return self._pusher.spoken
+
     def changed(self, run: Run) -> None:
         """Have a run's ``RunInfo`` looked at again; pushed where it differs. Never waits."""
         followed = self._followed.get(run.id)

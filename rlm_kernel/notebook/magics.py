@@ -34,7 +34,9 @@ from .display import Style, View
 from .follow import Phases, follow
 from .session import Session
 
-CLAIM = 1.0  # seconds in which a front end may say that it places the cells
+#: Seconds in which a front end may say that it places the cells: where one has spoken in this
+#: kernel, and where none has.
+CLAIM, CLAIM_UNHEARD = 1.0, 0.5
 
 
 class BadOption(ConfigError, t.TraitError):
@@ -199,7 +201,8 @@ class RLMMagics(Magics, Configurable):
             with Interruptible() as interrupts:
                 run = rlm.start(question.strip("\n"), *context, earlier=session.history())
                 session.add(run, args.name)
-                if front.cells and not args.block and session.placing.claimed(run, CLAIM):
+                wait = CLAIM if session.hub.heard else CLAIM_UNHEARD
+                if front.cells and not args.block and session.placing.claimed(run, wait):
                     self.leave(run, quiet=args.quiet, front=front)
                     return
                 self.stay(run, quiet=args.quiet, front=front, interrupts=interrupts)

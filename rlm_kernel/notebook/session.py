@@ -11,6 +11,7 @@ Guarantees:
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
@@ -21,17 +22,20 @@ from IPython.core.error import UsageError
 from .. import __version__
 from ..engine import RLM
 from ..engine.heading import model_text
+from ..engine.rlm import watch_runs
 from ..engine.services import CodeServices
 from ..lm import BudgetLedger, Gateway, engine_loop, run_sync
 from ..log import Log, Tree, new_run_folder
 from ..protocol import Call, ModelInfo, Provider
 from ..protocol.events import SessionStarted
+from ..protocol.front import GetShown, Reply
 from ..repl import LocalBridge, ShellRepl, shell_runtime
 from . import _comm, _control_channel
 from ._front import cell_of, session_of_client
 from ._person import Keyboard, Recorder
 from ._tap import Tap
 from ._words import near
+from .display import shown_of
 from .hub import Hub
 from .placing import Placing
 from .routing import IdleInterrupt, Router
@@ -77,7 +81,9 @@ class Session:
         self.context: Any = None  # what ``%rlm context`` set; None: nothing
         self.context_name = ""
         self.keyboard = Keyboard(shell)
+        self._own: weakref.WeakSet[RLM] = weakref.WeakSet()  # made for magics: they tell of runs
         self.hub = Hub(version=__version__, describe=self._describe)
+        self.hub.on(GetShown, self._shown)
         self.placing = Placing(self.hub, on_main=self._on_main, shell=shell)
         self.tap = Tap(getattr(shell, "kernel", None))
         self.widgets = Widgets(shell, self.hub, self.tap, lambda: self.runtime.in_cell)
@@ -87,6 +93,7 @@ class Session:
         self._router = Router(shell, self.placing, self.runtime, self.keyboard.arrive)
         self._idle = IdleInterrupt(getattr(shell, "kernel", None), self.live_in_shell)
         self._transports: list[Callable[[], None]] = []
+        self._unwatch: Callable[[], None] = lambda: None
         self._lock = threading.RLock()
         self._noted: set[str] = set()
 
@@ -109,9 +116,11 @@ class Session:
             if (uninstall := transport.install(self.shell, self.hub)) is not None
         ]
         self.widgets.open()
+        self._unwatch = watch_runs(self._started)
 
     def close(self) -> None:
         """Stop what lives and take the names away."""
+        self._unwatch()
         for run in self.runs.values():
             if not run.ended:
                 run.stop()
@@ -139,6 +148,18 @@ class Session:
         self.tap.open()  # not at our start: the kernel isn't reading its channels then
         self.placing.add(run, key, cell_of(self.shell), session_of_client(self.shell))
         self.shell.push({"_rlm": run, **({name: run} if name else {})}, interactive=bool(name))
+
+    def _started(self, rlm: RLM, run: Run) -> None:
+        """Show the front ends a run that a cell's code started, without a magic."""
+        if rlm not in self._own:
+            self.tap.open()
+            self.placing.add(run, "", cell_of(self.shell), session_of_client(self.shell))
+
+    def _shown(self, request: GetShown) -> Reply:
+        run = next((run for run in self.runs.values() if run.id == request.run), None)
+        if run is None:
+            return Reply(ok=False, message="That run isn't in this kernel.")
+        return shown_of(run)
 
     def _describe(self, run: Run) -> dict[str, Any]:
         return self.placing.describe(run)
@@ -206,13 +227,15 @@ class Session:
         for role in ("model", "sub_model"):
             if role in merged:
                 merged[role] = self.model(merged[role], base)
-        return RLM(
+        rlm = RLM(
             config=self.shell.config,
             gateway=self.gateway(base),
             ask=self.keyboard.ask,
             make_repl=self._place if merged.get("where") == "shell" else None,
             **merged,
         )
+        self._own.add(rlm)
+        return rlm
 
     def _place(self) -> ShellRepl:
         return ShellRepl(self.runtime)

@@ -63,6 +63,18 @@ class GetText(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GetShown(Request):
+    """Give what the cell that asked the question shows of the run now, whole.
+
+    A display can't be updated any more once its page was loaded again; a front end that finds one
+    which isn't final (its metadata ``rlm`` says so) and a run that is over puts this in its place.
+    """
+
+    type = "shown"
+    run: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Watch(Request):
     """Have the reply of these calls pushed as it streams in, instead of those watched before."""
 
@@ -130,7 +142,7 @@ class Arm(Request):
 
 REQUESTS: dict[str, type[Request]] = {
     cls.type: cls
-    for cls in (Sync, GetEvents, GetText, Watch, Steer, Claim, Lease, Hold, Arm)
+    for cls in (Sync, GetEvents, GetText, GetShown, Watch, Steer, Claim, Lease, Hold, Arm)
 }  # fmt: skip
 
 
@@ -235,6 +247,14 @@ class TextReply(Reply):
     text: str = ""
     start: int = 0
     chars: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownReply(Reply):
+    """A display: its texts by MIME type, and its metadata."""
+
+    data: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -387,3 +387,25 @@ def test_block_runs_inline_though_a_front_end_is_there(front: FrontEnd) -> None:
     msg = front.execute("%%rlm r --context text --model m --mode auto --block\nHow long?")
     front.until(lambda: msg in front.replies)
     assert front.run("print(r.answer)")["stdout"] == "3\n"
+
+
+def test_a_display_that_can_no_longer_be_updated_is_given_anew(front: FrontEnd) -> None:
+    front.run(SET)
+    run = front.start(AUTO)["run"]
+    front.place(run, front.pending(run, asks=False))
+    before = front.ask("shown", run=run)
+    assert before["metadata"] == {"rlm": {"run": run, "final": False}}
+    front.place(run, front.pending(run, asks=False, number=2))
+    front.ended(run)
+    after = front.ask("shown", run=run)
+    assert after["metadata"]["rlm"]["final"]
+    assert "Answer" in after["data"]["text/plain"]
+    assert "3" in after["data"]["text/html"]
+
+
+def test_a_run_started_by_code_is_told_to_the_front_ends(front: FrontEnd) -> None:
+    front.run(SET)
+    front.run("from rlm_kernel import RLM\nq = RLM(model=m, mode='auto').start('How long?', text)")
+    name = front.run("q.wait(20); print(q.id)")["stdout"].strip()
+    assert front.until(lambda: front.infos.get(name, {}).get("answer")) == "3"
+    assert front.infos[name]["executor"] == "kernel"
