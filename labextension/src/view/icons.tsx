@@ -28,9 +28,9 @@ const QUESTION = <path d="M5.5 6a2.5 2.5 0 1 1 3.6 2.2C8.3 8.7 8 9.2 8 10M8 12.6
 const PAUSE = <path d="M5.5 4v8M10.5 4v8" class="rlm-thick" />;
 const RING = <circle cx="8" cy="8" r="4.5" />;
 const DOT = <circle cx="8" cy="8" r="2" class="rlm-fill" />;
-const ARC = <path d="M8 3a5 5 0 1 1-4.6 3" class="rlm-spin" />;
+const ARC = <path d="M8 3a5 5 0 1 1-4.6 3" />;
 const HAND = <path d="M8 13.500V8M8 8L5 10.500M8 8l3 2.500M8 8V2.5" />;
-const AGAIN = <path d="M12.5 8a4.5 4.5 0 1 1-1.5-3.300M12.5 3v2.500H10" class="rlm-spin" />;
+const AGAIN = <path d="M12.5 8a4.5 4.5 0 1 1-1.5-3.300M12.5 3v2.500H10" />;
 
 const LOOKS: Record<string, Look> = {
   ok: { tone: 'good', shape: CHECK },
@@ -63,6 +63,11 @@ function look(status: string): Look {
   return (Object.hasOwn(LOOKS, status) ? LOOKS[status] : undefined) ?? RUNNING;
 }
 
+/** Whether a shape turns; as a whole, so that the page isn't painted for it. */
+function turns(shape: JSX.Element): boolean {
+  return shape === ARC || shape === AGAIN;
+}
+
 /** How a status is coloured. */
 export function tone(status: string): Tone {
   return look(status).tone;
@@ -72,7 +77,11 @@ export function tone(status: string): Tone {
 export function StatusIcon({ status }: { status: string }): JSX.Element {
   const { tone, shape } = look(status);
   return (
-    <svg class={`rlm-icon rlm-${tone}`} viewBox="0 0 16 16" aria-hidden="true">
+    <svg
+      class={`rlm-icon rlm-${tone}${turns(shape) ? ' rlm-spin' : ''}`}
+      viewBox="0 0 16 16"
+      aria-hidden="true"
+    >
       {shape}
     </svg>
   );

@@ -11,6 +11,9 @@ import type { Host } from './host.js';
 /** The linked views of a run. */
 export type Tab = 'tree' | 'icicle' | 'cell';
 
+/** How often what comes from the kernel is drawn, in ms; what a person does is drawn at once. */
+const DRAW_EVERY = 60;
+
 /** How often a filter looks through a tree that grows, in ms. */
 const FILTER_EVERY = 250;
 
@@ -83,7 +86,7 @@ export class Model {
   }
 
   private draw = (now: number): void => {
-    if (!this.urgent && now - this.drawn.at < 2 * this.drawn.took) {
+    if (!this.urgent && now - this.drawn.at < Math.max(2 * this.drawn.took, DRAW_EVERY)) {
       this.frame = requestAnimationFrame(this.draw);
       return;
     }
