@@ -47,6 +47,11 @@ class Interruptible:
         finally:
             self._open = False
 
+    @property
+    def pending(self) -> bool:
+        """Whether one has come that nobody has taken."""
+        return self._pending
+
     def take(self) -> None:
         """The interrupt that was raised has been dealt with."""
         self._pending = False

@@ -202,7 +202,8 @@ class RLMMagics(Magics, Configurable):
                 run = rlm.start(question.strip("\n"), *context, earlier=session.history())
                 session.add(run, args.name)
                 wait = CLAIM if session.hub.heard else CLAIM_UNHEARD
-                if front.cells and not args.block and session.placing.claimed(run, wait):
+                there = front.cells and not args.block
+                if there and session.placing.claimed(run, wait, interrupts):
                     self.leave(run, quiet=args.quiet, front=front)
                     return
                 self.stay(run, quiet=args.quiet, front=front, interrupts=interrupts)

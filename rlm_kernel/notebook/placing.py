@@ -37,6 +37,7 @@ from ._hold import Tail, held_back
 if TYPE_CHECKING:
     from ..engine import Run
     from ..protocol import Logged
+    from ._sigint import Interruptible
     from .hub import Hub
 
 PATIENCE = 5.0  # seconds after which the kernel runs a cell that no front end took
@@ -137,10 +138,12 @@ class Placing:
         """Give what is known of a run's place, or None."""
         return self._runs.get(run_id)
 
-    def claimed(self, run: Run, seconds: float) -> bool:
-        """Wait for a front end to claim a run; give whether one did."""
-        placed = self._runs[run.id]
-        return placed.claimed.wait(seconds)
+    def claimed(self, run: Run, seconds: float, interrupts: Interruptible) -> bool:
+        """Wait for a front end to claim a run, at most until an interrupt; give whether one did."""
+        claimed, until = self._runs[run.id].claimed, time.monotonic() + seconds
+        while not (claimed.wait(0.02) or interrupts.pending or time.monotonic() > until):
+            pass
+        return claimed.is_set()
 
     def in_notebook(self, run: Run) -> bool:
         """Whether a front end places this run's cells, so that nobody has to wait for it."""

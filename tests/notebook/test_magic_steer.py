@@ -221,7 +221,7 @@ def test_an_interrupt_in_a_cell_pauses_and_resume_goes_on_with_its_variables(our
 
 
 def test_an_interrupt_while_the_model_thinks_pauses_at_once(ours: Any) -> None:
-    ours.run("text = 'abc'\nm = script('a = 5', 'FINAL(a)', latency=0.8)")
+    ours.run("text = 'abc'\nm = script('a = 5', 'FINAL(a)', latency=3)")
     ask = "%%rlm r --context text --model m --mode auto\nGo"
     cell = ours.run(ask, stdin=[], on_output=interrupt_once_shown(ours, "thinks"))
     assert not cell.ok
