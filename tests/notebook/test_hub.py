@@ -242,6 +242,22 @@ def test_the_first_push_after_a_silence_comes_at_once_and_the_others_25_times_a_
     assert 3 <= len(events) <= spent * _pushing.HZ + 2
 
 
+def test_more_than_one_push_holds_comes_in_several(hub: Hub) -> None:
+    run = FakeRun()
+    hub.add(run)  # type: ignore[arg-type]
+    page = Page(hub)
+    page.sync()
+    for n in range(3 * _pushing.BATCH):
+        run.emit(ev.Noted(node=run.node, text=f"note {n}"))
+    for _ in range(300):
+        run.emit(ev.Noted(node=run.node, text="long " * 400))
+    last = run.log.events[-1].seq
+    page.until(lambda: page.events["r1"][-1]["seq"] == last)
+    sizes = [len(p["events"]) for p in page.pushes if p["kind"] == "events"]
+    assert max(sizes) <= _pushing.BATCH
+    assert max(len(wire(p)) for p in page.pushes) < 2 * _pushing.BATCH_SIZE
+
+
 def test_emitting_costs_the_emitting_thread_little(hub: Hub) -> None:
     bare, followed = FakeRun("bare"), FakeRun("followed")
     hub.add(followed)  # type: ignore[arg-type]
