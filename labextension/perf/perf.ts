@@ -74,6 +74,7 @@ interface Measured {
   fewest: number;
   inputs: number;
   inputMedian: number;
+  inputP95: number;
   inputLongest: number;
   rows: number;
 }
@@ -163,6 +164,7 @@ async function perf(nodes: number, perPush: number, everyMs: number): Promise<Me
     fewest: Math.min(...whole),
     inputs: inputs.length,
     inputMedian: percentile(inputs, 0.5),
+    inputP95: percentile(inputs, 0.95),
     inputLongest: Math.max(0, ...inputs),
     rows: Number(element.querySelector('[role=treegrid]')?.getAttribute('aria-rowcount') ?? 0) - 1,
   };
