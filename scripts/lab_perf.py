@@ -130,7 +130,8 @@ def told(found: dict[str, Any]) -> str:
             f" longest {found['longest']:.0f} ms; fewest in a second {found['fewest']}"
             f" (goal: {FRAMES} or more)",
             f"input to paint: median {found['inputMedian']:.0f} ms, 95 % within"
-            f" {found['inputP95']:.0f} ms, longest {found['inputLongest']:.0f} ms of {found['inputs']} keys (goal: {INPUT_MS} ms)",
+            f" {found['inputP95']:.0f} ms, longest {found['inputLongest']:.0f} ms"
+            f" of {found['inputs']} keys (goal: {INPUT_MS} ms)",
             f"memory: the page's process +{found['memory_mb']:.0f} MB (goal: {MEMORY_MB}),"
             f" its heap +{found['heap_mb']:.0f} MB",
         ]
