@@ -6,6 +6,7 @@ import {
   type Action,
   type CellFacts,
   type CellMeta,
+  keyOf,
   type Memory,
   newMemory,
   next,
@@ -121,7 +122,7 @@ function world(runs: RunView[], cells: NotebookCell[], more: Partial<World> = {}
 function leased(...cells: string[]): Memory {
   const memory = newMemory();
   memory.claimed.add(RUN);
-  cells.forEach((one) => memory.leases.set(one, 200_000));
+  cells.forEach((one) => memory.leases.set(keyOf(RUN, one), 200_000));
   return memory;
 }
 
@@ -163,7 +164,7 @@ test('a proposal is placed under the cell that began its run, with the lease onl
 
 test('a refused lease is waited for', () => {
   const memory = leased();
-  memory.later.set('c1', 101_500);
+  memory.later.set(keyOf(RUN, 'c1'), 101_500);
   const action = next(world(one({ pending: pending() }), [cell('a')], { memory }));
   assert.deepEqual(action, { do: 'wait', until: 101_500 });
 });
@@ -179,7 +180,7 @@ test('one that does not ask is run, once', () => {
   const runs = one({ pending: pending({ asks: false }), mode: 'auto' });
   const cells = [cell('a'), ours('b', 'c1')];
   assert.equal(does(next(world(runs, cells, { memory }))), 'run');
-  memory.ran.set('c1', { tries: 1, under: true, at: 100_000 });
+  memory.ran.set(keyOf(RUN, 'c1'), { tries: 1, under: true, at: 100_000 });
   assert.equal(next(world(runs, cells, { memory })), null);
   const executing = one({ pending: pending({ asks: false, executing: true }) });
   assert.equal(next(world(executing, cells, { memory: leased('c1') })), null);
@@ -189,10 +190,10 @@ test('an execution that the kernel dropped is tried again, but not for ever', ()
   const memory = leased('c1');
   const runs = one({ pending: pending({ asks: false }) });
   const cells = [cell('a'), ours('b', 'c1')];
-  memory.ran.set('c1', { tries: 1, under: false, at: 99_500 });
+  memory.ran.set(keyOf(RUN, 'c1'), { tries: 1, under: false, at: 99_500 });
   assert.equal(does(next(world(runs, cells, { memory }))), 'wait');
   assert.equal(does(next(world(runs, cells, { memory, now: 101_000 }))), 'run');
-  memory.ran.set('c1', { tries: 3, under: false, at: 0 });
+  memory.ran.set(keyOf(RUN, 'c1'), { tries: 3, under: false, at: 0 });
   assert.equal(next(world(runs, cells, { memory })), null);
 });
 
@@ -310,10 +311,21 @@ test('cells that ran before they could be placed are shown in their order', () =
   assert.equal(next(world(over, [cell('a')], { session: 'other' })), null);
 });
 
+test('a cell of another run with the same id says nothing about this one', () => {
+  const memory = leased('c1');
+  memory.seen.add(keyOf('old', 'c1'));
+  memory.ran.set(keyOf('old', 'c1'), { tries: 1, under: true, at: 0 });
+  const runs = one({ phase: 'thinking' }, facts({ cell: 'c1' }));
+  const cells = [cell('a'), ours('b', 'c1', {}, 'old')];
+  assert.equal(does(next(world(runs, cells, { memory }))), 'insert');
+  const auto = one({ pending: pending({ asks: false }) });
+  assert.equal(does(next(world(auto, [...cells, ours('c', 'c1')], { memory }))), 'run');
+});
+
 test('a cell that a person removed stays away', () => {
   const memory = leased('c1', 'c2');
   const runs = one({ phase: 'thinking' }, facts({ cell: 'c1' }));
-  memory.seen.add('c1');
+  memory.seen.add(keyOf(RUN, 'c1'));
   assert.equal(next(world(runs, [cell('a')], { memory })), null);
   // And after a reload, when nothing is remembered: it is before the last one that is there.
   const both = one({ phase: 'thinking' }, facts({ cell: 'c1' }), facts({ cell: 'c2', number: 2 }));

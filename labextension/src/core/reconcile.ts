@@ -90,7 +90,7 @@ export interface World {
   memory: Memory;
 }
 
-/** What this client has done; the only state there is. */
+/** What this client has done; the only state there is. Cells by `keyOf`. */
 export interface Memory {
   claimed: Set<string>;
   /** Cell → ms until which we have its lease. */
@@ -122,6 +122,11 @@ export type Action =
 export const OUTPUTS_WAIT = 1500;
 const TRIES = 3;
 const TRY_AGAIN = 1000;
+
+/** A cell's name in the memory: its id alone comes back in each run. */
+export function keyOf(run: string, cell: string): string {
+  return `${run}\n${cell}`;
+}
 
 /** Give what a client knows at its start. */
 export function newMemory(): Memory {
@@ -205,14 +210,14 @@ function forPending(world: World, run: RunView): Action | null {
   if (wanted && !mine) return hold;
   if (wanted) {
     // The lease is kept up with it: who gets the lease may take it that nobody holds any more.
-    const until = world.memory.leases.get(pending.cell) ?? 0;
+    const until = world.memory.leases.get(keyOf(info.run, pending.cell)) ?? 0;
     return withLease(world, info, pending.cell, () => ({ do: 'wait', until }));
   }
   if (mine) return hold;
   if (pending.held_by !== '') return withLease(world, info, pending.cell, () => hold);
   if (info.executor !== 'notebook') return null;
   if (pending.asks && !pending.decided) return null;
-  const tried = world.memory.ran.get(pending.cell);
+  const tried = world.memory.ran.get(keyOf(info.run, pending.cell));
   if (tried !== undefined) {
     if (tried.under || tried.tries >= TRIES) return null;
     // It was sent and yet waits again: the kernel dropped it, as after an error before it.
@@ -226,8 +231,9 @@ function forPending(world: World, run: RunView): Action | null {
 
 function withLease(world: World, info: RunInfo, cell: string, then: () => Action): Action {
   const { memory, now } = world;
-  if ((memory.leases.get(cell) ?? 0) > now) return then();
-  const later = memory.later.get(cell);
+  const key = keyOf(info.run, cell);
+  if ((memory.leases.get(key) ?? 0) > now) return then();
+  const later = memory.later.get(key);
   if (later !== undefined && later > now) return { do: 'wait', until: later };
   return { do: 'lease', run: info.run, cell };
 }
@@ -285,7 +291,12 @@ function forPast(world: World, run: RunView): Action | null {
       // It ran before it could be placed: inline, or while no page was open. One before the last
       // that is there was removed by a person.
       if (pending || human || facts.endedAt === 0 || at < last) continue;
-      if (world.memory.seen.has(facts.cell) || rejected(facts) || !shown(world, info)) continue;
+      if (
+        world.memory.seen.has(keyOf(info.run, facts.cell)) ||
+        rejected(facts) ||
+        !shown(world, info)
+      )
+        continue;
       const code = facts.edited ?? facts.code;
       const insert: Action = {
         do: 'insert',
@@ -311,7 +322,7 @@ function forPast(world: World, run: RunView): Action | null {
     if (same(cell.meta, meta)) continue;
     // What it is described as says that its outputs were seen to as well: an output that a person
     // clears afterwards doesn't come back.
-    if (facts.endedAt > 0 && !human && !world.memory.complete.has(facts.cell)) {
+    if (facts.endedAt > 0 && !human && !world.memory.complete.has(keyOf(info.run, facts.cell))) {
       if (cell.running) continue;
       if (patched(cell, facts.output)) {
         const until = facts.endedAt + OUTPUTS_WAIT;

@@ -5,7 +5,7 @@ import type { ITranslator } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 import { factsOf } from '../core/facts.js';
 import { outputsOf } from '../core/outputs.js';
-import { type Action, belongs, newMemory, next, type World } from '../core/reconcile.js';
+import { type Action, belongs, keyOf, newMemory, next, type World } from '../core/reconcile.js';
 import type { LeaseReply, Reply, RunInfo } from '../protocol.js';
 import { throttled } from './dom.js';
 import type { Link } from './link.js';
@@ -158,7 +158,9 @@ export class Placer {
       const stop = this.unshow.has(info.run) ? undefined : this.link.store?.show(info.run);
       if (stop) this.unshow.set(info.run, stop);
     }
-    for (const cell of world.cells) if (cell.meta) this.memory.seen.add(cell.meta.cell);
+    for (const cell of world.cells) {
+      if (cell.meta) this.memory.seen.add(keyOf(cell.meta.run, cell.meta.cell));
+    }
   }
 
   /** What ran when the kernel went will never end. */
@@ -184,7 +186,7 @@ export class Placer {
         break;
       case 'insert': {
         insertCell(panel, action.index, action.source, action.meta);
-        memory.seen.add(action.cell);
+        memory.seen.add(keyOf(action.run, action.cell));
         await this.reveal(action.run, action.cell);
         await this.save();
         break;
@@ -228,14 +230,15 @@ export class Placer {
     const { client, store, session } = this.link;
     if (!client || !store) return;
     const { memory } = this;
+    const key = keyOf(run, cell);
     const reply = await client.request<LeaseReply>({ type: 'lease', run, cell, session });
     const ms = (reply.seconds ?? 0) * 1000;
     if (reply.ok) {
-      memory.later.delete(cell);
+      memory.later.delete(key);
       // A little less than the kernel gives, for the way there and back.
-      memory.leases.set(cell, Date.now() + Math.max(0, ms - 1000));
+      memory.leases.set(key, Date.now() + Math.max(0, ms - 1000));
     } else {
-      memory.later.set(cell, Date.now() + Math.min(Math.max(ms, 100), 2000));
+      memory.later.set(key, Date.now() + Math.min(Math.max(ms, 100), 2000));
     }
   }
 
@@ -243,9 +246,9 @@ export class Placer {
     const { panel, client } = this.link;
     const widget = cellById(panel, id);
     if (!client || !widget || isRunning(widget)) return;
-    const before = this.memory.ran.get(cell);
+    const before = this.memory.ran.get(keyOf(run, cell));
     const tried = { tries: (before?.tries ?? 0) + 1, under: true, at: Date.now() };
-    this.memory.ran.set(cell, tried);
+    this.memory.ran.set(keyOf(run, cell), tried);
     await client.request<Reply>({ type: 'arm', run, cell, source });
     void runQuietly(panel.content, widget, panel.sessionContext, this.translator)
       .catch(() => false)
@@ -271,7 +274,7 @@ export class Placer {
   /** Show outputs that never reached the notebook; the whole of them where that is sensible. */
   private async patch(run: string, node: string, id: string): Promise<void> {
     const { panel, store } = this.link;
-    this.memory.complete.add(node);
+    this.memory.complete.add(keyOf(run, node));
     const facts = this.world()
       .runs.find((one) => one.info.run === run)
       ?.cells.find((one) => one.cell === node);
