@@ -181,7 +181,11 @@ class Placing:
             repl = placed.repl
             if repl is not None and repl.pumping and not placed.executing:
                 return Reply(ok=False, message="A cell that waits for the run executes its cells.")
-            placed.owner = placed.owner or request.client
+            # A page that was loaded again is a new client: the latest claim counts. The window that
+            # started the run comes first all the same, by its session.
+            if placed.owner != request.client:
+                placed.owner, placed.held = request.client, ("", "")
+                self._set_gate(placed, held="")
             if repl is not None:
                 self._give(placed, "notebook")
             placed.claimed.set()
@@ -302,6 +306,8 @@ class Placing:
         else:
             return None
         node = run.tree.get(cell)
+        if node is not None and not turn and node.parent is not None:
+            turn = run.tree[node.parent].number
         leased = placed.leases.get(cell)
         fresh = leased is not None and leased.until > time.monotonic()
         return PendingInfo(

@@ -409,3 +409,18 @@ def test_a_run_started_by_code_is_told_to_the_front_ends(front: FrontEnd) -> Non
     name = front.run("q.wait(20); print(q.id)")["stdout"].strip()
     assert front.until(lambda: front.infos.get(name, {}).get("answer")) == "3"
     assert front.infos[name]["executor"] == "kernel"
+
+
+def test_a_page_that_was_loaded_again_comes_first_and_holds_of_the_old_one_end(
+    front: FrontEnd,
+) -> None:
+    front.run(SET)
+    run = front.start(STEP)["run"]
+    cell = front.pending(run, asks=True)["cell"]
+    front.ask("hold", run=run, cell=cell, on=True)
+    front.steer(run, type="mode", mode="auto")
+    front.pending(run, held_by=front.me)
+    again = FrontEnd(front.kernel)
+    assert again.ask("claim", run=run, session="a new one")["ok"]
+    assert again.ask("lease", run=run, cell=cell, session="a new one")["ok"]
+    front.pending(run, asks=False, held_by="")
