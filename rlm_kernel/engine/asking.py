@@ -223,9 +223,8 @@ class Permission:
             decision = await self._asked(call, cell, found, why, child)
             if decision.kind == "approve":
                 return None
-            cell.refused = cell.refused or _refused(decision)
         cell.refusals += found.calls
-        return ModelError(cell.refused)
+        return ModelError(cell.refused or _refused(Decision("reject")))
 
     async def _estimate(self, queries: Sequence[Query], child: bool) -> Estimate:
         if len(queries) < MANY:

@@ -160,5 +160,4 @@ class Gate:
         """Decide the pending proposal; a paused run goes on."""
         self.decision = decision
         self.paused = False
-        self.held = ""
         self.poke()

@@ -192,19 +192,19 @@ def test_allowing_lets_the_cell_go_on_until_it_passes_the_limit_anew(
 
 
 def test_calls_that_come_together_from_threads_are_asked_about_together(
-    make: Make, watch: Any, beside: Any
+    make: Make, watch: Any
 ) -> None:
     code = """
-import asyncio
-rs = await asyncio.gather(*[llm_query.aio(str(i)) for i in range(30)])
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(30) as pool:
+    rs = list(pool.map(llm_query, [str(i) for i in range(30)]))
 """
     rlm = make([cell(code), cell("FINAL(len(rs))")], upper(), mode="ask when calls > 5",
-               attended=True, budget=None)  # fmt: skip
+               where="kernel", attended=True, budget=None)  # fmt: skip
     run = rlm.start("q", "abc")
     watcher = watch(run)
-    other = beside(answer_asks(run, watcher, [run.approve]))
-    assert run.wait()
-    other.joined()
+    answer_asks(run, watcher, [run.approve])()
+    watcher.wait("run.ended")
     asked = [e.event for e in run.events if e.event.type == "calls.proposed"]
     assert [e.calls for e in asked] == [25]
 
@@ -235,6 +235,28 @@ def test_an_unknown_price_makes_a_cost_rule_ask_when_the_calls_are_made(
     run.approve()
     assert run.wait()
     assert run.answer == 40  # told once, not asked twice
+
+
+def test_an_unknown_price_that_the_code_hides_is_asked_about_once(
+    make: Make, watch: Any, beside: Any
+) -> None:
+    code = cell("ask = globals()['llm' + '_query']\nrs = [ask(str(n)) for n in range(4)]")
+    rlm = make([code, cell("FINAL(len(rs))")], upper("unknown"), mode="ask when cost > $100",
+               attended=True, budget=None)  # fmt: skip
+    run = rlm.start("q", "abc")
+
+    def decide(ask: str) -> None:
+        assert run.reason == "Cell 1 wants 1 call, about 529 tokens at an unknown price: " + (
+            "allow or refuse it."
+        )
+        assert run.asking.reason == "no price is known for sub"
+        run.approve(ask)
+
+    other = beside(answer_asks(run, watch(run), [decide]))
+    assert run.wait()
+    other.joined()
+    assert run.answer == 4
+    assert len([e for e in run.events if e.event.type == "calls.proposed"]) == 1
 
 
 def test_a_cost_rule_asks_before_anything_of_the_batch_is_paid(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +27,11 @@ TELL = cell("FINAL(r)")
 
 
 def nobody(question: str, choices: list[str] | None) -> str:
+    TRIED.set()
     raise ModelError("Nobody can be asked here: the front end has no input.")
+
+
+TRIED = threading.Event()
 
 
 # -- questions ------------------------------------------------------------------------------------
@@ -35,10 +40,14 @@ def nobody(question: str, choices: list[str] | None) -> str:
 def test_a_question_that_the_keyboard_cant_ask_waits_for_control_where_somebody_is(
     make: Make, watch: Any, beside: Any
 ) -> None:
+    TRIED.clear()
     run = make([ASK, TELL], ask=nobody, attended=True, mode="auto").start("q", "abc")
 
     def person() -> None:
         call = watch(run).wait("call.started", role="human")
+        assert TRIED.wait(30)
+        for _ in range(5):  # so that the failure at the keyboard has come back by then
+            assert not run.answer_call(call.node, "no choice").ok
         assert run.answer_call(call.node, "1977").ok
 
     other = beside(person)
