@@ -39,6 +39,7 @@ from .human import HumanModel
 if TYPE_CHECKING:
     from traitlets.config import Config
 
+_FEW = 16  # calls in flight up to which a person can look at one while it comes in
 _STREAMED = ("root", "closing")
 
 
@@ -57,9 +58,10 @@ class Gateway(Configurable):
         True, help="Call OpenAI-compatible servers directly instead of through litellm."
     ).tag(config=True)
     stream = Enum(
-        ["root", "all", "off"],
+        ["root", "few", "all", "off"],
         "root",
-        help="Whose replies are shown as they come in: the root's, everybody's, or nobody's.",
+        help="Whose replies are shown as they come in: the root's, those of calls as well while "
+        "few are in flight, everybody's, or nobody's.",
     ).tag(config=True)
     concurrency = Dict(
         value_trait=Int(),
@@ -296,7 +298,8 @@ class Gateway(Configurable):
             raise ProviderError(str(error), kind="model") from error
 
     def _streams(self, role: str) -> bool:
-        return self.stream == "all" or (self.stream == "root" and role in _STREAMED)
+        few = self.stream == "few" and len(self._flights) < _FEW
+        return few or self.stream == "all" or (self.stream != "off" and role in _STREAMED)
 
     def _policy(self) -> Policy:
         return Policy(

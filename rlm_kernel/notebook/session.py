@@ -206,11 +206,14 @@ class Session:
         """Give the gateway for a server's address; one each, for the whole session."""
         with self._lock:
             if api_base not in self._gateways:
-                self._gateways[api_base] = Gateway(
+                gateway = Gateway(
                     api_base=api_base or None,
                     can_answer=lambda: self.keyboard.there,
                     config=self.shell.config,
                 )
+                if "stream" not in self.shell.config.Gateway:  # somebody watches here
+                    gateway.stream = "few"
+                self._gateways[api_base] = gateway
             return self._gateways[api_base]
 
     def model(self, text: str, api_base: str = "") -> str:

@@ -282,6 +282,25 @@ def test_who_streams_is_a_setting(stream: str, role: str, streams: bool) -> None
     asyncio.run(main())
 
 
+def test_few_calls_are_streamed_to_whoever_looks_and_the_rest_of_a_crowd_is_not() -> None:
+    async def main() -> None:
+        model = Held()
+        gateway = Gateway(stream="few", concurrency={"held": 64})
+        name = gateway.name_of(model)
+        origin = type(ROOT)("run1", "cell1", role="sub")
+        streamed, tasks = [], []
+        for i in range(20):
+            tasks.append(asyncio.create_task(call(gateway, ask(str(i), name), origin=origin)))
+            await model.arrived(i + 1)
+            streamed.append(model.pieces is not None)
+        assert streamed == [True] * 16 + [False] * 4
+        for gate in model.gates:
+            gate.set_result("x")
+        await asyncio.gather(*tasks)
+
+    asyncio.run(main())
+
+
 def test_never_more_in_flight_than_allowed() -> None:
     async def main() -> None:
         model = Held()
