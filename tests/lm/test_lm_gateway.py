@@ -288,9 +288,10 @@ def test_few_calls_are_streamed_to_whoever_looks_and_the_rest_of_a_crowd_is_not(
         gateway = Gateway(stream="few", concurrency={"held": 64})
         name = gateway.name_of(model)
         origin = type(ROOT)("run1", "cell1", role="sub")
-        streamed, tasks = [], []
+        streamed, tasks, sink = [], [], ListSink()
         for i in range(20):
-            tasks.append(asyncio.create_task(call(gateway, ask(str(i), name), origin=origin)))
+            asked = call(gateway, ask(str(i), name), sink=sink, origin=origin)
+            tasks.append(asyncio.create_task(asked))
             await model.arrived(i + 1)
             streamed.append(model.pieces is not None)
         assert streamed == [True] * 16 + [False] * 4
