@@ -28,6 +28,7 @@ function cell(id: string, more: Partial<NotebookCell> = {}): NotebookCell {
     running: false,
     outputs: 0,
     text: '',
+    open: [],
     ...more,
   };
 }
@@ -351,4 +352,46 @@ test('the same cell run again: its new cells go below its old transcript', () =>
   assert.equal(place(cells, info()), 3);
   assert.equal(place([...cells.slice(0, 3), ours('d', 'c1'), cell('z')], info()), 4);
   assert.equal(place([cell('q')], info({ anchor: 'gone' })), 1);
+});
+
+const OPEN = { open: [{ at: 0, run: RUN }] };
+const over = (more: Partial<RunInfo> = {}): RunView[] =>
+  one({ phase: 'done', ended: true, seq: 9, ...more });
+
+test('a display that stayed behind is shown as the run is, when it is over', () => {
+  const action = next(world(over(), [cell('a', OPEN)]));
+  assert.deepEqual(action, { do: 'show', run: RUN, id: 'a', seq: 9 });
+  assert.equal(next(world(over(), [cell('a')])), null, 'a final one stays');
+  assert.equal(next(world(over(), [cell('a'), cell('b', OPEN)])), null, 'only of the anchor');
+  const other = { open: [{ at: 0, run: 'r0' }] };
+  assert.equal(next(world(over(), [cell('a', other)])), null, 'only of this run');
+});
+
+test('a page that executed the cell is left the time its update takes', () => {
+  const memory = newMemory();
+  memory.executed.add('a');
+  memory.over.set(RUN, 99_000);
+  const cells = [cell('a', OPEN)];
+  assert.deepEqual(next(world(over(), cells, { memory })), { do: 'wait', until: 100_500 });
+  assert.equal(does(next(world(over(), cells, { memory, now: 100_500 }))), 'show');
+});
+
+test('while the run goes on a page that gets no updates asks at most every two seconds', () => {
+  const memory = newMemory();
+  memory.claimed.add(RUN);
+  const runs = (seq: number) => one({ phase: 'thinking', seq });
+  const cells = [cell('a', OPEN)];
+  assert.equal(does(next(world(runs(3), cells, { memory }))), 'show');
+  memory.shown.set(RUN, { at: 99_000, seq: 3 });
+  assert.equal(next(world(runs(3), cells, { memory })), null, 'nothing is new');
+  assert.deepEqual(next(world(runs(4), cells, { memory })), { do: 'wait', until: 101_000 });
+  memory.executed.add('a');
+  assert.equal(next(world(runs(4), cells, { memory, now: 102_000 })), null);
+});
+
+test('what is not shown to us is not asked for again', () => {
+  const memory = newMemory();
+  memory.shown.set(RUN, { at: Infinity, seq: 9 });
+  const action = next(world(over(), [cell('a', OPEN)], { memory }));
+  assert.equal(action, null);
 });

@@ -43,6 +43,15 @@ export interface NotebookCell {
   outputs: number;
   /** All of them as one text where they are streams only (`""` for none), else null. */
   text: string | null;
+  /** The displays of runs among its outputs that aren't final. */
+  open: OpenDisplay[];
+}
+
+/** A display of a run that tells of it as it was at some time. */
+export interface OpenDisplay {
+  /** Which of the cell's outputs it is. */
+  at: number;
+  run: string;
 }
 
 /** What the events tell of a cell. */
@@ -103,6 +112,12 @@ export interface Memory {
   complete: Set<string>;
   /** Cells that were in the notebook at some time: where they are gone, a person removed them. */
   seen: Set<string>;
+  /** Notebook cells that this page has executed: what their runs show reaches it by itself. */
+  executed: Set<string>;
+  /** Run → ms at which it was first known to be over. */
+  over: Map<string, number>;
+  /** Run → what its display was last asked for at: ms, and the number of the newest event then. */
+  shown: Map<string, { at: number; seq: number }>;
 }
 
 /** One thing to do. */
@@ -116,8 +131,11 @@ export type Action =
   | { do: 'describe'; id: string; meta: CellMeta }
   | { do: 'remove'; id: string }
   | { do: 'outputs'; run: string; cell: string; id: string }
+  | { do: 'show'; run: string; id: string; seq: number }
   | { do: 'wait'; until: number };
 
+/** Ms between two times that a display is asked for which can't be updated any more. */
+export const SHOW_EVERY = 2000;
 /** Ms after the end of a cell that its outputs may still be on their way, by whichever path. */
 export const OUTPUTS_WAIT = 1500;
 const TRIES = 3;
@@ -137,6 +155,9 @@ export function newMemory(): Memory {
     ran: new Map(),
     complete: new Set(),
     seen: new Set(),
+    executed: new Set(),
+    over: new Map(),
+    shown: new Map(),
   };
 }
 
@@ -157,8 +178,9 @@ export function belongs(
 export function next(world: World): Action | null {
   let wait: number | null = null;
   for (const run of world.runs) {
-    if (!belongs(run.info, world)) continue;
-    for (const action of [forClaim(world, run), forPending(world, run), forPast(world, run)]) {
+    const mine = belongs(run.info, world);
+    const first = mine ? [forClaim(world, run), forPending(world, run), forPast(world, run)] : [];
+    for (const action of [...first, forShown(world, run)]) {
       if (action === null) continue;
       if (action.do !== 'wait') return action;
       wait = Math.min(wait ?? action.until, action.until);
@@ -336,6 +358,28 @@ function forPast(world: World, run: RunView): Action | null {
     return { do: 'describe', id: cell.id, meta };
   }
   return wait;
+}
+
+/**
+ * What the cell that asked shows of its run, for a page that Jupyter's updates no longer reach: one
+ * that was loaded again while the run went on. Where they do reach it they have the time they need.
+ */
+function forShown(world: World, { info }: RunView): Action | null {
+  const { memory, now } = world;
+  const cell = world.cells.find((one) => one.id === info.anchor);
+  if (!cell?.open.some((display) => display.run === info.run)) return null;
+  const before = memory.shown.get(info.run);
+  const show: Action = { do: 'show', run: info.run, id: cell.id, seq: info.seq };
+  const updated = memory.executed.has(cell.id);
+  let from = before ? before.at + SHOW_EVERY : 0;
+  if (info.ended) {
+    if (updated) from = Math.max(from, (memory.over.get(info.run) ?? now) + OUTPUTS_WAIT);
+  } else if (updated || info.executor === 'inline' || before?.seq === info.seq) {
+    // In line, the cell shows a whole tree, and that is drawn when the run is over.
+    return null;
+  }
+  if (from === Infinity) return null;
+  return now < from ? { do: 'wait', until: from } : show;
 }
 
 function rejected(facts: CellFacts): boolean {

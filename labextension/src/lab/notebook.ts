@@ -3,8 +3,9 @@
 import { type Cell, CodeCell, type ICellModel, type ICodeCellModel } from '@jupyterlab/cells';
 import type { IOutput } from '@jupyterlab/nbformat';
 import type { NotebookPanel } from '@jupyterlab/notebook';
-import type { CellMeta, NotebookCell } from '../core/reconcile.js';
+import type { CellMeta, NotebookCell, OpenDisplay } from '../core/reconcile.js';
 import type { Output } from '../core/outputs.js';
+import type { ShownReply } from '../protocol.js';
 
 /** The name of our cell metadata. */
 export const META = 'rlm';
@@ -32,6 +33,7 @@ export function readCells(panel: NotebookPanel): NotebookCell[] {
       running: isRunning(widget),
       outputs: outputs?.length ?? 0,
       text: outputs ? streams(outputs) : null,
+      open: outputs ? openDisplays(outputs) : [],
     };
   });
 }
@@ -54,6 +56,28 @@ function streams(outputs: ICodeCellModel['outputs']): string | null {
     texts.push(Array.isArray(text) ? text.join('') : (text ?? ''));
   }
   return texts.join('');
+}
+
+/** The displays of runs among a cell's outputs that don't tell of their end. */
+function openDisplays(outputs: ICodeCellModel['outputs']): OpenDisplay[] {
+  const found: OpenDisplay[] = [];
+  for (let at = 0; at < outputs.length; at += 1) {
+    const shown: unknown = outputs.get(at).metadata[META];
+    if (typeof shown !== 'object' || shown === null) continue;
+    const { run, final } = shown as { run?: unknown; final?: unknown };
+    if (typeof run === 'string' && final === false) found.push({ at, run });
+  }
+  return found;
+}
+
+/** Put what a run shows now in the place of its displays in a cell; other outputs stay. */
+export function setDisplay(cell: CodeCell, run: string, shown: ShownReply): void {
+  const { outputs } = cell.model;
+  for (const display of openDisplays(outputs)) {
+    if (display.run !== run) continue;
+    const { data, metadata } = shown;
+    outputs.set(display.at, { output_type: 'display_data', data, metadata } as IOutput);
+  }
 }
 
 /** Find a code cell by its id. */

@@ -6,7 +6,7 @@ import { Signal } from '@lumino/signaling';
 import { factsOf } from '../core/facts.js';
 import { outputsOf } from '../core/outputs.js';
 import { type Action, belongs, keyOf, newMemory, next, type World } from '../core/reconcile.js';
-import type { LeaseReply, Reply, RunInfo } from '../protocol.js';
+import type { LeaseReply, Reply, RunInfo, ShownReply } from '../protocol.js';
 import { throttled } from './dom.js';
 import type { Link } from './link.js';
 import {
@@ -18,6 +18,7 @@ import {
   metaOf,
   readCells,
   removeCell,
+  setDisplay,
   setOutputs,
 } from './notebook.js';
 import { runQuietly } from './quiet.js';
@@ -117,7 +118,8 @@ export class Placer {
         if (!this.link.store) return;
         if (this.kernel !== this.link.store.kernel) {
           this.kernel = this.link.store.kernel;
-          this.memory = newMemory();
+          const { executed } = this.memory;
+          this.memory = { ...newMemory(), executed };
           this.mine.clear();
           this.unshow.clear();
         }
@@ -151,6 +153,8 @@ export class Placer {
   /** Have the events of this notebook's runs here; they tell what its cells gave. */
   private follow(world: World): void {
     for (const { info } of world.runs) {
+      const { over } = this.memory;
+      if (info.ended && !over.has(info.run)) over.set(info.run, world.now);
       if (!belongs(info, world)) continue;
       this.mine.add(info.run);
       this.executing.delete(info.run);
@@ -215,6 +219,9 @@ export class Placer {
         break;
       case 'outputs':
         await this.patch(action.run, action.cell, action.id);
+        break;
+      case 'show':
+        await this.show(action.run, action.id, action.seq);
         break;
     }
   }
@@ -294,6 +301,15 @@ export class Placer {
     if (cell) setOutputs(cell, outputsOf(facts.output, text));
   }
 
+  /** Show of a run, in the cell that asked, what it is now: nothing else tells this page. */
+  private async show(run: string, id: string, seq: number): Promise<void> {
+    const reply = await this.link.client?.request<ShownReply>({ type: 'shown', run });
+    // Refused, it would be the next time, too.
+    this.memory.shown.set(run, { at: reply?.ok ? Date.now() : Infinity, seq });
+    const cell = cellById(this.link.panel, id);
+    if (cell && reply?.ok) setDisplay(cell, run, reply);
+  }
+
   /** Bring a proposal that waits for the person into view, unless they are writing something. */
   private async reveal(run: string, node: string): Promise<void> {
     const { panel, store } = this.link;
@@ -328,6 +344,7 @@ export class Placer {
   private onScheduled(_: unknown, args: { notebook: unknown; cell: { model: unknown } }): void {
     const { panel, store, client } = this.link;
     if (args.notebook !== panel.content) return;
+    this.memory.executed.add((args.cell.model as { id: string }).id);
     const model = args.cell.model as Parameters<typeof metaOf>[0];
     const meta = metaOf(model);
     const info = meta ? store?.info(meta.run) : undefined;

@@ -19,7 +19,7 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
   const stands = standing(info);
   const question = info.question || info.name || t('Calls typed in this notebook');
   return (
-    <header class={`rlm-head-box rlm-is-${tone(stands.status)}`}>
+    <div class={`rlm-head-box rlm-is-${tone(stands.status)}`}>
       <h1 title={clean(question)}>{oneLine(question, 500)}</h1>
       <p class="rlm-standing">
         {model.wanting === undefined ? (
@@ -56,7 +56,7 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
           {model.message}
         </p>
       )}
-    </header>
+    </div>
   );
 }
 
