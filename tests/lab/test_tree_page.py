@@ -135,6 +135,72 @@ def test_a_proposal_is_edited_with_the_keyboard_alone(tree: Open) -> None:
     assert sent["code"].endswith("print(check)\n    more()")
 
 
+def test_what_waits_is_selected_by_itself_and_the_keyboard_stays_where_it_is(tree: Open) -> None:
+    page = tree("waits")
+    page.get_by_role("button", name="Approve").wait_for()
+    assert page.locator("[data-key='cell5']").get_attribute("aria-selected") == "true"
+    assert "call" in page.locator(".rlm-decide").inner_text(), "the estimate"
+    assert page.evaluate("document.activeElement === document.body")
+    page.locator("[data-key='turn5']").click()
+    page.get_by_role("button", name="Approve").wait_for(state="detached")
+    page.evaluate(_NEXT_PROPOSAL)
+    page.locator("[data-key='cell6']").wait_for()
+    _drawn(page)
+    assert page.locator("[data-key='turn5']").get_attribute("aria-selected") == "true"
+
+
+def test_the_next_proposal_takes_the_place_of_one_that_was_shown_by_itself(tree: Open) -> None:
+    page = tree("waits")
+    page.get_by_role("button", name="Approve").click()
+    page.evaluate(_NEXT_PROPOSAL)
+    page.locator("[data-key='cell6'][aria-selected='true']").wait_for()
+    page.get_by_role("button", name="Approve").wait_for()
+    page.evaluate("rlmPerf.kernel.inform('demo', { ended: true, phase: 'done', pending: null })")
+    page.locator(".rlm-details").wait_for(state="detached")
+
+
+_NEXT_PROPOSAL = """() => {
+    rlmPerf.kernel.emit('demo', [
+        { type: 'turn.started', node: 'turn6', parent: 'run1', number: 6 },
+        { type: 'cell.proposed', node: 'cell6', parent: 'turn6', code: 'llm_query("x")', number: 6 }
+    ], Date.now() / 1e3);
+    const { pending } = rlmPerf.kernel.runs.get('demo').info;
+    rlmPerf.kernel.inform('demo', { pending: { ...pending, cell: 'cell6', number: 6 } });
+}"""
+
+
+def test_a_run_goes_on_to_whatever_is_written(tree: Open) -> None:
+    page = tree("waits")
+    until = page.get_by_label("Run to", exact=True)
+    until.first.select_option(label="a turn…")
+    page.locator(".rlm-write input:focus").wait_for()
+    page.keyboard.type("turn 9")
+    page.keyboard.press("Enter")
+    page.locator(".rlm-write").wait_for(state="detached")
+    until.first.select_option(label="the next error")
+    page.wait_for_function("rlmPerf.kernel.steered.length === 2")
+    assert [one["until"] for one in _steered(page)] == ["turn 9", "error"]
+
+
+def test_a_rule_is_put_together_and_what_is_wrong_with_it_is_said(tree: Open) -> None:
+    page = tree("waits")
+    page.get_by_label("Mode: how proposals are decided").select_option(label="Ask when…")
+    rule = page.get_by_label("Ask when", exact=True).get_by_role("textbox")
+    for fact in ("calls > 5", "imports os, subprocess"):
+        page.get_by_role("button", name=fact).click()
+    assert rule.input_value() == "calls > 5 or imports os, subprocess"
+    page.evaluate("rlmPerf.kernel.refuses = 'That is no rule.'")
+    rule.press("Enter")
+    page.get_by_role("alert").get_by_text("That is no rule.").wait_for()
+    assert rule.input_value() == "calls > 5 or imports os, subprocess"  # not lost
+    page.evaluate("rlmPerf.kernel.refuses = ''")
+    page.get_by_role("button", name="Set").click()
+    rule.wait_for(state="detached")
+    assert _steered(page)[-1] == {
+        "type": "mode", "mode": "ask when calls > 5 or imports os, subprocess"
+    }  # fmt: skip
+
+
 def test_a_refused_command_is_said(tree: Open) -> None:
     page = tree("waits")
     page.evaluate("rlmPerf.kernel.refuses = 'Cell 5 was decided already.'")

@@ -136,8 +136,8 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
   );
   onRun('rlm:set-mode', t.__('Set How Proposals Are Decided…'), live, async (m, args) => {
     const chosen = given(args, 'mode');
-    const mode = chosen !== null && chosen !== '…' ? chosen : await askMode(m.info.mode);
-    if (mode) await steer(m, { type: 'mode', mode });
+    const own = chosen === null || chosen === '…';
+    return own ? writeMode(m) : steer(m, { type: 'mode', mode: chosen });
   });
   onRun('rlm:set-budget', t.__('Set the Budget…'), live, async (m, args) => {
     const budget =
@@ -221,7 +221,8 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
     const label = t.__('the next error, the next child, a turn (turn 5) or an amount ($0.50)');
     return (await InputDialog.getItem({ title, label, items, editable: true })).value;
   }
-  async function askMode(now: string): Promise<string | null> {
+  /** Asks again with the kernel's sentence where it refuses what was written. */
+  async function writeMode({ seat, info }: Meant): Promise<void> {
     const items = [
       'step',
       'auto',
@@ -229,9 +230,25 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
       'ask when cost > $0.10',
       'ask when answer',
     ];
-    if (!items.includes(now)) items.unshift(now);
-    const title = t.__('How proposals are decided');
-    const label = t.__('step: each waits; auto: all run; or a rule');
-    return (await InputDialog.getItem({ title, label, items, editable: true, current: now })).value;
+    let now = info.mode;
+    let label = t.__(
+      'step: each waits; auto: all run; or “ask when” and facts joined by “or”: calls > 5, cost > $0.50, tokens > 100k, depth > 0, imports os, subprocess, names open, answer',
+    );
+    for (;;) {
+      const mode = (
+        await InputDialog.getItem({
+          title: t.__('How proposals are decided'),
+          label,
+          items: items.includes(now) ? items : [now, ...items],
+          editable: true,
+          current: now,
+        })
+      ).value;
+      if (!mode) return;
+      const reply = await seat.link.store?.steer(info.run, { type: 'mode', mode });
+      if (reply?.ok) return;
+      label = reply?.message || t.__('The kernel can’t be reached; nothing was changed.');
+      now = mode;
+    }
   }
 }

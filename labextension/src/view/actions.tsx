@@ -193,6 +193,7 @@ function Call(props: { model: Model; node: TreeNode; doing: string }): JSX.Eleme
         label={person ? t('Your answer') : t('The answer, by hand, instead of the model’s')}
         text=""
         verb={t('Answer')}
+        quiet={doing !== 'answer' && model.isOffered}
         onSend={answer}
         onCancel={() => (person ? model.showDetails(false) : stop(model))}
       />

@@ -25,7 +25,10 @@ export class App extends Component<{ model: Model }, { filters: boolean }> {
   private told = '';
 
   override componentDidMount(): void {
-    this.props.model.onDraw(() => this.forceUpdate());
+    const { model } = this.props;
+    model.onDraw(() => this.forceUpdate());
+    model.hasKeyboard = () =>
+      this.root.current?.querySelector('.rlm-grid')?.contains(document.activeElement) ?? false;
     this.forceUpdate();
   }
 
@@ -52,7 +55,10 @@ export class App extends Component<{ model: Model }, { filters: boolean }> {
 
   override render(): JSX.Element {
     const { model } = this.props;
-    const rows = model.refresh();
+    let rows = model.refresh();
+    if (model.offer()) {
+      rows = model.refresh();
+    }
     const { info, tree, store, host, tab } = model;
     const t = model.trans;
     const { runs } = store;

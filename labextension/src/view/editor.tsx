@@ -14,6 +14,8 @@ interface EditorProps {
   code?: boolean;
   /** Whether nothing at all may be sent. */
   optional?: boolean;
+  /** Whether it is there by itself: then it doesn't take the keyboard. */
+  quiet?: boolean;
   onSend: (text: string) => void;
   onCancel: () => void;
 }
@@ -25,6 +27,9 @@ export class Editor extends Component<EditorProps, { text: string; free: boolean
 
   override componentDidMount(): void {
     const area = this.area.current;
+    if (this.props.quiet) {
+      return;
+    }
     area?.focus({ preventScroll: true });
     area?.setSelectionRange(area.value.length, area.value.length);
     area?.scrollIntoView({ block: 'nearest' });

@@ -41,7 +41,15 @@ export class Model {
   readonly announcer = new Announcer();
   readonly trans: (text: string) => string;
 
+  /** Whether the keyboard is in the tree; set by the view. */
+  hasKeyboard: () => boolean = () => false;
+
   private own = '';
+  /** What was selected by itself, and whether the person closed such details before. */
+  private offered: string | null = null;
+  private unwanted = false;
+  /** What waited when it was last looked. */
+  private waited: string | null = null;
   private open = new Map<string, boolean>();
   private openWhileFiltered = new Map<string, boolean>();
   private made: { tree: RunTree; structure: number } | null = null;
@@ -160,6 +168,7 @@ export class Model {
       this.showing?.stop();
       this.showing = run === null ? null : { run, stop: this.store.show(run) };
       this.selected = this.focus = null;
+      this.offered = this.waited = null;
       this.doing = null;
       this.open.clear();
       this.made = null;
@@ -222,6 +231,44 @@ export class Model {
     }
   }
 
+  /**
+   * Select by itself what waits for the person, and open its details, where nothing of the person's
+   * own choice would give way: a selection, the keyboard's place, words that are being written.
+   */
+  offer(): boolean {
+    const wanted = this.wanting?.id ?? null;
+    if (this.over && this.offered !== null) {
+      this.withdraw();
+      return true;
+    }
+    if (wanted === this.waited) {
+      return false;
+    }
+    this.waited = wanted;
+    const chosen = this.selected !== null && this.selected !== this.offered;
+    if (wanted === null || chosen || this.doing !== null || this.hasKeyboard()) {
+      return false;
+    }
+    this.reveal(wanted, false);
+    this.offered = wanted;
+    this.details ||= !this.unwanted;
+    return true;
+  }
+
+  /** Whether what is selected was so by itself. */
+  get isOffered(): boolean {
+    return this.selected !== null && this.selected === this.offered;
+  }
+
+  /** A run is over: what is left of it that was opened by itself makes place for its answer. */
+  private withdraw(): void {
+    if (this.selected === this.offered) {
+      this.selected = null;
+      this.details = false;
+    }
+    this.offered = null;
+  }
+
   // -- choosing -----------------------------------------------------------------------------
 
   get row(): Row | undefined {
@@ -238,6 +285,7 @@ export class Model {
       this.doing = null;
       this.message = '';
     }
+    this.offered = null;
     this.selected = key;
     this.wantsFocus ||= focus;
     this.changed();
@@ -319,6 +367,7 @@ export class Model {
   showDetails(on: boolean): void {
     this.details = on;
     if (!on) {
+      this.unwanted ||= this.offered !== null;
       this.doing = null;
       this.wantsFocus = true;
     }
@@ -328,6 +377,9 @@ export class Model {
   /** Begin something in the details that takes words: an edit, a reason, an answer. */
   begin(what: string, node: string): void {
     this.reveal(node, false);
+    if (node === this.wanting?.id) {
+      this.offered = node; // decided from here, it makes place for what waits next
+    }
     this.doing = { what, node };
     this.details = true;
     this.changed();
@@ -337,17 +389,19 @@ export class Model {
 
   /** Send a command; what is refused is said. Gives whether it was taken. */
   async steer(command: Command): Promise<boolean> {
-    const { run } = this;
-    if (run === null) {
-      return false;
-    }
-    const reply = await this.store.steer(run, command);
-    this.message = reply.ok ? '' : reply.message || this.trans('The run refused it.');
-    if (reply.ok) {
+    this.message = await this.tell(command);
+    if (this.message === '') {
       this.doing = null;
     }
     this.changed();
-    return reply.ok;
+    return this.message === '';
+  }
+
+  /** Send a command; why it was refused, or the empty string. */
+  async tell(command: Command): Promise<string> {
+    const { run } = this;
+    const reply = run === null ? null : await this.store.steer(run, command);
+    return reply?.ok ? '' : reply?.message || this.trans('The run refused it.');
   }
 
   /** The cell that waits for a decision of the person, if one does. */
@@ -379,7 +433,11 @@ export class Model {
     if (wanting !== undefined) {
       this.tab = this.tab === 'icicle' ? 'tree' : this.tab;
       this.reveal(wanting.id);
+      this.offered = wanting.id;
       this.showDetails(true);
+      if (wanting.role === 'human' && wanting.choices.length === 0) {
+        this.begin('answer', wanting.id);
+      }
     }
   }
 
