@@ -4,12 +4,14 @@ Guarantees:
 - the channel is never kept: interrupts, the debugger and a shutdown get through whatever a
   request waits for;
 - every request gets one reply, sent on the channel's own loop, whichever thread made it;
-- the *idle* that ends a control request doesn't stand while a cell runs (see ``_busy``);
+- the *idle* that ends a control request doesn't stand while a cell runs (see ``_busy``), neither
+  that of ours nor that of JupyterLab's own for a subshell, which a widget shown by a cell brings;
 - ``uninstall`` puts back what was there.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,8 @@ from ._busy import Busy
 
 if TYPE_CHECKING:
     from .hub import Hub
+
+_SUBSHELLS = ("create_subshell_request", "delete_subshell_request", "list_subshell_request")
 
 
 def install(shell: Any, hub: Hub) -> Callable[[], None] | None:
@@ -47,10 +51,25 @@ def install(shell: Any, hub: Hub) -> Callable[[], None] | None:
         loop.add_callback(busy.repair)  # the loop comes to it after the *idle*
         hub.submit(parent.get("content"), lambda reply: loop.add_callback(send, reply))
 
+    def repaired(usual: Callable[..., Any]) -> Callable[..., Any]:
+        async def then_busy(*args: Any) -> None:
+            done = usual(*args)
+            if inspect.isawaitable(done):
+                await done
+            loop.add_callback(busy.repair)
+
+        return then_busy
+
     before = handlers.get(REQUEST)
     handlers[REQUEST] = handler
+    usual = {name: handlers[name] for name in _SUBSHELLS if name in handlers}
+    ours = {name: repaired(one) for name, one in usual.items()}
+    handlers.update(ours)
 
     def uninstall() -> None:
+        for name, one in ours.items():
+            if handlers.get(name) is one:
+                handlers[name] = usual[name]
         if handlers.get(REQUEST) is handler:
             del handlers[REQUEST]
             if before is not None:

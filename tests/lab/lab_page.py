@@ -18,42 +18,16 @@ SECONDS = 30.0
 #: What JupyterLab itself logs as errors; why each isn't ours.
 ALLOWED = {
     r"status of 404": "asks for what need not be there: a workspace, a checkpoint, translations",
-    r"uncaught: Cannot read properties of undefined \(reading 'schema'\)": "Notebook 7 alone does so",
-    r"uncaught: Command 'filebrowser:open-path' not registered": "Notebook 7 alone does so",
+    r"uncaught: Cannot read properties of undefined \(reading 'schema'\)": "Notebook 7's own",
+    r"uncaught: Command 'filebrowser:open-path' not registered": "Notebook 7's own",
+    r"Comm not found for comm id [0-9a-f-]{36}": "a widget that another tab of the notebook shows",
     r"Fetch API cannot load|Failed to fetch|ERR_(CONNECTION|ABORTED|NETWORK)": (
         "a request that a reload or the closing of the page cut off"
     ),
 }
 
-#: The first cell of the tests' notebooks: models that say what they are told to say.
-SCRIPT = '''
-import asyncio, time
-from pathlib import Path
-from rlm_kernel import ScriptedModel
-text = "needle " * 3 + "hay " * 1000
-
-def script(*replies, **more):
-    """A root model: each reply is a cell, or plain words after a "!"."""
-    said = [r[1:] if r.startswith("!") else "```repl\\n" + r + "\\n```" for r in replies]
-    return ScriptedModel(said, name="root", price=(1e-6, 2e-6), **more)
-
-class Sub(ScriptedModel):
-    """A sub-model: "slow" prompts are never answered, the others at once."""
-    def __init__(self):
-        super().__init__(lambda messages: "about " + messages[-1]["content"][:20], name="sub",
-                         price=(1e-6, 2e-6))
-    async def complete(self, request, on_text=None):
-        if "slow" in str(request.messages[-1]["content"]):
-            await asyncio.sleep(3600)
-        return await super().complete(request, on_text)
-
-def until(name):
-    """Be busy until the test makes this file."""
-    while not Path(name).exists():
-        time.sleep(0.02)
-
-sub = Sub()
-'''
+#: The first cell of the tests' notebooks: `script`, `sub`, `text` and `until`, see ``stage.py``.
+SCRIPT = "from stage import *"
 
 _CELLS = """() => {
   const panel = window.jupyterapp?.shell.currentWidget;
@@ -61,6 +35,7 @@ _CELLS = """() => {
   if (!widgets) return null;
   return widgets.map((w) => ({
     ...w.model.toJSON(), id: w.model.id, type: w.model.type,
+    header: w.node.querySelector('.rlm-Header')?.innerText ?? '',
     state: w.model.sharedModel.executionState ?? '',
   }));
 }"""
@@ -137,7 +112,7 @@ class Lab:
     # -- reading --------------------------------------------------------------------------------
 
     def cells(self) -> list[dict[str, Any]]:
-        """The notebook's cells as they would be saved, with ``id``, ``type`` and ``state``."""
+        """The notebook's cells as they would be saved; and id, type, state, what is drawn on it."""
         found = self.page.evaluate(_CELLS)
         return [{**cell, "source": _joined(cell["source"])} for cell in found or []]
 
@@ -159,8 +134,58 @@ class Lab:
 
     def cell(self, index: int) -> Locator:
         """A cell as it is drawn."""
-        self.select(index)
-        return self.page.locator(f'.jp-Cell[data-windowed-list-index="{index}"]').first
+        return self.page.locator(".jp-Notebook:visible .jp-Cell").nth(index)
+
+    def header(self, cell: dict[str, Any]) -> Locator:
+        """What is drawn on a cell of a run."""
+        return self.cell(self.index(cell)).locator(".rlm-Header")
+
+    def index(self, cell: dict[str, Any]) -> int:
+        """Where a cell is now."""
+        return [one["id"] for one in self.cells()].index(cell["id"])
+
+    @property
+    def panel(self) -> Locator:
+        """The side panel, opened where it isn't."""
+        panel = self.page.locator(".rlm-Panel:visible")
+        if not panel.count():
+            self.command("rlm:show-tree")
+            panel.first.wait_for()
+        return panel.first
+
+    def rows(self) -> list[str]:
+        """The rows of the tree in sight, as a person reads them."""
+        texts = self.panel.locator(".rlm-row:not(.rlm-head)").all_inner_texts()
+        return [re.sub(r"\s+", " ", text).strip() for text in texts]
+
+    def row(self, text: str, kind: str = "") -> Locator:
+        """The first row of the tree with this text, of this kind."""
+        which = f".rlm-kind-{kind}" if kind else ":not(.rlm-head)"
+        return self.panel.locator(f".rlm-row{which}").filter(has_text=text).first
+
+    def row_text(self, text: str, kind: str = "") -> str:
+        """What the first row with this text says; empty where it isn't drawn."""
+        texts = self.row(text, kind).all_inner_texts()
+        return texts[0] if texts else ""
+
+    def focused(self, selector: str) -> str:
+        """The text of what has the keyboard, if it is, or is in, one of these; else nothing."""
+        script = "(s) => document.activeElement?.closest(s)?.textContent || ''"
+        return str(self.page.evaluate(script, selector))
+
+    def status_bar(self) -> str:
+        """The status bar's text."""
+        return self.page.locator("#jp-main-statusbar").inner_text()
+
+    def phase(self) -> str:
+        """How the run stands, in words: in the status bar, or the toolbar where there is none."""
+        place = ".rlm-Status" if self.app == "lab" else ".rlm-Toolbar"
+        shown = self.page.locator(place)
+        return shown.first.inner_text() if shown.count() else ""
+
+    def wait_phase(self, word: str, seconds: float = SECONDS) -> None:
+        """Wait until the run stands so."""
+        self.until(lambda: word in self.phase(), f"the run is {word!r}", seconds)
 
     # -- doing ----------------------------------------------------------------------------------
 
@@ -197,6 +222,22 @@ class Lab:
         self.page.keyboard.insert_text(text)
         self.until(lambda: self.sources()[index] == text, "the text was typed")
 
+    def click(self, cell: dict[str, Any], button: str) -> None:
+        """Press a button in the header of a cell."""
+        found = self.header(cell).get_by_role("button", name=button, exact=True)
+        found.scroll_into_view_if_needed()
+        found.click()
+
+    def go_to_row(self, text: str) -> None:
+        """Move the keyboard down the tree, from its beginning to the call with this text."""
+        script = "() => document.activeElement.getAttribute('data-key')"
+        self.page.keyboard.press("Home")
+        self.until(lambda: "turn" not in self.focused(".rlm-row"), "at the beginning")
+        while text not in self.focused(".rlm-kind-call"):
+            before = self.page.evaluate(script)
+            self.page.keyboard.press("ArrowDown")
+            self.until(lambda before=before: self.page.evaluate(script) != before, f"{text!r}", 2)
+
     def make(self, name: str) -> None:
         """Make the file that ``until(name)`` in a cell waits for."""
         (self.server.work / Path(self.path).parent / name).touch()
@@ -217,6 +258,32 @@ class Lab:
         """Wait until the kernel is there and does nothing."""
         self.until(lambda: self.kernel_status() == "idle", "the kernel is idle", seconds)
 
+    def wait_proposal(self, source: str, seconds: float = SECONDS) -> dict[str, Any]:
+        """Wait until a cell with this text was placed, has its header and waits for the person."""
+
+        def found() -> dict[str, Any] | None:
+            for cell in self.ours():
+                if cell["source"] != source or cell["metadata"]["rlm"]["status"] != "proposed":
+                    continue
+                if "waits for you" in cell["header"]:
+                    return cell
+            return None
+
+        cell: dict[str, Any] = self.until(found, f"the proposal {source!r}", seconds)
+        return cell
+
+    def wait_output(self, source: str, text: str, seconds: float = SECONDS) -> dict[str, Any]:
+        """Wait until a run's cell with this source shows this text."""
+
+        def found() -> dict[str, Any] | None:
+            for cell in self.ours():
+                if cell["source"] == source and text in output_text(cell):
+                    return cell
+            return None
+
+        cell: dict[str, Any] = self.until(found, f"{text!r} under {source!r}", seconds)
+        return cell
+
     def wait_cells(self, count: int, seconds: float = SECONDS) -> list[dict[str, Any]]:
         """Wait until this many cells were placed for runs."""
         found: list[dict[str, Any]] = self.until(
@@ -225,6 +292,22 @@ class Lab:
             seconds,
         )
         return found
+
+    def tidy(self) -> None:
+        """Give the picture to the notebook and a panel that is wide enough; no hints."""
+        if self.app == "lab":
+            hide = "() => { if (!jupyterapp.shell.leftCollapsed) jupyterapp.shell.collapseLeft(); }"
+            self.page.evaluate(hide)
+        got_it = self.panel.get_by_role("button", name="Got it")
+        if got_it.is_visible():
+            got_it.click()
+        box = self.panel.bounding_box()
+        assert box is not None
+        mouse = self.page.mouse
+        mouse.move(box["x"] - 2, box["y"] + box["height"] / 2)
+        mouse.down()
+        mouse.move(box["x"] + box["width"] - 560, box["y"] + box["height"] / 2, steps=4)
+        mouse.up()
 
     # -- looking --------------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 EXTENSION = ROOT / "rlm_kernel" / "labextension"
 TOKEN = "lab-tests"
 MODULES = {"rlm": "rlm_kernel.notebook.kernel", "python3": "ipykernel_launcher"}
@@ -62,7 +63,9 @@ class Server:
         }  # fmt: skip
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "RLM_"))}
         env = {**kept, **{name: str(self.home / folder) for name, folder in folders.items()}}
-        env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), kept.get("PYTHONPATH"))))
+        env["PYTHONPATH"] = os.pathsep.join(
+            filter(None, (str(ROOT), str(HERE), kept.get("PYTHONPATH")))
+        )
         found = Path(sys.prefix, "share", "jupyter", "labextensions", "rlm-kernel")
         if found.resolve() != EXTENSION.resolve():
             # Not installed here, or another build of it: this checkout's is what is tested.
@@ -78,6 +81,10 @@ class Server:
             "--LabApp.expose_app_in_browser=True",
             "--JupyterNotebookApp.expose_app_in_browser=True",
         ]  # fmt: skip
+        quiet = self.home / "settings" / "@jupyterlab" / "apputils-extension"
+        quiet.mkdir(parents=True)
+        said = {"fetchNews": "false", "checkForUpdates": False}
+        (quiet / "notification.jupyterlab-settings").write_text(json.dumps(said))
         with self.log.open("wb") as log:
             return subprocess.Popen(
                 command, cwd=self.work, env=env, stdin=subprocess.DEVNULL, stdout=log,
