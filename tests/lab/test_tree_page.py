@@ -297,7 +297,7 @@ def test_foreign_text_is_only_text(tree: Open) -> None:
     for node in ("check", "evil"):
         _focus(page, node)
         page.keyboard.press("Enter")
-        page.get_by_role("complementary").get_by_text("<b>bold</b>").first.wait_for()
+        page.get_by_label("Details", exact=True).get_by_text("<b>bold</b>").first.wait_for()
         page.keyboard.press("Escape")
     assert page.evaluate("window.evil === undefined")
     assert page.locator("#tree img, #tree a, .rlm-details b:text('bold')").count() == 0
@@ -354,7 +354,40 @@ def test_the_cell_view_tells_which_line_the_calls_came_from(tree: Open) -> None:
     assert "llm_query × 40" in line.inner_text()  # noqa: RUF001
     assert page.locator(".rlm-removed").inner_text().endswith("60_000)]")
     line.get_by_role("button").click()
-    page.get_by_role("complementary").get_by_text("∑").first.wait_for()
+    page.get_by_label("Details", exact=True).get_by_text("∑").first.wait_for()
+
+
+@pytest.mark.parametrize(("width", "more"), [(700, "ArrowUp"), (1200, "ArrowLeft")])
+def test_the_details_grow_by_keys_and_stay_so(tree: Open, width: int, more: str) -> None:
+    page = tree("waits", width=width)
+    splitter = page.get_by_role("separator")
+    splitter.focus()
+    side = "height" if width < 900 else "width"
+    details = page.locator(".rlm-details")
+    before = details.bounding_box()[side]
+    for _ in range(3):
+        page.keyboard.press(more)
+    _drawn(page)
+    now = details.bounding_box()[side]
+    assert now > before + 20
+    value = splitter.get_attribute("aria-valuenow")
+    page.reload()
+    splitter.wait_for()
+    assert splitter.get_attribute("aria-valuenow") == value
+    assert abs(details.bounding_box()[side] - now) < 2
+
+
+def test_a_filter_holds_for_the_icicle_too(tree: Open) -> None:
+    page = tree()
+    page.get_by_role("tab", name="Icicle").click()
+    page.get_by_role("button", name="as a table").click()
+    listed = page.get_by_role("table")
+    listed.get_by_text("List every figure").first.wait_for()
+    page.get_by_role("searchbox").fill("Halcyon")
+    listed.get_by_text("List every figure").first.wait_for(state="detached")
+    assert listed.get_by_role("row").count() > 1
+    page.get_by_role("searchbox").fill("there is no such word")
+    page.get_by_text("Nothing matches the filter.").wait_for()
 
 
 def test_what_is_taken_out_of_the_page_is_gone(tree: Open) -> None:

@@ -20,7 +20,8 @@ export interface Box {
  *
  * Args: the narrowest box as a part of the whole; boxes below it are drawn together with their
  * neighbours and not gone into. `time` is time spent: of calls and children one after another,
- * whether or not they ran at once.
+ * whether or not they ran at once. Of `kept` is drawn what is in it, null for everything; a box
+ * is as wide as what is kept below it, and one with nothing kept below it as wide as itself.
  */
 export function icicle(
   tree: RunTree,
@@ -28,10 +29,12 @@ export function icicle(
   top: TreeNode | undefined,
   narrowest: number,
   now: number,
+  kept: ReadonlySet<string> | null = null,
 ): { boxes: Box[]; depth: number; total: number } {
   const values = new Map<string, number>();
-  const tops = top === undefined ? tree.tops : [top];
-  const total = tops.reduce((sum, node) => sum + weigh(tree, node, measure, now, values), 0);
+  const keep = (nodes: TreeNode[]) => (kept ? nodes.filter((node) => kept.has(node.id)) : nodes);
+  const tops = keep(top === undefined ? tree.tops : [top]);
+  const total = tops.reduce((sum, node) => sum + weigh(tree, node, measure, now, values, kept), 0);
   const boxes: Box[] = [];
   let deepest = 0;
   if (total <= 0) {
@@ -64,7 +67,7 @@ export function icicle(
         thin = null;
         boxes.push({ node, depth, left: at, right: at + width, value, count: 1 });
         if (node.children.length > 0) {
-          stack.push({ nodes: tree.children(node), left: at, depth: depth + 1 });
+          stack.push({ nodes: keep(tree.children(node)), left: at, depth: depth + 1 });
         }
       }
       at += width;
@@ -80,6 +83,7 @@ function weigh(
   measure: Measure,
   now: number,
   values: Map<string, number>,
+  kept: ReadonlySet<string> | null,
 ): number {
   const stack: { node: TreeNode; next: number; sum: number }[] = [{ node: top, next: 0, sum: 0 }];
   let result = 0;
@@ -89,13 +93,15 @@ function weigh(
     if (child !== undefined) {
       walk.next += 1;
       const node = tree.get(child);
-      if (node !== undefined) {
+      if (node !== undefined && (kept === null || kept.has(child))) {
         stack.push({ node, next: 0, sum: 0 });
       }
       continue;
     }
     stack.pop();
-    const value = own(walk.node, walk.sum, measure, now);
+    // What holds matches is only as wide as these: the rest of it isn't shown.
+    const partly = kept !== null && walk.sum > 0;
+    const value = partly ? walk.sum : own(walk.node, walk.sum, measure, now);
     values.set(walk.node.id, value);
     const up = stack[stack.length - 1];
     if (up === undefined) {

@@ -80,14 +80,21 @@ export function tokens(code: string): Token[] {
 
 /** The pieces of each line. */
 export function tokenLines(code: string): Token[][] {
-  const found: Token[][] = [[]];
-  for (const [kind, text] of tokens(code)) {
+  return linesOf(tokens(code));
+}
+
+/** Sort pieces by the line they are in; one that goes over lines is cut. */
+export function linesOf<K extends string>(
+  pieces: readonly (readonly [kind: K, text: string])[],
+): (readonly [kind: K, text: string])[][] {
+  const found: (readonly [kind: K, text: string])[][] = [[]];
+  for (const [kind, text] of pieces) {
     text.split('\n').forEach((part, i) => {
       if (i > 0) {
         found.push([]);
       }
       if (part !== '') {
-        (found[found.length - 1] as Token[]).push([kind, part]);
+        found[found.length - 1]?.push([kind, part]);
       }
     });
   }

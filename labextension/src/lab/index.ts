@@ -7,6 +7,7 @@ import {
   type JupyterFrontEndPlugin,
 } from '@jupyterlab/application';
 import { ICommandPalette, IToolbarWidgetRegistry, MainAreaWidget } from '@jupyterlab/apputils';
+import { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import { PageConfig } from '@jupyterlab/coreutils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
@@ -39,6 +40,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     IToolbarWidgetRegistry,
     ILayoutRestorer,
     ILabShell,
+    IEditorLanguageRegistry,
   ],
   activate,
 };
@@ -54,6 +56,7 @@ function activate(
   toolbars: IToolbarWidgetRegistry | null,
   restorer: ILayoutRestorer | null,
   labShell: ILabShell | null,
+  languages: IEditorLanguageRegistry | null,
 ): void {
   const translation = translator ?? nullTranslator;
   const trans = translation.load('rlm_kernel');
@@ -61,7 +64,7 @@ function activate(
   if (registry) settings.load(registry, ID).catch(() => undefined);
   const desk = new Desk(app, tracker, settings, trans, translation);
 
-  const panel = new RunPanel(desk, { tab: labShell !== null });
+  const panel = new RunPanel(desk, { tab: labShell !== null, languages });
   app.shell.add(panel, 'right', { rank: 600, type: 'RLM' });
   restorer?.add(panel, panel.id);
   let tab: MainAreaWidget<RunPanel> | null = null;
@@ -93,7 +96,7 @@ function activate(
         labShell &&
         (() => {
           if (!tab || tab.isDisposed) {
-            tab = new MainAreaWidget({ content: new RunPanel(desk, { main: true }) });
+            tab = new MainAreaWidget({ content: new RunPanel(desk, { main: true, languages }) });
             tab.id = 'rlm-tab-area';
             app.shell.add(tab, 'main', { mode: 'split-right' });
           }

@@ -1,12 +1,14 @@
 /** The panel that follows the current notebook: what is missing, what to do next, the tree. */
 
 import { Clipboard } from '@jupyterlab/apputils';
+import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 import { mountTree, type Mounted } from '../view/index.js';
 import type { Store } from '../core/store.js';
 import type { Desk, Seat } from './desk.js';
 import { button, el, setText, show } from './dom.js';
+import { highlighter } from './highlight.js';
 import { rlmIcon } from './icons.js';
 import { linkSentence } from './words.js';
 
@@ -17,7 +19,11 @@ What is this about?`;
 export class RunPanel extends Widget {
   constructor(
     private readonly desk: Desk,
-    options: { main?: boolean; tab?: boolean } = {},
+    private readonly options: {
+      main?: boolean;
+      tab?: boolean;
+      languages: IEditorLanguageRegistry | null;
+    },
   ) {
     super({ node: el('div') });
     const { trans: t } = desk;
@@ -31,7 +37,11 @@ export class RunPanel extends Widget {
     }
     this.node.setAttribute('role', 'region');
     this.node.tabIndex = -1;
-    this.node.setAttribute('aria-label', t.__('RLM runs'));
+    // Both may be open: a landmark's name is there once.
+    this.node.setAttribute(
+      'aria-label',
+      options.main ? t.__('RLM runs, in a tab') : t.__('RLM runs'),
+    );
     this.name = el('span', { class: 'rlm-Panel-name' });
     const head = el('div', { class: 'rlm-Panel-head' }, this.name);
     if (options.tab) {
@@ -117,6 +127,7 @@ export class RunPanel extends Widget {
     show(this.body, store !== null);
     if (!store) return;
     const { desk } = this;
+    const { languages } = this.options;
     const t = desk.trans;
     this.mounted = mountTree(this.body, {
       store,
@@ -127,6 +138,7 @@ export class RunPanel extends Widget {
         },
         copy: (text) => Clipboard.copyToSystem(text),
         trans: (text) => t.__(text),
+        highlight: languages ? highlighter(languages) : undefined,
         compact,
       },
     });

@@ -11,6 +11,7 @@ import { Icicle } from './icicle.js';
 import { ActionIcon } from './icons.js';
 import type { Model, Tab } from './model.js';
 import { standing } from './phases.js';
+import { Splitter } from './splitter.js';
 
 const TABS: readonly (readonly [Tab, string])[] = [
   ['tree', 'Tree'],
@@ -128,6 +129,7 @@ export class App extends Component<{ model: Model }, { filters: boolean }> {
                       {tab === 'icicle' && <Icicle model={model} tree={tree} />}
                       {tab === 'cell' && <CellView model={model} tree={tree} />}
                     </div>
+                    {model.details && <Splitter model={model} />}
                     {model.details && <Details model={model} tree={tree} />}
                   </div>
                 </>
@@ -163,7 +165,7 @@ function Path({ model, tree }: { model: Model; tree: RunTree }): JSX.Element | n
     return null;
   }
   return (
-    <nav class="rlm-path" aria-label={t('Path')}>
+    <div class="rlm-path" role="group" aria-label={t('Path')}>
       {focus !== undefined && (
         <button class="rlm-quiet-button" onClick={() => model.focusOn(null)}>
           ‹ {t('everything')}
@@ -183,7 +185,7 @@ function Path({ model, tree }: { model: Model; tree: RunTree }): JSX.Element | n
           </li>
         ))}
       </ol>
-    </nav>
+    </div>
   );
 }
 

@@ -1,11 +1,12 @@
 import type { JSX } from 'preact';
-import { cells, difference, issued, type Issued } from '../core/cells.js';
+import { cells, type DiffLine, difference, issued, type Issued } from '../core/cells.js';
 import { clean, label, oneLine } from '../core/format.js';
 import { tallyText } from '../core/groups.js';
 import type { TreeNode } from '../core/node.js';
-import { tokenLines } from '../core/python.js';
+import { linesOf } from '../core/python.js';
 import type { RunTree } from '../core/tree.js';
 import { Pieces } from './code.js';
+import type { Piece } from './host.js';
 import { StatusIcon } from './icons.js';
 import type { Model } from './model.js';
 import { Strip } from './row.js';
@@ -88,15 +89,15 @@ function shownCell(model: Model, tree: RunTree, all: TreeNode[]): TreeNode | und
 function Lines(props: { model: Model; cell: TreeNode; byLine: Issued[] }): JSX.Element {
   const { model, cell, byLine } = props;
   const edited = cell.decision === 'edit' && cell.proposed_code !== '';
-  const lines = tokenLines(cell.code);
   const diff = edited ? difference(cell.proposed_code, cell.code) : null;
-  const rows = diff ?? lines.map((_, i) => ({ kind: 'same' as const, text: '', number: i + 1 }));
+  const lines = linesOf(model.colours.of(cell.code));
+  const rows = diff ?? lines.map((_, i) => ({ kind: 'same' as const, number: i + 1 }));
+  const coloured = diff === null ? lines : coloursOf(model, cell, diff);
   const calls = new Map(byLine.map((one) => [one.line, one]));
   return (
     <div class="rlm-codelines" role="list">
       {rows.slice(0, MOST_LINES).map((row, i) => {
         const one = row.number === null ? undefined : calls.get(row.number);
-        const pieces = row.number === null ? tokenLines(row.text)[0] : lines[row.number - 1];
         return (
           <div role="listitem" key={i} class={`rlm-line rlm-${row.kind}${one ? ' rlm-calls' : ''}`}>
             <span class="rlm-number" aria-hidden="true">
@@ -106,7 +107,7 @@ function Lines(props: { model: Model; cell: TreeNode; byLine: Issued[] }): JSX.E
               {row.kind === 'added' ? '+' : row.kind === 'removed' ? '−' : ''}
             </span>
             <code>
-              <Pieces pieces={pieces ?? []} />
+              <Pieces pieces={coloured[i] ?? []} />
             </code>
             {one !== undefined && <Calls model={model} one={one} />}
           </div>
@@ -161,12 +162,26 @@ function Calls({ model, one }: { model: Model; one: Issued }): JSX.Element {
   );
 }
 
+/** The pieces of each line of a difference: a line has its colours from the code it is a part of. */
+function coloursOf(model: Model, cell: TreeNode, lines: readonly DiffLine[]): (readonly Piece[])[] {
+  const ran = linesOf(model.colours.of(cell.code));
+  const proposed = linesOf(model.colours.of(cell.proposed_code));
+  let at = 0;
+  return lines.map(({ kind, number }) => {
+    if (kind !== 'added') {
+      at += 1;
+    }
+    return (number === null ? proposed[at - 1] : ran[number - 1]) ?? [];
+  });
+}
+
 /** What an edit changed of the proposal. */
 export function Difference({ model, node }: { model: Model; node: TreeNode }): JSX.Element {
   const lines = difference(node.proposed_code, node.code);
   if (lines === null) {
     return <p class="rlm-hint">{model.trans('The code is too long to compare.')}</p>;
   }
+  const coloured = coloursOf(model, node, lines);
   return (
     <pre
       class="rlm-text rlm-code rlm-diff"
@@ -177,7 +192,7 @@ export function Difference({ model, node }: { model: Model; node: TreeNode }): J
       {lines.map((line, i) => (
         <span class={`rlm-${line.kind}`} key={i}>
           {line.kind === 'added' ? '+ ' : line.kind === 'removed' ? '− ' : '  '}
-          <Pieces pieces={tokenLines(line.text)[0] ?? []} />
+          <Pieces pieces={coloured[i] ?? []} />
           {'\n'}
         </span>
       ))}

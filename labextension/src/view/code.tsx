@@ -1,17 +1,20 @@
-import { Component, Fragment, type JSX } from 'preact';
+import { Fragment, type JSX } from 'preact';
 import { clean } from '../core/format.js';
-import { type Token, tokens } from '../core/python.js';
-import type { Host } from './host.js';
+import { tokens } from '../core/python.js';
+import type { Host, Piece } from './host.js';
+
+/** How many codes are kept coloured. */
+const KEPT = 60;
 
 /** Pieces of code with their colours, as text nodes. */
-export function Pieces({ pieces }: { pieces: readonly Token[] }): JSX.Element {
+export function Pieces({ pieces }: { pieces: readonly Piece[] }): JSX.Element {
   return (
     <>
-      {pieces.map(([kind, text], i) =>
-        kind === '' ? (
+      {pieces.map(([name, text], i) =>
+        name === '' ? (
           <Fragment key={i}>{clean(text)}</Fragment>
         ) : (
-          <span key={i} class={`rlm-py-${kind}`}>
+          <span key={i} class={name}>
             {clean(text)}
           </span>
         ),
@@ -20,56 +23,48 @@ export function Pieces({ pieces }: { pieces: readonly Token[] }): JSX.Element {
   );
 }
 
-/** Python code, coloured by the host's highlighter where it has one, else by ours. */
-export class Code extends Component<{ code: string; host: Host; label: string }, { html: string }> {
-  override state = { html: '' };
-  private of: string | null = null;
+/** Python code coloured by ours at once, and by the host's highlighter as soon as it has. */
+export class Colours {
+  private readonly kept = new Map<string, readonly Piece[]>();
 
-  override shouldComponentUpdate(
-    next: Readonly<{ code: string }>,
-    state: Readonly<{ html: string }>,
-  ): boolean {
-    return next.code !== this.props.code || state.html !== this.state.html;
-  }
+  constructor(
+    private readonly host: Host,
+    private readonly changed: () => void,
+  ) {}
 
-  private ask(code: string): void {
-    this.of = code;
-    this.state.html = '';
-    const { highlight } = this.props.host;
-    if (highlight === undefined) {
-      return;
+  /** The pieces of a code; together they are the code. */
+  of(code: string): readonly Piece[] {
+    const before = this.kept.get(code);
+    if (before !== undefined) {
+      return before;
     }
-    Promise.resolve()
-      .then(() => highlight(clean(code)))
-      .then(
-        (html) => this.of === code && this.setState({ html }),
+    const ours = tokens(code).map(([kind, text]): Piece => [
+      kind === '' ? '' : `rlm-py-${kind}`,
+      text,
+    ]);
+    this.keep(code, ours);
+    const { highlight } = this.host;
+    if (highlight !== undefined) {
+      highlight(code).then(
+        (pieces) => {
+          if (pieces.map(([, text]) => text).join('') === code && this.kept.has(code)) {
+            this.keep(code, pieces);
+            this.changed();
+          }
+        },
         () => undefined, // ours is shown already
       );
-  }
-
-  override componentWillUnmount(): void {
-    this.of = null;
-  }
-
-  override render(): JSX.Element {
-    const { code, label } = this.props;
-    if (code !== this.of) {
-      this.ask(code);
     }
-    const { html } = this.state;
-    return html !== '' ? (
-      <pre
-        class="rlm-text rlm-code"
-        role="group"
-        tabIndex={0}
-        aria-label={label}
-        // the host's highlighter escapes; nothing else may be given here
-        dangerouslySetInnerHTML={{ __html: html }}
-      />
-    ) : (
-      <pre class="rlm-text rlm-code" role="group" tabIndex={0} aria-label={label}>
-        <Pieces pieces={tokens(code)} />
-      </pre>
-    );
+    return ours;
+  }
+
+  private keep(code: string, pieces: readonly Piece[]): void {
+    this.kept.set(code, pieces);
+    for (const oldest of this.kept.keys()) {
+      if (this.kept.size <= KEPT) {
+        break;
+      }
+      this.kept.delete(oldest);
+    }
   }
 }

@@ -18,7 +18,7 @@ import { live, type TreeNode } from '../core/node.js';
 import type { RunTree } from '../core/tree.js';
 import { Actions } from './actions.js';
 import { Difference } from './cell.js';
-import { Code } from './code.js';
+import { Pieces } from './code.js';
 import { ActionIcon, StatusIcon } from './icons.js';
 import type { Model } from './model.js';
 import { Strip, tallied } from './row.js';
@@ -66,7 +66,7 @@ export class Details extends Component<{ model: Model; tree: RunTree }> {
     const { node, row } = model;
     const t = model.trans;
     return (
-      <aside class="rlm-details" aria-label={t('Details')} onKeyDown={this.keyDown}>
+      <div class="rlm-details" role="group" aria-label={t('Details')} onKeyDown={this.keyDown}>
         <button
           class="rlm-quiet-button rlm-close"
           title={`${t('Close')} (Esc)`}
@@ -82,7 +82,7 @@ export class Details extends Component<{ model: Model; tree: RunTree }> {
         ) : (
           <p class="rlm-hint">{t('Select a row to see what is behind it.')}</p>
         )}
-      </aside>
+      </div>
     );
   }
 }
@@ -95,11 +95,11 @@ function GroupDetails(props: {
   const counts = tally(props.nodes);
   return (
     <>
-      <header class="rlm-details-head">
+      <div class="rlm-details-head">
         <h2>{props.title}</h2>
         <p>{tallyText(counts)}</p>
         <Strip counts={counts} />
-      </header>
+      </div>
       <p class="rlm-hint">{props.model.trans('Open the row to see each call.')}</p>
     </>
   );
@@ -116,7 +116,7 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
   const placed = node.kind === 'cell' && jumpToCell !== undefined && model.waiting?.id !== node.id;
   return (
     <>
-      <header class="rlm-details-head">
+      <div class="rlm-details-head">
         <p class="rlm-kicker">
           <StatusIcon status={status} />
           <span>{status}</span>
@@ -125,7 +125,7 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
         </p>
         <h2>{oneLine(title, node.kind === 'call' ? 140 : 400) || clean(name || node.kind)}</h2>
         <Facts model={model} tree={tree} node={node} />
-      </header>
+      </div>
       {model.message !== '' && (
         <p class="rlm-trouble" role="alert">
           {model.message}
@@ -225,7 +225,9 @@ function Body(props: { model: Model; node: TreeNode; tree: RunTree }): JSX.Eleme
                 {edited ? (
                   <Difference model={model} node={node} />
                 ) : (
-                  <Code code={node.code} host={model.host} label={t('Code')} />
+                  <pre class="rlm-text rlm-code" role="group" tabIndex={0} aria-label={t('Code')}>
+                    <Pieces pieces={model.colours.of(node.code)} />
+                  </pre>
                 )}
               </Section>
             )

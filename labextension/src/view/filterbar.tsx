@@ -37,7 +37,7 @@ export function FilterBar(props: {
     }
   };
   return (
-    <div class="rlm-filter" role="search">
+    <div class="rlm-filter">
       <span class="rlm-search">
         <ActionIcon name="search" />
         <input

@@ -1,9 +1,12 @@
+/** A piece of code and the class that colours it; the empty one doesn't. */
+export type Piece = readonly [className: string, text: string];
+
 /** What the place a tree is shown in can do for it; everything is optional. */
 export interface Host {
   /** Show the notebook cell of a node. */
   jumpToCell?(run: string, node: string): void;
-  /** Python code as HTML that is safe to show, by the host's own highlighter. */
-  highlight?(code: string): Promise<string> | string;
+  /** Cut Python code into pieces as the host's own highlighter colours them. */
+  highlight?: (code: string) => Promise<readonly Piece[]>;
   /** Copy a text. */
   copy?(text: string): void;
   /** A sentence in the person's language. */

@@ -213,7 +213,8 @@ export class Icicle extends Component<{ model: Model; tree: RunTree }, State> {
     const { measure, table, width, over } = this.state;
     const t = model.trans;
     const top = model.focus === null ? undefined : tree.get(model.focus);
-    this.laid = icicle(tree, measure, top, 1.5 / width, model.now());
+    const kept = model.matches?.kept ?? null;
+    this.laid = icicle(tree, measure, top, 1.5 / width, model.now(), kept);
     const chosen = this.laid.boxes.find((box) => box.node.id === model.selected);
     const told = over ?? chosen;
     return (
@@ -244,9 +245,11 @@ export class Icicle extends Component<{ model: Model; tree: RunTree }, State> {
         <div class="rlm-icicle-box" ref={this.box}>
           {this.laid.total <= 0 ? (
             <p class="rlm-hint">
-              {measure === 'cost'
-                ? t('Nothing is known to have cost anything.')
-                : t('Nothing was used yet.')}
+              {kept !== null
+                ? t('Nothing matches the filter.')
+                : measure === 'cost'
+                  ? t('Nothing is known to have cost anything.')
+                  : t('Nothing was used yet.')}
             </p>
           ) : table ? (
             <Table

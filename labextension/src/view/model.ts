@@ -6,6 +6,7 @@ import type { Store } from '../core/store.js';
 import { isOver, type RunTree } from '../core/tree.js';
 import type { Command, RunInfo } from '../protocol.js';
 import { Announcer } from './announce.js';
+import { Colours } from './code.js';
 import type { Host } from './host.js';
 
 /** The linked views of a run. */
@@ -39,6 +40,7 @@ export class Model {
   /** How many rows came by themselves, not by opening something. */
   arrivedRows = 0;
   readonly announcer = new Announcer();
+  readonly colours: Colours;
   readonly trans: (text: string) => string;
 
   /** Whether the keyboard is in the tree; set by the view. */
@@ -68,6 +70,7 @@ export class Model {
     readonly host: Host,
   ) {
     this.trans = host.trans ?? ((text) => text);
+    this.colours = new Colours(host, () => this.changed());
     this.stopStore = store.subscribe(() => this.arrived());
   }
 
