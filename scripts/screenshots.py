@@ -1,13 +1,14 @@
-"""Takes the README's pictures from the real thing: ``python3 scripts/screenshots.py [FOLDER]``.
+"""Takes the README's pictures from the real thing: ``python3 scripts/screenshots.py``.
 
-Runs the browser tests that show something (``tests/lab/test_looks.py``) and copies their pictures;
-it needs what ``python3 scripts/test.py lab`` has made.
+Runs the browser tests that show something (``tests/lab/test_looks.py``) and copies the pictures that
+the README shows; it needs what ``python3 scripts/test.py lab`` has made.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,13 +18,13 @@ from pathlib import Path
 import _setup
 from _setup import ROOT, say
 
-NAMES = ("panel-light", "panel-dark", "edit", "batch", "children", "widget-lab")
+FOLDER = ROOT / "docs"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Take the README's pictures.")
-    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "docs" / "pictures")
-    folder: Path = parser.parse_args().folder
+    argparse.ArgumentParser(description="Take the README's pictures.").parse_args()
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    names = re.findall(rf"\({FOLDER.name}/([\w-]+\.png)\)", text)
     python = _setup.bin_path(ROOT / ".venv", "python")
     if not python.exists():
         say("There is no .venv yet: `python3 scripts/test.py lab` makes it, with all this needs.")
@@ -33,14 +34,14 @@ def main() -> int:
         environment["PATH"] = os.pathsep.join([str(python.parent), os.environ["PATH"]])
         command = [str(python), "-m", "pytest", "-q", "tests/lab/test_looks.py"]
         code = subprocess.run(command, cwd=ROOT, env=environment).returncode
-        missing = [name for name in NAMES if not Path(taken, f"{name}.png").exists()]
+        missing = [name for name in names if not Path(taken, name).exists()]
         if code or missing:
             say(f"No picture was replaced; not taken: {', '.join(missing) or 'none'}.")
             return code or 1
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in NAMES:
-            shutil.copy(Path(taken, f"{name}.png"), folder)
-    say(f"{len(NAMES)} pictures are in {folder}.")
+        FOLDER.mkdir(exist_ok=True)
+        for name in names:
+            shutil.copy(Path(taken, name), FOLDER)
+    say(f"{len(names)} pictures are in {FOLDER.name}/.")
     return 0
 
 

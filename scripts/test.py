@@ -35,7 +35,8 @@ SMALL_MODEL = "smollm2-135m"
 USE_SMALL_MODEL = {"local", "examples"}
 #: The suites that run kernels of every ipykernel.
 USE_KERNELS = {"examples", "lab"}
-_PRETTIER = ["src/**/*.{ts,tsx}", "test/**/*.{ts,tsx}", "style/**/*.css", "schema/*.json"]
+# protocol.ts is written by scripts/typescript.py.
+_PRETTIER = ["!src/protocol.ts", "src/**/*.{ts,tsx}", "test/**/*.{ts,tsx}", "style/**/*.css", "schema/*.json"]
 
 
 @dataclass

@@ -87,7 +87,7 @@ def test_a_proposal_that_is_being_edited(lab: Lab, pictures: Path) -> None:
     changes.click()
     lab.header(first).locator(".rlm-Header-diff").wait_for()
     assert lab.axe(".rlm-Header") == []
-    lab.screenshot(pictures, "edit")
+    lab.screenshot(pictures, "proposal")
 
 
 def test_a_batch_of_200_calls_is_one_row_with_its_counts(lab: Lab, pictures: Path) -> None:
@@ -115,6 +115,8 @@ def test_a_child_run_is_nested_in_the_cell_that_started_it(lab: Lab, pictures: P
     lab.panel.get_by_role("treegrid").hover()
     lab.page.mouse.wheel(0, -4000)
     lab.screenshot(pictures, "children")
+    theme(lab, "JupyterLab Dark")
+    lab.screenshot(pictures, "children-dark")
 
 
 @pytest.mark.parametrize("app", ["lab", "notebook"])
