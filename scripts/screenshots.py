@@ -1,7 +1,7 @@
 """Takes the README's pictures from the real thing: ``python3 scripts/screenshots.py``.
 
-Runs the browser tests that show something (``tests/lab/test_looks.py``) and copies the pictures that
-the README shows; it needs what ``python3 scripts/test.py lab`` has made.
+Runs the browser tests that show something (``tests/lab/test_looks.py``) and copies the pictures
+that the README shows; it needs what ``python3 scripts/test.py lab`` has made.
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ USE_SMALL_MODEL = {"local", "examples"}
 #: The suites that run kernels of every ipykernel.
 USE_KERNELS = {"examples", "lab"}
 # protocol.ts is written by scripts/typescript.py.
-_PRETTIER = ["!src/protocol.ts", "src/**/*.{ts,tsx}", "test/**/*.{ts,tsx}", "style/**/*.css", "schema/*.json"]
+_PRETTIER = ["!src/protocol.ts", "src/**/*.{ts,tsx}", "test/**/*.{ts,tsx}", "style/**/*.css"]
+_PRETTIER += ["schema/*.json"]
 
 
 @dataclass
