@@ -110,6 +110,8 @@ export class RunPanel extends Widget {
     const runs = link?.store?.runs ?? [];
     const store = link?.store ?? null;
     this.mount(store !== null && runs.length > 0 ? store : null);
+    // Of use where a proposal is, or was: not before there is a run.
+    show(this.hint, !this.desk.settings.values.hintSeen && runs.length > 0);
     this.drawEmpty(seat, store !== null && runs.length > 0);
   }
 
@@ -211,23 +213,24 @@ export class RunPanel extends Widget {
   /** Said once: where the person decides, and with which key. */
   private drawHint(): void {
     const { trans: t, settings } = this.desk;
-    show(this.hint, !settings.values.hintSeen);
+    if (settings.values.hintSeen) show(this.hint, false);
     if (settings.values.hintSeen || this.hint.firstChild) return;
     const line = (key: string, text: string): HTMLElement =>
-      el('li', {}, el('kbd', { text: key }), ` ${text}`);
+      el('li', {}, el('b', { text: key }), ` ${text}`);
     this.hint.append(
-      el('p', { class: 'rlm-Hint-title', text: t.__('How a run goes') }),
       el(
         'ul',
         {},
-        line(t.__('Shift Enter'), t.__('runs a proposed cell, changed or not: that is your yes')),
+        line(t.__('Shift Enter'), t.__('runs a proposed cell, as it is or as you changed it')),
         line(t.__('Reject…'), t.__('tells the model why not; it tries something else')),
-        line(
-          t.__('Take over'),
-          t.__('lets you write cells; the model sees them when you hand back'),
-        ),
+        line(t.__('Take over'), t.__('lets you write cells; hand back when you like')),
       ),
-      button(t.__('Got it'), t.__('Don’t show this again'), () => settings.set('hintSeen', true)),
+      button(
+        t.__('Got it'),
+        t.__('Don’t show this again'),
+        () => settings.set('hintSeen', true),
+        'rlm-mod-quiet',
+      ),
     );
   }
 

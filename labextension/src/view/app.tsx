@@ -165,7 +165,11 @@ function Path({ model, tree }: { model: Model; tree: RunTree }): JSX.Element | n
     return null;
   }
   return (
-    <div class="rlm-path" role="group" aria-label={t('Path')}>
+    <div
+      class={focus === undefined ? 'rlm-path' : 'rlm-path rlm-only'}
+      role="group"
+      aria-label={t('Path')}
+    >
       {focus !== undefined && (
         <button class="rlm-quiet-button" onClick={() => model.focusOn(null)}>
           ‹ {t('everything')}

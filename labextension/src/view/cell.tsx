@@ -29,8 +29,14 @@ export function CellView({ model, tree }: { model: Model; tree: RunTree }): JSX.
   return (
     <div class="rlm-cellview">
       <div class="rlm-cellbar">
-        <button class="rlm-quiet-button" disabled={at === 0} onClick={() => go(all[at - 1])}>
-          ‹ {t('previous')}
+        <button
+          class="rlm-quiet-button"
+          disabled={at === 0}
+          title={t('Previous cell')}
+          aria-label={t('Previous cell')}
+          onClick={() => go(all[at - 1])}
+        >
+          ‹
         </button>
         <select
           aria-label={t('Cell')}
@@ -46,9 +52,11 @@ export function CellView({ model, tree }: { model: Model; tree: RunTree }): JSX.
         <button
           class="rlm-quiet-button"
           disabled={at === all.length - 1}
+          title={t('Next cell')}
+          aria-label={t('Next cell')}
           onClick={() => go(all[at + 1])}
         >
-          {t('next')} ›
+          ›
         </button>
         {cell.decision === 'edit' && (
           <span class="rlm-said">{t('edited: + and − against the proposal')}</span>

@@ -120,8 +120,12 @@ export class Controls extends Component<
             value={info.mode}
             onChange={(event) => this.setMode(event.currentTarget.value)}
           >
-            <option value="step">{t('Step: each waits')}</option>
-            <option value="auto">{t('Auto: all run')}</option>
+            <option value="step" title={t('Each proposal waits')}>
+              {t('Step')}
+            </option>
+            <option value="auto" title={t('All proposals run')}>
+              {t('Auto')}
+            </option>
             {[...new Set([...rule, ...RULES])].map((one) => (
               <option value={one} key={one}>
                 {one}

@@ -9,7 +9,6 @@ import {
   oneLine,
   plural,
   statusWord,
-  titleText,
   tokensText,
 } from '../core/format.js';
 import { tallyText } from '../core/groups.js';
@@ -110,28 +109,30 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
   const t = model.trans;
   const status = statusWord(node, model.over);
   const name = label(node);
-  const title =
-    node.kind === 'run' ? node.question || node.title : node.error ? node.title : titleText(node);
+  // The code, the prompt and the error of these stand below, whole.
+  const words =
+    node.kind === 'cell' || node.kind === 'call' ? '' : oneLine(node.question || node.title, 400);
+  const waits = model.wanting?.id === node.id;
   const { jumpToCell } = model.host;
   const placed = node.kind === 'cell' && jumpToCell !== undefined && model.waiting?.id !== node.id;
   return (
     <>
       <div class="rlm-details-head">
-        <p class="rlm-kicker">
+        <h2 class="rlm-kicker" title={clean(node.id)}>
           <StatusIcon status={status} />
+          <b>{clean(name || node.kind)}</b>
           <span>{status}</span>
-          {name !== '' && <span>{clean(name)}</span>}
-          <code title={t('The id of the node')}>{clean(node.id)}</code>
-        </p>
-        <h2>{oneLine(title, node.kind === 'call' ? 140 : 400) || clean(name || node.kind)}</h2>
-        <Facts model={model} tree={tree} node={node} />
+        </h2>
       </div>
+      {waits && <Actions model={model} node={node} />}
+      {words !== '' && <p class="rlm-lead">{words}</p>}
+      {!waits && <Facts model={model} tree={tree} node={node} />}
       {model.message !== '' && (
         <p class="rlm-trouble" role="alert">
           {model.message}
         </p>
       )}
-      <Actions model={model} node={node} />
+      {!waits && <Actions model={model} node={node} />}
       {node.notes.map(([level, text], i) => (
         <p
           class={`rlm-note rlm-note-${level === 'info' ? 'info' : level === 'error' ? 'error' : 'warning'}`}
@@ -288,9 +289,9 @@ function Facts(props: { model: Model; tree: RunTree; node: TreeNode }): JSX.Elem
   add('Model', clean([...new Set(models)].join(', ')));
   add('Took', durationText(node.seconds));
   if (node.waited) {
-    add('of which waiting', durationText(node.waited));
+    add('Waiting', durationText(node.waited));
   }
-  add('First token after', durationText(node.first_token));
+  add('First token', durationText(node.first_token));
   if (node.own.calls) {
     add('Own', `${tokensText(node.own)} · ${costText(node.own)}`);
     add('From the cache', node.own.cached_tokens ? plural(node.own.cached_tokens, 'token') : '');
@@ -309,14 +310,12 @@ function Facts(props: { model: Model; tree: RunTree; node: TreeNode }): JSX.Elem
     add('Changed', oneLine(node.changed.join(', '), 300));
   }
   add('Line', node.line === null ? '' : String(node.line));
-  add(
-    'Place in the batch',
-    node.index === null ? '' : `${node.index + 1} of ${siblings(tree, node)}`,
-  );
+  add('In the batch', node.index === null ? '' : `${node.index + 1} of ${siblings(tree, node)}`);
   add('Finish', node.finish === 'stop' ? '' : clean(node.finish));
   add('Retries', node.retries ? String(node.retries) : '');
   add('Kind of error', clean(node.error_kind));
   add('Cached', node.cached ? t('yes, at no cost') : '');
+  add('Id', clean(node.id));
   return (
     <dl class="rlm-facts">
       {facts.map(([name, value]) => (

@@ -44,7 +44,8 @@ export function FilterBar(props: {
           type="search"
           class="rlm-search-input"
           aria-label={t('Search: words, or /a pattern/')}
-          placeholder={t('Search or /pattern/')}
+          placeholder={t('Search')}
+          title={t('Search: words, or /a pattern/')}
           value={filter.text}
           onInput={(event) => set({ text: event.currentTarget.value })}
           onKeyDown={escape}
@@ -55,9 +56,11 @@ export function FilterBar(props: {
         aria-expanded={open}
         onClick={() => onOpen(!open)}
         title={t('More ways to filter')}
+        aria-label={on > 0 ? `${t('Filter')} (${on})` : t('Filter')}
       >
-        {t('Filter')}
-        {on > 0 ? ` (${on})` : ''} <ActionIcon name="more" />
+        <ActionIcon name="filter" />
+        <span class="rlm-tool-word">{t('Filter')}</span>
+        {on > 0 ? ` (${on})` : ''}
       </button>
       {!isEmpty(filter) && (
         <>

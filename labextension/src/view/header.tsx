@@ -1,5 +1,13 @@
 import type { JSX } from 'preact';
-import { clean, countText, durationText, moneyText, oneLine, plural } from '../core/format.js';
+import {
+  clean,
+  countText,
+  durationText,
+  moneyText,
+  oneLine,
+  plural,
+  whole,
+} from '../core/format.js';
 import type { Meter, RunInfo } from '../protocol.js';
 import { Controls } from './controls.js';
 import { StatusIcon, tone } from './icons.js';
@@ -30,7 +38,9 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
             <b>{t(stands.words)}</b>
           </button>
         )}
-        {info.reason !== '' && <span class="rlm-reason">{clean(info.reason)}</span>}
+        {info.reason !== '' && !info.reason.startsWith(ASKED) && (
+          <span class="rlm-reason">{clean(info.reason)}</span>
+        )}
         {info.model !== '' && <span class="rlm-said">{clean(info.model)}</span>}
         {info.in_flight > 0 && (
           <span class="rlm-said">{`${plural(info.in_flight, 'call')} ${t('in flight')}`}</span>
@@ -52,6 +62,9 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
     </div>
   );
 }
+
+/** What the kernel says of a proposal that waits without a rule: the phase says it already. */
+const ASKED = 'This cell waits for your decision';
 
 const UNITS: Record<string, (value: number) => string> = {
   money: (value) => (value <= 0 ? '$0' : moneyText(value)),
@@ -86,7 +99,9 @@ function MeterView(props: { model: Model; name: string; meter: Meter }): JSX.Ele
   const used = meter.used === null ? t('unknown') : say(meter.used);
   const unit = NAMES[name] ? ` ${t(NAMES[name] as string)}` : '';
   const words =
-    meter.limit === null ? `${used}${unit}` : `${used} ${t('of')} ${say(meter.limit)}${unit}`;
+    meter.limit === null
+      ? `${used}${unit}`
+      : `${used} / ${(name === 'calls' ? whole : say)(meter.limit)}${unit}`;
   const part = meter.limit ? Math.min((meter.used ?? 0) / meter.limit, 1) : 0;
   const full = part > 0.9 ? ' rlm-full' : '';
   return (

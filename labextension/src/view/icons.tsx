@@ -103,7 +103,7 @@ const ACTIONS = {
   search: <path d="M7 3a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM10 10l3.5 3.5" />,
   focus: <path d="M3 6V3h3M10 3h3v3M13 10v3h-3M6 13H3v-3" />,
   cell: <path d="M6 5L3 8l3 3M10 5l3 3-3 3" />,
-  more: <path d="M4 6l4 4 4-4" />,
+  filter: <path d="M3 4.500h10M5 8h6M7 11.500h2" />,
   help: QUESTION,
   again: <path d="M12.5 8a4.5 4.5 0 1 1-1.5-3.300M12.5 3v2.500H10" />,
 } as const;
