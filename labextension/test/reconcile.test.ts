@@ -15,6 +15,7 @@ import {
   type RunView,
   type World,
 } from '../src/core/reconcile.js';
+import { digest, isUntouched } from '../src/core/transcript.js';
 import type { PendingInfo, RunInfo } from '../src/protocol.js';
 
 const RUN = 'r1';
@@ -352,6 +353,25 @@ test('the same cell run again: its new cells go below its old transcript', () =>
   assert.equal(place(cells, info()), 3);
   assert.equal(place([...cells.slice(0, 3), ours('d', 'c1'), cell('z')], info()), 4);
   assert.equal(place([cell('q')], info({ anchor: 'gone' })), 1);
+});
+
+test('of an old run the cells count as untouched that are as it left them', () => {
+  const describedAs = (more: Partial<CellFacts>): CellMeta => {
+    const told = next(
+      world(
+        [{ info: info({ ended: true, phase: 'done' }), cells: [facts(more)] }],
+        [ours('b', 'c1')],
+      ),
+    );
+    assert.ok(told?.do === 'describe');
+    return told.meta;
+  };
+  assert.equal(isUntouched(describedAs({}), 'x = 1'), true);
+  assert.equal(isUntouched(describedAs({}), 'x = 2'), false);
+  assert.equal(isUntouched(describedAs({ edited: 'x = 2' }), 'x = 2'), true);
+  assert.equal(isUntouched(describedAs({ author: 'human', place: 'b' }), 'x = 1'), false);
+  assert.equal(isUntouched({ run: RUN, cell: 'c1' }, 'x = 1'), false, 'unknown is not untouched');
+  assert.notEqual(digest('a b'), digest('b a'));
 });
 
 const OPEN = { open: [{ at: 0, run: RUN }] };

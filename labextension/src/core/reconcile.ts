@@ -11,6 +11,7 @@
 
 import type { DecisionKind, PendingInfo, RunInfo } from '../protocol.js';
 import { patched, type CellOutput } from './outputs.js';
+import { digest } from './transcript.js';
 
 /** What a cell carries in `metadata.rlm`. */
 export interface CellMeta {
@@ -28,6 +29,8 @@ export interface CellMeta {
   tokens?: number;
   cost?: number | null;
   proposed?: string;
+  /** Of the code that ran, or was proposed last: what is changed afterwards differs from it. */
+  digest?: string;
 }
 
 /** A cell of the notebook as it is now. */
@@ -276,6 +279,7 @@ function insertion(world: World, { info, cells }: RunView, pending: PendingInfo)
       author: 'model',
       status: 'proposed',
       model: info.model,
+      digest: digest(pending.code),
     },
   };
 }
@@ -405,6 +409,7 @@ export function described(info: RunInfo, facts: CellFacts, source: string): Cell
   meta.cost = facts.cost;
   const kept = rejected(facts) && source !== facts.code;
   if (facts.edited !== null || kept) meta.proposed = facts.code;
+  if (facts.author !== 'human') meta.digest = digest(facts.edited ?? facts.code);
   return meta;
 }
 

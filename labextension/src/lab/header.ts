@@ -19,6 +19,10 @@ export interface HeaderView {
   proposed: string | null;
   /** The last cell of its run in the notebook. */
   last: boolean;
+  /** Its run isn't in this kernel. */
+  old: boolean;
+  /** How many cells of the old run nobody has changed; 0 on all but its first. */
+  removable: number;
   /** Epoch seconds since which the cell runs. */
   since: number | null;
 }
@@ -37,6 +41,8 @@ export interface HeaderActs {
   interrupt(): void;
   restore(): void;
   showTree(): void;
+  /** Take the untouched cells of this old run out. */
+  remove(): void;
   /** Give the keyboard back to the notebook. */
   leave(): void;
 }
@@ -65,6 +71,11 @@ export class CellHeader extends Widget {
     this.treeButton = button(t.__('Tree'), t.__('Show this cell in the tree'), () =>
       acts.showTree(),
     );
+    this.removeButton = button(
+      t.__('Remove the cells of this old run'),
+      t.__('Those that nobody has changed since; undo brings them back'),
+      () => acts.remove(),
+    );
     this.node.append(
       el(
         'div',
@@ -75,6 +86,7 @@ export class CellHeader extends Widget {
         this.restoreButton,
         this.diffButton,
         this.treeButton,
+        this.removeButton,
       ),
     );
     this.buttons = {
@@ -172,13 +184,17 @@ export class CellHeader extends Widget {
       );
     }
     setText(this.facts, this.factsOf(view));
-    this.facts.title = this.facts.textContent ?? '';
+    this.facts.title = view.old
+      ? t.__('Its run isn’t in this kernel any more: run again, this is an ordinary cell.')
+      : (this.facts.textContent ?? '');
     this.node.setAttribute('aria-label', `${this.facts.textContent} · ${word}`);
     const edited = view.proposed !== null && view.proposed !== view.source;
     const open = status === 'proposed' || status === 'waiting';
     show(this.diffButton, edited);
     show(this.restoreButton, edited && open);
     show(this.treeButton, info !== null);
+    show(this.removeButton, view.removable > 0);
+    this.node.classList.toggle('rlm-mod-old', view.old);
     if (!edited && this.diffOn) this.toggleDiff();
     if (this.diffOn) this.drawDiff();
     this.updateBar(view, info);
@@ -209,8 +225,9 @@ export class CellHeader extends Widget {
     this.input.focus();
   }
 
-  private factsOf({ meta, source, proposed, status }: HeaderView): string {
-    const line = factsLine(meta, this.trans);
+  private factsOf({ meta, source, proposed, status, old }: HeaderView): string {
+    const told = factsLine(meta, this.trans);
+    const line = old ? `${this.trans.__('earlier run')} · ${told}` : told;
     if (status === 'rejected' && proposed !== null && source !== proposed) {
       return `${line} · ${this.trans.__('kept because you edited it')}`;
     }
@@ -346,6 +363,7 @@ export class CellHeader extends Widget {
   private readonly diffButton: HTMLButtonElement;
   private readonly restoreButton: HTMLButtonElement;
   private readonly treeButton: HTMLButtonElement;
+  private readonly removeButton: HTMLButtonElement;
   private readonly buttons: Record<
     | 'run'
     | 'allow'

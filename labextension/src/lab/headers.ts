@@ -5,11 +5,12 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { PanelLayout } from '@lumino/widgets';
 import { factOf } from '../core/facts.js';
 import { type CellMeta, described } from '../core/reconcile.js';
+import { isUntouched } from '../core/transcript.js';
 import type { Command, RunInfo } from '../protocol.js';
 import { CellHeader, type HeaderActs, type HeaderView } from './header.js';
 import { throttled } from './dom.js';
 import type { Link } from './link.js';
-import { metaOf } from './notebook.js';
+import { isRunning, metaOf, removeCells } from './notebook.js';
 import type { Placer } from './placer.js';
 
 /** Ms between two drawings. */
@@ -62,9 +63,12 @@ export class Headers {
     if (this.link.isDisposed) return;
     this.running = false;
     this.lastOf.clear();
+    this.firstOf.clear();
     for (const cell of this.link.panel.content.widgets) {
       const meta = metaOf(cell.model);
-      if (meta) this.lastOf.set(meta.run, cell);
+      if (!meta) continue;
+      this.lastOf.set(meta.run, cell);
+      if (!this.firstOf.has(meta.run)) this.firstOf.set(meta.run, cell);
     }
     for (const cell of this.headers.keys()) if (cell.isDisposed) this.headers.delete(cell);
     for (const cell of this.link.panel.content.widgets) {
@@ -112,6 +116,8 @@ export class Headers {
       source,
       proposed: meta.proposed ?? null,
       last: this.lastOf.get(meta.run) === cell,
+      old: info === null && store?.connection === 'open',
+      removable: 0,
       since: null,
     };
     if (info && node && tree) {
@@ -138,7 +144,19 @@ export class Headers {
     const lost =
       view.status === 'running' || (view.status === 'not run' && cell.model.outputs.length);
     if (!info && lost) view.status = 'interrupted';
+    if (view.old && this.firstOf.get(meta.run) === cell) {
+      view.removable = this.untouched(meta.run).length;
+    }
     return view;
+  }
+
+  /** The cells of a run that are as it left them. */
+  private untouched(run: string): string[] {
+    return this.link.panel.content.widgets.flatMap((cell) => {
+      const meta = metaOf(cell.model);
+      const its = meta?.run === run && !isRunning(cell);
+      return its && isUntouched(meta, cell.model.sharedModel.getSource()) ? [cell.model.id] : [];
+    });
   }
 
   private acts(cell: CodeCell): HeaderActs {
@@ -183,6 +201,10 @@ export class Headers {
         const code = info()?.pending?.code;
         if (code !== undefined) cell.model.sharedModel.setSource(code);
       },
+      remove: () => {
+        const run = meta()?.run;
+        if (run && !link.store?.info(run)) removeCells(link.panel, this.untouched(run));
+      },
       leave: () => {
         const { content } = link.panel;
         content.mode = 'command';
@@ -195,6 +217,7 @@ export class Headers {
     };
   }
 
+  private readonly firstOf = new Map<string, Cell>();
   private readonly lastOf = new Map<string, Cell>();
   private running = false;
   private readonly tick: ReturnType<typeof setInterval>;

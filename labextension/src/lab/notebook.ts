@@ -146,13 +146,18 @@ export function setOutputs(cell: CodeCell, outputs: Output[]): void {
   cell.model.sharedModel.setOutputs(outputs as unknown as IOutput[]);
 }
 
-/** Take a cell out, as the person's undo can take back. */
-export function removeCell(panel: NotebookPanel, id: string): void {
+/** Take cells out, as one undo of the person's can take back. */
+export function removeCells(panel: NotebookPanel, ids: string[]): void {
   const shared = panel.model?.sharedModel;
-  const index = panel.content.widgets.findIndex((widget) => widget.model.id === id);
-  if (!shared || index < 0) return;
-  if (shared.cells.length === 1) shared.insertCell(1, { cell_type: 'code' });
-  const keyboard = panel.content.widgets[index]?.node.contains(document.activeElement);
-  shared.deleteCell(index);
+  const { widgets } = panel.content;
+  const there = widgets.filter((widget) => ids.includes(widget.model.id));
+  if (!shared || there.length === 0) return;
+  const keyboard = there.some((widget) => widget.node.contains(document.activeElement));
+  shared.transact(() => {
+    if (there.length === shared.cells.length) shared.addCell({ cell_type: 'code' });
+    for (let at = shared.cells.length - 1; at >= 0; at -= 1) {
+      if (ids.includes(shared.cells[at]?.id ?? '')) shared.deleteCell(at);
+    }
+  });
   if (keyboard) panel.content.activate();
 }

@@ -17,7 +17,7 @@ import {
   isRunning,
   metaOf,
   readCells,
-  removeCell,
+  removeCells,
   setDisplay,
   setOutputs,
 } from './notebook.js';
@@ -215,7 +215,7 @@ export class Placer {
         break;
       }
       case 'remove':
-        removeCell(panel, action.id);
+        removeCells(panel, [action.id]);
         break;
       case 'outputs':
         await this.patch(action.run, action.cell, action.id);
