@@ -47,7 +47,7 @@ def watch(run: Run, *, quiet: bool = False) -> bool:
 def _waited(run: Run) -> bool:
     """Wait; the first Ctrl-C pauses and gives True, a second one goes to the caller."""
     try:
-        run.wait()
+        run.attend()
     except KeyboardInterrupt:
         run.interrupt()
         run.wait(10)

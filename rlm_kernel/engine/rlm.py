@@ -201,11 +201,7 @@ class RLM(Configurable):
         """
         self._refuse_to_wait_for_nobody()
         run = self.start(question, context, **more)
-        try:
-            run.wait()
-        except KeyboardInterrupt:
-            run.interrupt()  # paused, not lost: it stands in self.runs
-            raise
+        run.wait()  # interrupted it is paused, not lost: it stands in self.runs
         return run
 
     async def arun(self, question: str, context: Any = UNSET, **more: Any) -> Run:

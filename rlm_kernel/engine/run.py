@@ -121,7 +121,7 @@ class Run(Reading, Steering):
             depth=settings.depth, child=self._child if allowed else None,
             no_child=f"rlm_query became llm_query: max_depth={settings.max_depth} is reached",
             ask=self.ask, attended=self.top.settings.attended, tools=settings.tools,
-            allow=self.permission,
+            allow=self.permission, clock=self.top.ledger,
         )  # fmt: skip
         config = {"max_turns": settings.max_turns, "max_depth": settings.max_depth,
                   "budget": ledger.remaining_text()}  # fmt: skip
@@ -142,7 +142,19 @@ class Run(Reading, Steering):
 
         Returns:
             Whether the run ended.
+
+        Raises:
+            KeyboardInterrupt: a person interrupted while no cell ran; the run pauses.
+            ReplError: it is waited for in a cell of its own, which would never end.
         """
+        try:
+            return self.attend(timeout)
+        except KeyboardInterrupt:
+            self.interrupt()
+            raise
+
+    def attend(self, timeout: float | None = None) -> bool:
+        """Wait as ``wait`` does, leaving what an interrupt means to the caller."""
         pump = getattr(self.repl, "pump", None)
         deadline = None if timeout is None else time.monotonic() + timeout
         if pump is not None and threading.current_thread() is threading.main_thread():

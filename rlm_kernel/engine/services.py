@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import Cancelled, ModelError, RLMError
 from ..protocol import Call, CallRequest, GatewayClient, Ledger, Message, Origin, Query, Sink
@@ -20,6 +20,18 @@ from .settings import Asker
 
 Child = Callable[[Call, str, int | None, Query], Awaitable[Any]]
 Allow = Callable[[Call, Sequence[Query], bool], Awaitable["ModelError | None"]]
+
+
+class Clock(Protocol):
+    """Counts the time that a run may take."""
+
+    def pause(self) -> None:
+        """Stop it, until ``resume`` was called as often."""
+        ...
+
+    def resume(self) -> None:
+        """Let it go on."""
+        ...
 
 
 @dataclass(eq=False, slots=True)
@@ -54,6 +66,7 @@ class CodeServices:
         attended: whether somebody answers through Control, also without a keyboard.
         tools: the person's functions.
         allow: lets calls through before they are sent, or gives the error in their place.
+        clock: stands while a person is asked: their time isn't the run's.
     """
 
     def __init__(
@@ -71,11 +84,13 @@ class CodeServices:
         attended: bool = False,
         tools: Mapping[str, Callable[..., Any]] | None = None,
         allow: Allow | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.gateway, self.ledger, self.sink = gateway, ledger, sink
         self.run, self.sub_model, self.depth = run, sub_model, depth
         self._child, self._no_child, self._ask = child, no_child, ask
         self._attended, self._allow = attended, allow
+        self._clock = clock
         self._tools = dict(tools or {})
         self._flying: set[asyncio.Task[Any]] = set()
         self.questions: dict[str, Question] = {}
@@ -126,6 +141,8 @@ class CodeServices:
         waiting: list[asyncio.Future[str]] = [future]
         text, error = "", "The question was cancelled."
         status: CallStatus = "cancelled"
+        if self._clock is not None:
+            self._clock.pause()
         try:
             if self._ask is not None:
                 options = list(choices) if choices else None
@@ -150,6 +167,8 @@ class CodeServices:
                 raise
             raise ModelError(f"ask_human: the person could not be asked ({error}).") from failed
         finally:
+            if self._clock is not None:
+                self._clock.resume()
             self.questions.pop(node, None)
             for each in waiting:
                 each.cancel()

@@ -107,6 +107,7 @@ class BudgetLedger:
         self._calls = self._tokens = 0
         self._money = 0.0
         self._started = time.monotonic()
+        self._pauses = 0
         self._paused_at: float | None = None
         self._paused = 0.0
 
@@ -183,15 +184,17 @@ class BudgetLedger:
         return new
 
     def pause(self) -> None:
-        """Stop the clock."""
+        """Stop the clock, until ``resume`` was called as often."""
         with self._tree.lock:
+            self._pauses += 1
             if self._paused_at is None:
                 self._paused_at = time.monotonic()
 
     def resume(self) -> None:
-        """Let the clock go on."""
+        """Let the clock go on where nothing else keeps it."""
         with self._tree.lock:
-            if self._paused_at is not None:
+            self._pauses = max(self._pauses - 1, 0)
+            if self._paused_at is not None and not self._pauses:
                 self._paused += time.monotonic() - self._paused_at
                 self._paused_at = None
 

@@ -160,7 +160,7 @@ def _wait(run: Run, held: Interruptible) -> bool:
     while True:
         try:
             with held.window():
-                run.wait()
+                run.attend()
         except KeyboardInterrupt:
             held.take()
             interrupted = True

@@ -22,7 +22,7 @@ from ..engine.modes import parse_mode
 from ..errors import ConfigError, ContextError
 from ..lm import parse_budget
 from ..protocol import Command
-from ..protocol.control import Approve, Edit
+from ..protocol.control import Approve, Edit, Interrupt
 from . import _options
 from ._front import Front, front_of
 from ._person import Desk
@@ -204,6 +204,9 @@ class RLMMagics(Magics, Configurable):
                 wait = CLAIM if session.hub.heard else CLAIM_UNHEARD
                 there = front.cells and not args.block
                 if there and session.placing.claimed(run, wait, interrupts):
+                    if interrupts.pending:
+                        interrupts.take()
+                        run.send(Interrupt(client=CLIENT))
                     self.leave(run, quiet=args.quiet, front=front)
                     return
                 self.stay(run, quiet=args.quiet, front=front, interrupts=interrupts)

@@ -3,10 +3,13 @@ the run, or, where neither is there, the kernel by itself.
 
 Guarantees:
 - a cell has one executor at a time, and is executed once: a front end needs a lease to place or
-  run a cell, the kernel steps in only where nobody takes one for ``PATIENCE`` seconds;
+  run a cell, the kernel steps in only where nobody takes one for ``PATIENCE`` seconds in which the
+  main thread is free; an execution that comes after all, of one who had the lease, and a second
+  one that was sent while the first ran, show the outputs;
 - waiting for a run in the main shell turns its executor to that waiting cell, and back after it,
   so that "Run All" neither deadlocks nor runs anything twice;
-- a front end that goes away never stops a run that doesn't need a person.
+- a front end that goes away never stops a run that doesn't need a person; what a person held when
+  they left waits for them.
 """
 
 from __future__ import annotations
@@ -15,8 +18,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..lm import engine_loop
@@ -28,11 +29,10 @@ from ..protocol.front import (
     Hold,
     Lease,
     LeaseReply,
-    PendingInfo,
     Reply,
 )
-from ..repl import ShellRepl
 from ._hold import Tail, held_back
+from ._placed import Leased, Placed
 
 if TYPE_CHECKING:
     from ..engine import Run
@@ -44,40 +44,13 @@ PATIENCE = 5.0  # seconds after which the kernel runs a cell that no front end t
 PRECEDENCE = 1.5  # seconds that the tab which started a run comes first
 LEASE = 15.0  # seconds
 ARMED = 120.0  # seconds after which an announced execution is forgotten
+AGAIN = 0.5  # seconds within which a second execution of a cell was sent before the first was over
+ARRIVAL = 0.3  # seconds in which what was queued behind a person's cell comes to the main thread
+KEPT = 100  # runs; of more, those that ended first are forgotten
+
+NEVER = 2e9  # seconds
 
 _note = logging.getLogger("rlm_kernel.notebook")
-
-
-@dataclass(slots=True)
-class _Leased:
-    client: str
-    until: float
-
-
-@dataclass(slots=True)
-class Placed:
-    """What is known of one run's place in a notebook."""
-
-    run: Run
-    anchor: str = ""
-    session: str = ""
-    executor: Executor = "inline"
-    owner: str = ""  # the client that claimed it
-    claimed: threading.Event = field(default_factory=threading.Event)
-    leases: dict[str, _Leased] = field(default_factory=dict)
-    held: tuple[str, str] = ("", "")  # the cell and the client that holds it
-    executing: str = ""  # the cell that the shell executes for the notebook
-    waiting: str = ""  # the cell that waits for an executor …
-    since: float = 0.0  # … and since when (monotonic)
-    shown_later: set[str] = field(default_factory=set)  # their execution is on its way, though over
-    quiet: ExitStack = field(
-        default_factory=ExitStack
-    )  # what the cells show isn't the waiting one's
-
-    @property
-    def repl(self) -> ShellRepl | None:
-        repl = self.run.repl
-        return repl if isinstance(repl, ShellRepl) else None
 
 
 class Placing:
@@ -122,8 +95,11 @@ class Placing:
             placed.executor = "kernel"
         else:
             repl.on_pump = lambda entering: self._pumping(placed, entering)
-            repl.on_job = self._look
+            repl.on_job = lambda: self._job(run)
         with self._changed:
+            over = [key for key, one in self._runs.items() if one.run.ended]
+            for key in over[: max(len(self._runs) + 1 - KEPT, 0)]:
+                del self._runs[key]
             self._runs[run.id] = placed
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="rlm-placing", daemon=True)
@@ -168,7 +144,7 @@ class Placing:
             "executor": placed.executor,
             "anchor": placed.anchor,
             "session": placed.session,
-            "pending": self._pending(placed),
+            "pending": placed.pending(),
         }
 
     # -- what the front ends ask for ------------------------------------------------------------
@@ -181,11 +157,11 @@ class Placing:
             repl = placed.repl
             if repl is not None and repl.pumping and not placed.executing:
                 return Reply(ok=False, message="A cell that waits for the run executes its cells.")
-            # A page that was loaded again is a new client: the latest claim counts. The window that
-            # started the run comes first all the same, by its session.
-            if placed.owner != request.client:
+            if placed.owner != request.client:  # a page that was loaded again is a new client
                 placed.owner, placed.held = request.client, ("", "")
                 self._set_gate(placed, held="")
+            if placed.session == request.session:
+                placed.gone = False
             if repl is not None:
                 self._give(placed, "notebook")
             placed.claimed.set()
@@ -205,16 +181,17 @@ class Placing:
             if other is not None and other.client != request.client and other.until > now:
                 return LeaseReply(ok=False, message="Another window has this cell.",
                                   seconds=other.until - now)  # fmt: skip
-            first = request.client == placed.owner or (
-                bool(placed.session) and request.session == placed.session
-            )
+            starter = bool(placed.session) and request.session == placed.session
+            second = request.client == placed.owner and (placed.gone or not placed.session)
             wait = placed.since + PRECEDENCE - now if placed.waiting == request.cell else 0.0
-            if not first and other is None and wait > 0:
+            if not (starter or second) and other is None and wait > 0:
                 return LeaseReply(ok=False, message="The window that started the run comes first.",
                                   seconds=wait)  # fmt: skip
+            # It has let this one pass: from now on it isn't waited for.
+            placed.gone = not starter and (placed.gone or other is None)
             placed.leases = {cell: leased for cell, leased in placed.leases.items()
                              if leased.until > now}  # fmt: skip
-            placed.leases[request.cell] = _Leased(request.client, now + LEASE)
+            placed.leases[request.cell] = Leased(request.client, now + LEASE)
             self._changed.notify_all()
         self._hub.changed(placed.run)
         return LeaseReply(seconds=LEASE)
@@ -240,7 +217,7 @@ class Placing:
         with self._changed:
             self._armed = [a for a in self._armed if now - a[0] < ARMED and a[2] != request.cell]
             self._armed.append((now, request.run, request.cell, request.source))
-            if request.queued or self._is_over(placed, request.cell):
+            if request.queued or placed.has_ended(request.cell):
                 placed.shown_later.add(request.cell)
         return Reply()
 
@@ -265,12 +242,25 @@ class Placing:
         with self._changed:
             return self._match(metadata, source) is not None
 
-    def executing(self, placed: Placed, cell: str) -> None:
-        """Note which cell the shell executes for the notebook; empty: it is over."""
+    def is_over(self, placed: Placed, cell: str) -> bool:
+        """Whether a cell that ``cell_of`` gave isn't to be executed any more."""
         with self._changed:
-            placed.executing = cell
+            placed.shown_later.discard(cell)
+            return placed.to_do() != cell
+
+    def executing(self, placed: Placed, cell: str, code: str = "") -> None:
+        """Note which cell the shell executes for the notebook; empty: it is over.
+
+        Args:
+            placed: whose cell.
+            cell: the cell, or empty.
+            code: what was executed.
+        """
+        with self._changed:
             if not cell:
                 placed.held = ("", "")
+                placed.executed = (placed.executing, code.strip(), time.monotonic())
+            placed.executing = cell
             self._changed.notify_all()
         self._hub.changed(placed.run)
 
@@ -288,52 +278,12 @@ class Placing:
                 return None
             _, run_id, cell, _ = armed[-1]
         placed = self._runs.get(run_id)
-        if placed is None or not cell:
+        if placed is None or placed.repl is None or not cell:
             return None
-        up = cell in placed.shown_later or self._to_do(placed) == cell
+        last, code, end = placed.executed
+        again = last == cell and code == source.strip() and time.monotonic() - end < AGAIN
+        up = again or cell in placed.shown_later or placed.to_do() == cell
         return (placed, cell) if up else None
-
-    def _pending(self, placed: Placed) -> PendingInfo | None:
-        run, repl = placed.run, placed.repl
-        pending = run.gate.pending
-        job = repl.job if repl is not None else None
-        if pending is not None:
-            cell, code, number, turn = pending.id, pending.code, pending.number, pending.turn
-            decided = False
-        elif job is not None:
-            cell, code, number, turn = job.cell, job.code, job.number, 0
-            decided = True
-        else:
-            return None
-        node = run.tree.get(cell)
-        if node is not None and not turn and node.parent is not None:
-            turn = run.tree[node.parent].number
-        leased = placed.leases.get(cell)
-        fresh = leased is not None and leased.until > time.monotonic()
-        return PendingInfo(
-            cell=cell,
-            code=code,
-            number=number,
-            turn=turn,
-            # Anything but "about to run" waits for a person: what isn't certain never runs.
-            asks=not decided and run.phase != "running",
-            decided=decided,
-            held_by=placed.held[1] if placed.held[0] == cell else "",
-            leased_by=leased.client if leased is not None and fresh else "",
-            executing=placed.executing == cell or (job is not None and job.clock.seconds > 0),
-            estimate=dict(node.estimate) if node is not None else {},
-        )
-
-    def _to_do(self, placed: Placed) -> str:
-        """Give the cell that can be executed now, decided or not."""
-        if placed.run.gate.pending is not None:
-            return placed.run.gate.pending.id
-        job = placed.repl.job if placed.repl is not None else None
-        return job.cell if job is not None and job.clock.seconds == 0.0 else ""
-
-    def _is_over(self, placed: Placed, cell: str) -> bool:
-        node = placed.run.tree.get(cell)
-        return node is not None and node.ended is not None
 
     def _give(self, placed: Placed, executor: Executor) -> None:
         """Make something else the executor."""
@@ -365,10 +315,7 @@ class Placing:
             if placed.executing or placed.executor == "background":
                 return
             if entering:
-                # What was announced to run in the notebook will find its outputs there.
-                for _, run_id, cell, _ in self._armed:
-                    if run_id == placed.run.id:
-                        placed.shown_later.add(cell)
+                self._promise(placed)
                 if placed.claimed.is_set():
                     placed.quiet.enter_context(held_back(self._shell, Tail(lambda: None)))
                 self._give(placed, "inline")
@@ -376,6 +323,17 @@ class Placing:
             placed.quiet.close()
             if placed.owner and not placed.run.ended:
                 self._give(placed, "notebook")
+
+    def _promise(self, placed: Placed) -> None:
+        """Have what is on its way to the shell find its outputs there: another executes it."""
+        placed.shown_later.update(a[2] for a in self._armed if a[1] == placed.run.id)
+        cell = placed.to_do()
+        if cell in placed.leases and not placed.asks:
+            placed.shown_later.add(cell)
+
+    def _job(self, run: Run) -> None:
+        self._look()
+        self._hub.changed(run)
 
     def _on_event(self, logged: Logged) -> None:
         if not isinstance(logged.event, CallText):
@@ -389,41 +347,54 @@ class Placing:
         """Step in where no front end takes a cell."""
         with self._changed:
             while not self._closed:
-                now = time.monotonic()
-                nearest = min((self._attend(p, now) for p in list(self._runs.values())),
-                              default=None)  # fmt: skip
-                self._changed.wait(None if nearest is None or nearest > 1e9 else max(nearest, 0.05))
+                now, nearest = time.monotonic(), NEVER
+                for placed in list(self._runs.values()):
+                    try:
+                        nearest = min(nearest, self._attend(placed, now))
+                    except Exception:  # one run's trouble isn't the others'
+                        _note.exception("A run can't be looked after.")
+                self._changed.wait(None if nearest >= NEVER else max(nearest, 0.05))
 
     def _attend(self, placed: Placed, now: float) -> float:
         """Look after one run; give the seconds until it has to be looked at again."""
-        never = 2e9
         if placed.run.ended or placed.repl is None:
-            return never
+            return NEVER
         if placed.executor == "background":
             if placed.repl.job is not None and not placed.executing:
                 self._run_here(placed)
-            return never
+            return NEVER
         if placed.executor != "notebook":
-            return never
+            return NEVER
         self._refresh(placed, now)
-        if not placed.waiting or placed.executing or self._asks(placed):
-            return never
+        if not placed.waiting or placed.executing or placed.asks:
+            return NEVER
         leased = placed.leases.get(placed.waiting)
         since = max(placed.since, leased.until if leased is not None else 0.0)
         left = since + PATIENCE - now
         if left > 0 or placed.held[0] == placed.waiting:
             return max(left, 1.0)
+        if placed.asked_free != placed.waiting:
+            placed.asked_free, placed.free = placed.waiting, None
+            if not self._on_main(lambda: self._freed(placed)):
+                placed.free = now
+        if placed.free is None:  # a cell of the person's runs; a front end's may stand behind it
+            return NEVER
+        if (left := placed.free + ARRIVAL - now) > 0:
+            return left
         _note.info("no front end took %s; the kernel runs it", placed.waiting)
+        self._promise(placed)
         self._give(placed, "background")
         return 0.1
 
-    def _refresh(self, placed: Placed, now: float) -> None:
-        cell = self._to_do(placed)
-        if cell != placed.waiting:
-            placed.waiting, placed.since = cell, now
+    def _freed(self, placed: Placed) -> None:
+        with self._changed:
+            placed.free = time.monotonic()
+            self._changed.notify_all()
 
-    def _asks(self, placed: Placed) -> bool:
-        return placed.run.gate.pending is not None and placed.run.phase != "running"
+    def _refresh(self, placed: Placed, now: float) -> None:
+        cell = placed.to_do()
+        if cell != placed.waiting:
+            placed.waiting, placed.since, placed.asked_free = cell, now, ""
 
     def _run_here(self, placed: Placed) -> None:
         """Have the main thread run the waiting cell by itself; its output is in the log."""

@@ -9,7 +9,8 @@ Guarantees:
 - what the person sees is an ordinary execution: number, history, outputs, ``In``/``Out``;
 - an error of a model's cell is shown, and isn't an error of the request: cells that are queued
   behind it run;
-- a cell whose run is over, or which isn't up, is an ordinary cell.
+- a cell whose run is over, or which isn't up, is an ordinary cell;
+- whatever becomes of a run's cell, the request gets its reply, and the next one comes here again.
 """
 
 # IPython's own calls have no types.
@@ -18,6 +19,7 @@ Guarantees:
 from __future__ import annotations
 
 import functools
+import logging
 import signal
 import threading
 from collections.abc import Callable
@@ -31,8 +33,10 @@ from ._front import parent_of
 
 if TYPE_CHECKING:
     from ..repl import Runtime
-    from .placing import Placed, Placing
+    from ._placed import Placed
+    from .placing import Placing
 
+_note = logging.getLogger("rlm_kernel.notebook")
 STANDING = frozenset(("proposed", "paused", "taken over"))
 
 
@@ -57,6 +61,7 @@ class Router:
         self._result: ExecutionResult | None = None
         self._run_cell: Any = None
         self._should_run_async: Any = None
+        self._ours: dict[str, Any] = {}
 
     def open(self) -> None:
         """Begin to route; an interrupt that comes between cells pauses the run from now on."""
@@ -71,12 +76,14 @@ class Router:
         def should_run_async(*args: Any, **options: Any) -> bool:
             return self._is_async(*args, **options)
 
-        vars(shell).update(run_cell=run_cell, should_run_async=should_run_async)
+        self._ours = {"run_cell": run_cell, "should_run_async": should_run_async}
+        vars(shell).update(self._ours)
 
     def close(self) -> None:
         """Give the shell its own methods back."""
-        for name in ("run_cell", "should_run_async"):
+        for name in self._ours:
             vars(self._shell).pop(name, None)
+        self._ours = {}
 
     # -- private ----------------------------------------------------------------------------------
 
@@ -103,8 +110,7 @@ class Router:
             plain: ExecutionResult = self._run_cell(raw_cell, *args, **options)
             return plain
         placed, cell = found
-        if cell in placed.shown_later:
-            placed.shown_later.discard(cell)
+        if self._placing.is_over(placed, cell):
             self._show(placed, cell)
             return self._nothing(raw_cell, options)
         return self._execute(placed, cell, raw_cell, options)
@@ -140,10 +146,15 @@ class Router:
             ))  # fmt: skip
         except KeyboardInterrupt:  # no cell ran; raised further, the request would get no reply
             run.send(Interrupt(client="notebook"))
+        except Exception as error:  # ours, or the engine hangs: raised, there would be no reply
+            _note.exception("A cell of a run could not be executed.")
+            print(f"The cell could not be run: {type(error).__name__}: {error}")
+            return self._nothing(code, options)
         finally:
             self._inner = None
             result, self._result = self._result, None
-            self._placing.executing(placed, "")
+            vars(self._shell).update(self._ours)  # whatever the cell did to them
+            self._placing.executing(placed, "", code)
         if result is None:
             print(f"The cell was not run: {run.reason or run.phase}")
             return self._nothing(code, options)
@@ -167,6 +178,8 @@ class Router:
         node = placed.run.tree.get(cell)
         if node is None:
             return
+        if node.ended is None or node.decision in ("reject", "respond"):
+            print("The cell was not run: it was decided elsewhere.")
         if node.output:
             print(node.output, end="" if node.output.endswith("\n") else "\n")
         if node.result:

@@ -282,6 +282,7 @@ class Outside:
             sub_model=rlm.sub_model or rlm.model or "local",
             no_child="rlm_query became llm_query: outside of a run there are no children",
             ask=session.keyboard.ask,
+            clock=self.ledger,
         )
         self.bridge = LocalBridge(engine_loop(), self.services)
         session.hub.add_log("session", self.log, self.tree, self.node, self.ledger)

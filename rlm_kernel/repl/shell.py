@@ -64,7 +64,7 @@ class ShellRepl:
         self.runtime = runtime
         self.on_late = on_late
         self.on_pump: Callable[[bool], None] | None = None  # told when a pump begins and ends
-        self.on_job: Callable[[], None] | None = None  # told when a cell begins to wait
+        self.on_job: Callable[[], None] | None = None  # told when a cell begins to wait, or to run
         self.job: Job | None = None  # the cell that waits for the main thread, or runs on it
         self.pumping = False
         self.kept: list[str] = []  # names under which a value of the person's is kept
@@ -189,7 +189,14 @@ class ShellRepl:
 
         Raises:
             KeyboardInterrupt: a person interrupted while no cell ran.
+            ReplError: it is called in a cell, for which it would wait for ever.
         """
+        if self.runtime.in_cell:
+            msg = (
+                "A cell of the run can't wait for the run, which waits for that cell. FINAL(x) "
+                "submits an answer."
+            )
+            raise ReplError(msg)
         outermost, self.pumping = not self.pumping, True
         if outermost and self.on_pump is not None:
             self.on_pump(True)
@@ -219,6 +226,8 @@ class ShellRepl:
             if done.cancelled():
                 return
             job.clock.start()
+        if self.on_job is not None:
+            self.on_job()
         outcome: Report | BaseException
         try:
             outcome = self.runtime.execute(job)

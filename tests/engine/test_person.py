@@ -204,3 +204,24 @@ def test_a_running_cell_is_cancelled_and_the_model_goes_on_or_the_person_decides
         run.resume()
     assert run.wait()
     assert run.answer == 1
+
+
+def test_the_time_that_a_person_takes_to_answer_isnt_the_runs(
+    make: Make, watch: Any, beside: Any
+) -> None:
+    run = make([ASK, TELL], attended=True, mode="auto", budget="5 s").start("q", "abc")
+
+    def person() -> None:
+        call = watch(run).wait("call.started", role="human")
+        before = run.ledger.seconds
+        run.ledger._started -= 1_000.0
+        assert run.ledger._paused_at is not None
+        run.ledger._paused_at -= 1_000.0
+        assert run.ledger.seconds == pytest.approx(before, abs=0.001), "it stands"
+        assert run.answer_call(call.node, "1977").ok
+
+    other = beside(person)
+    assert run.wait()
+    other.joined()
+    assert (run.status, run.answer) == ("done", "1977")
+    assert run.ledger._paused_at is None, "and goes on"

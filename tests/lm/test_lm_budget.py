@@ -351,3 +351,20 @@ def test_no_interleaving_spends_beyond_the_budget(
                 assert task.exception() is None
 
     asyncio.run(main())
+
+
+def test_the_clock_stands_until_nothing_keeps_it() -> None:
+    ledger = BudgetLedger("100 s")
+    ledger.pause()
+    ledger.pause()
+    ledger.resume()
+    before = ledger.seconds
+    ledger._started -= 10.0
+    assert ledger._paused_at is not None
+    ledger._paused_at -= 10.0
+    assert ledger.seconds == pytest.approx(before, abs=0.001)
+    ledger.resume()
+    assert ledger._paused_at is None
+    ledger.resume()  # once too often is nothing
+    ledger.pause()
+    assert ledger._paused_at is not None

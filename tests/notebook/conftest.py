@@ -17,6 +17,10 @@ import pytest
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from front_end import FrontEnd
+
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 60.0
 # Interpreters of other ipykernels, by its version; ``scripts/test.py`` names them.
@@ -230,3 +234,15 @@ def each(
         yield kernel
     finally:
         kernel.close()
+
+
+@pytest.fixture
+def front(both: Any) -> Iterator[FrontEnd]:
+    end = FrontEnd(both)
+    end.ask("sync")
+    end.patience(5)
+    yield end
+    for run, info in end.infos.items():
+        if not info["ended"]:
+            end.steer(run, type="stop")
+    end.run("if globals().get('_rlm') and not _rlm.ended:\n    _rlm.stop(); _rlm.wait(20)")

@@ -1,154 +1,11 @@
 """A run's cells as cells of the notebook: claimed, leased, executed once, whoever goes away.
 
-The front end here is one over jupyter_client: it sends what the JupyterLab extension sends.
+The front end here is one over jupyter_client (``front_end``).
 """
 
 from __future__ import annotations
 
-import time
-import uuid
-from collections.abc import Callable, Iterator
-from queue import Empty
-from typing import Any
-
-import pytest
-
-TIMEOUT = 30.0
-
-
-class FrontEnd:
-    """A front end that places cells: requests over the control channel, pushes of the comm."""
-
-    def __init__(self, kernel: Any) -> None:
-        self.kernel, self.client = kernel, kernel.client
-        self.me = uuid.uuid4().hex
-        self.infos: dict[str, dict[str, Any]] = {}
-        self.events: list[dict[str, Any]] = []
-        self.seen: list[dict[str, Any]] = []  # all of iopub
-        self.replies: dict[str, dict[str, Any]] = {}
-        self.number = 0
-
-    def ask(self, type_: str, **fields: Any) -> dict[str, Any]:
-        self.number += 1
-        key = f"{self.me}-{self.number}"
-        content = {"v": 1, "type": type_, "client": self.me, "id": key, **fields}
-        msg = self.client.session.msg("rlm_request", content)
-        self.client.control_channel.send(msg)
-        deadline = time.monotonic() + TIMEOUT
-        while time.monotonic() < deadline:
-            try:
-                reply = self.client.control_channel.get_msg(timeout=0.1)
-            except Empty:
-                continue
-            if reply["content"].get("to") == key:
-                return dict(reply["content"])
-        raise AssertionError(f"no reply to {type_}")
-
-    def steer(self, run: str, **command: Any) -> dict[str, Any]:
-        return self.ask("steer", run=run, command=command)
-
-    def take(self, seconds: float = 0.02) -> None:
-        """Read what came."""
-        try:
-            reply = self.client.shell_channel.get_msg(timeout=0)
-            self.replies[reply["parent_header"].get("msg_id", "")] = reply["content"]
-        except Empty:
-            pass
-        try:
-            msg = self.client.iopub_channel.get_msg(timeout=seconds)
-        except Empty:
-            return
-        self.seen.append(msg)
-        if msg["header"]["msg_type"] == "comm_msg" and msg["content"]["comm_id"] == "rlm":
-            data = msg["content"]["data"]
-            if data["kind"] == "run":
-                self.infos[data["info"]["run"]] = data["info"]
-            elif data["kind"] == "events":
-                self.events += [e["event"] for e in data["events"]]
-
-    def until(self, done: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + TIMEOUT
-        while not (value := done()):
-            assert time.monotonic() < deadline, f"waited in vain; {self.infos}"
-            self.take()
-        return value
-
-    def execute(self, code: str, metadata: dict[str, Any] | None = None) -> str:
-        """Send a cell, wait for nothing."""
-        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {},
-                   "allow_stdin": True, "stop_on_error": True}  # fmt: skip
-        msg = self.client.session.msg("execute_request", content)
-        msg["metadata"] = {"cellId": uuid.uuid4().hex, **(metadata or {})}
-        self.client.shell_channel.send(msg)
-        return str(msg["header"]["msg_id"])
-
-    def run(self, code: str, metadata: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Execute a cell and give its reply, with ``stdout`` and ``errors``."""
-        msg_id = self.execute(code, metadata)
-        reply = self.until(lambda: self.replies.get(msg_id))
-        self.until(lambda: any(
-            m["header"]["msg_type"] == "status" and m["content"]["execution_state"] == "idle"
-            for m in self.of(msg_id)
-        ))  # fmt: skip
-        return {**reply, "stdout": self.stdout(msg_id), "errors": [
-            m["content"] for m in self.of(msg_id) if m["header"]["msg_type"] == "error"
-        ]}  # fmt: skip
-
-    def of(self, msg_id: str) -> list[dict[str, Any]]:
-        return [m for m in self.seen if m["parent_header"].get("msg_id") == msg_id]
-
-    def stdout(self, msg_id: str) -> str:
-        return "".join(m["content"]["text"] for m in self.of(msg_id)
-                       if m["header"]["msg_type"] == "stream")  # fmt: skip
-
-    def start(self, magic: str) -> dict[str, Any]:
-        """Start a run as JupyterLab does, claiming it, and give its info."""
-        anchor = uuid.uuid4().hex
-        msg_id = self.execute(magic, {"cellId": anchor})
-        run = self.until(lambda: next(
-            (run for run, info in self.infos.items() if info["anchor"] == anchor), None
-        ))  # fmt: skip
-        assert self.ask("claim", run=run, session=self.client.session.session)["ok"]
-        assert self.until(lambda: self.replies.get(msg_id))["status"] == "ok"
-        self.until(lambda: self.infos[run]["executor"] == "notebook")
-        return self.infos[run]
-
-    def pending(self, run: str, **wanted: Any) -> dict[str, Any]:
-        """Wait for a cell that is up, with these fields."""
-
-        def there() -> dict[str, Any] | None:
-            cell = self.infos[run]["pending"]
-            fits = cell and all(cell[key] == value for key, value in wanted.items())
-            return cell if fits else None
-
-        return dict(self.until(there))
-
-    def place(self, run: str, cell: dict[str, Any], code: str | None = None) -> dict[str, Any]:
-        """Run a cell of the run as the notebook does, with its metadata."""
-        self.ask("lease", run=run, cell=cell["cell"], session=self.client.session.session)
-        return self.run(
-            cell["code"] if code is None else code, {"rlm": {"run": run, "cell": cell["cell"]}}
-        )
-
-    def ended(self, run: str) -> dict[str, Any]:
-        self.until(lambda: self.infos[run]["ended"])
-        return self.infos[run]
-
-
-@pytest.fixture
-def front(both: Any) -> Iterator[FrontEnd]:
-    end = FrontEnd(both)
-    end.ask("sync")
-    yield end
-    for run, info in end.infos.items():
-        if not info["ended"]:
-            end.steer(run, type="stop")
-    end.run("if globals().get('_rlm') and not _rlm.ended:\n    _rlm.stop(); _rlm.wait(20)")
-
-
-SET = "text = 'abc'\nm = script('n = len(context)\\nprint(n)\\nn', 'FINAL(n)')"
-STEP = "%%rlm r --context text --model m --mode step\nHow long?"
-AUTO = "%%rlm r --context text --model m --mode auto\nHow long?"
+from front_end import AUTO, SET, STEP, FrontEnd
 
 
 def test_claimed_it_returns_at_once_and_each_proposal_is_a_cell(front: FrontEnd) -> None:
@@ -216,6 +73,7 @@ def test_in_auto_mode_the_notebook_runs_the_cell_without_being_asked(front: Fron
 
 def test_where_no_front_end_takes_the_cell_the_kernel_runs_it(front: FrontEnd) -> None:
     front.run(SET)
+    front.patience(1)
     run = front.start(AUTO)["run"]
     info = front.ended(run)
     assert info["answer"] == "3"
@@ -245,9 +103,9 @@ def test_two_windows_only_one_gets_the_lease(front: FrontEnd) -> None:
     refused = other.ask("lease", run=run, cell=cell, session="another")
     assert not refused["ok"]
     assert refused["seconds"] > 0
-    assert front.ask("lease", run=run, cell=cell)["ok"], "the one that started it comes first"
+    assert front.lease(run, cell)["ok"], "the one that started it comes first"
     assert not other.ask("lease", run=run, cell=cell, session="another")["ok"]
-    assert front.ask("lease", run=run, cell=cell)["ok"], "and may renew it"
+    assert front.lease(run, cell)["ok"], "and may renew it"
 
 
 def test_waiting_for_the_answer_executes_the_cells_inline(front: FrontEnd) -> None:
@@ -411,7 +269,7 @@ def test_a_run_started_by_code_is_told_to_the_front_ends(front: FrontEnd) -> Non
     assert front.infos[name]["executor"] == "kernel"
 
 
-def test_a_page_that_was_loaded_again_comes_first_and_holds_of_the_old_one_end(
+def test_a_page_that_was_loaded_again_waits_once_and_holds_of_the_old_one_end(
     front: FrontEnd,
 ) -> None:
     front.run(SET)
@@ -422,5 +280,22 @@ def test_a_page_that_was_loaded_again_comes_first_and_holds_of_the_old_one_end(
     front.pending(run, held_by=front.me)
     again = FrontEnd(front.kernel)
     assert again.ask("claim", run=run, session="a new one")["ok"]
-    assert again.ask("lease", run=run, cell=cell, session="a new one")["ok"]
-    front.pending(run, asks=False, held_by="")
+    up = front.pending(run, asks=False, held_by="")
+
+    def lease(cell: str) -> bool:
+        return bool(again.ask("lease", run=run, cell=cell, session="a new one")["ok"])
+
+    front.until(lambda: lease(cell))  # the window that started the run might still take it
+    front.run(up["code"], {"rlm": {"run": run, "cell": cell}})
+    assert lease(front.pending(run, number=2)["cell"]), "it is gone: nobody waits for it any more"
+
+
+def test_the_window_that_started_a_run_comes_first_whoever_claims_later(front: FrontEnd) -> None:
+    front.run(SET)
+    run = front.start(STEP)["run"]
+    cell = front.pending(run, asks=True)["cell"]
+    other = FrontEnd(front.kernel)
+    assert other.ask("claim", run=run, session="another")["ok"]
+    refused = other.ask("lease", run=run, cell=cell, session="another")
+    assert not refused["ok"]
+    assert front.lease(run, cell)["ok"]
