@@ -141,7 +141,7 @@ def test_vscode_gets_a_view_and_keeps_the_html(kernel: Any) -> None:
         page(msg, cell)
 
     cell = ask(kernel, "code", on_output, stdin=[] if kernel.live else ["a", "a"],
-               cell_id="vscode-notebook-cell:/home/me/a.ipynb#W0sZmlsZQ%3D%3D")  # fmt: skip
+               cell_id="vscode-notebook-cell:/work.ipynb#W0sZmlsZQ%3D%3D")  # fmt: skip
     assert cell.ok, cell.text
     assert set(first[0]) == {VIEW, "text/html", "text/plain"}
     assert first[0][VIEW]["model_id"] in page.models
