@@ -1,8 +1,9 @@
 /**
  * The page of the measurements and of the screenshots: the real store and view over a fake kernel.
  *
- * `?show=done|waits|asks` shows a run; `?show=perf` waits for `rlmPerf.start(...)`.
+ * `?show=done|waits|asks` shows a run, with `&pseudo` in a language of its own; `?show=perf` waits for `rlmPerf.start(...)`.
  */
+import { fill, type Language } from '../src/core/say.js';
 import { Store } from '../src/core/store.js';
 import type { Event } from '../src/protocol.js';
 import { mountTree } from '../src/view/index.js';
@@ -83,6 +84,12 @@ function percentile(values: number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0;
 }
+
+/** A language that shows what was said in it: `?pseudo`. */
+const PSEUDO: Language = {
+  __: (text, ...values) => `⟦${fill(text, values)}⟧`,
+  _n: (one, many, count, ...values) => `⟦${fill(count === 1 ? one : many, [count, ...values])}⟧`,
+};
 
 const params = new URLSearchParams(location.search);
 const show = params.get('show') ?? 'done';
@@ -187,7 +194,10 @@ let mounted: ReturnType<typeof mountTree> | null = null;
 
 function mount(): void {
   const store = new Store(kernel);
-  mounted = mountTree(element, { store, host: { jumpToCell: () => undefined } });
+  mounted = mountTree(element, {
+    store,
+    host: { jumpToCell: () => undefined, language: params.has('pseudo') ? PSEUDO : undefined },
+  });
   void store.sync();
 }
 

@@ -33,14 +33,23 @@ def tree(browser: Any, pages: Path) -> Iterator[Open]:
     contexts: list[Any] = []
     wrong: list[str] = []
 
-    def open_page(show: str = "done", *, size: int = 40, width: int = 1100, **more: Any) -> Any:
+    def open_page(
+        show: str = "done",
+        *,
+        size: int = 40,
+        width: int = 1100,
+        pseudo: str = "",
+        wait: bool = True,
+        **more: Any,
+    ) -> Any:
         context = browser.new_context(viewport={"width": width, "height": 700}, **more)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-        page.goto(f"{(pages / 'perf.html').as_uri()}?show={show}&size={size}")
-        page.locator("[role=row][data-key]").first.wait_for()
+        page.goto(f"{(pages / 'perf.html').as_uri()}?show={show}&size={size}{pseudo}")
+        if wait:
+            page.locator("[role=row][data-key]").first.wait_for()
         return page
 
     yield open_page
@@ -388,6 +397,69 @@ def test_a_filter_holds_for_the_icicle_too(tree: Open) -> None:
     assert listed.get_by_role("row").count() > 1
     page.get_by_role("searchbox").fill("there is no such word")
     page.get_by_text("Nothing matches the filter.").wait_for()
+
+
+_UNSAID = r"""() => {
+    const bare = (text) => {
+        for (let before = ''; before !== text; ) {
+            before = text;
+            text = text.replace(/⟦[^⟦⟧]*⟧/g, ' ');
+        }
+        return text;
+    };
+    // What the run says is in its own words, whatever the language; so is code.
+    const told = ['code', 'question', 'prompt', 'text', 'name', 'model', 'sub_model', 'error',
+                  'answer', 'output', 'reason', 'note', 'context', 'node', 'by', 'changed'];
+    const data = new Set();
+    const take = (value, own) => {
+        if (typeof value === 'string')
+            for (const word of own ? value.match(/\p{L}{2,}/gu) ?? [] : []) data.add(word);
+        else if (value !== null && typeof value === 'object')
+            for (const [key, one] of Object.entries(value)) take(one, own || told.includes(key));
+    };
+    for (const run of rlmPerf.kernel.runs.values()) take([run.log, run.info], false);
+    const found = new Set();
+    const look = (text, where) => {
+        for (const word of bare(text ?? '').match(/\p{L}{2,}/gu) ?? [])
+            if (![...data].some((one) => one.startsWith(word)))
+                found.add(`${word}: ${text.slice(0, 80)} (${where})`);
+    };
+    const root = document.querySelector('#tree');
+    const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const { data: text, parentElement: parent } = texts.currentNode;
+        if (!parent.closest('pre, code, [value^="ask when"]')) look(text, parent.className);
+    }
+    for (const element of root.querySelectorAll('*'))
+        for (const name of ['title', 'aria-label', 'placeholder', 'aria-valuetext',
+                            'aria-roledescription'])
+            look(element.getAttribute(name), name);
+    return [...found];
+}"""
+
+
+@pytest.mark.parametrize("show", ["done", "waits", "asks", "none"])
+def test_every_word_that_is_ours_is_said_in_the_language_of_the_page(
+    tree: Open, show: str
+) -> None:
+    page = tree(show, pseudo="&pseudo", wait=show != "none")
+    assert "⟦" in page.locator("#tree").inner_text()
+    seen = set(page.evaluate(_UNSAID))
+    if show != "none":
+        page.get_by_role("button", name="⟦Filter⟧").click()
+        for node in ("run1", "turn1", "root1", "cell2", "batch1", "call7", "cell3", "cell4"):
+            page.evaluate(f"rlmPerf.focus('{node}')")
+            page.keyboard.press("Enter")
+            _drawn(page)
+            seen |= set(page.evaluate(_UNSAID))
+        for number in (2, 3):
+            page.get_by_role("tab").nth(number - 1).click()
+            _drawn(page)
+            seen |= set(page.evaluate(_UNSAID))
+        page.get_by_role("button", name="⟦Keys⟧").click()
+        page.get_by_role("dialog").wait_for()
+        seen |= set(page.evaluate(_UNSAID))
+    assert sorted(seen) == []
 
 
 def test_what_is_taken_out_of_the_page_is_gone(tree: Open) -> None:

@@ -1,4 +1,5 @@
 import { live, tokens, type TreeNode, type Used } from './node.js';
+import { say, sayN } from './say.js';
 import { head, length, split } from './words.js';
 
 /**
@@ -30,10 +31,10 @@ export function whole(value: number): string {
 /** An amount of US dollars; null is unknown and never said as nothing. */
 export function moneyText(cost: number | null, known = 0): string {
   if (cost === null) {
-    return known > 0 ? `at least ${moneyText(known)}` : 'cost unknown';
+    return known > 0 ? say('at least %1', moneyText(known)) : say('cost unknown');
   }
   if (cost <= 0) {
-    return 'free';
+    return say('free');
   }
   if (cost < 0.001) {
     return '< $0.001';
@@ -51,20 +52,20 @@ export function durationText(seconds: number | null): string {
     return '';
   }
   if (seconds < 0.0995) {
-    return `${fixed(Math.max(seconds, 0) * 1000, 0)} ms`;
+    return say('%1 ms', fixed(Math.max(seconds, 0) * 1000, 0));
   }
   if (seconds < 9.95) {
-    return `${fixed(seconds, 1)} s`;
+    return say('%1 s', fixed(seconds, 1));
   }
   const all = Number(fixed(seconds, 0));
   const two = (value: number) => String(value).padStart(2, '0');
   if (all < 60) {
-    return `${all} s`;
+    return say('%1 s', all);
   }
   if (all < 3600) {
-    return `${Math.floor(all / 60)} min ${two(all % 60)} s`;
+    return say('%1 min %2 s', Math.floor(all / 60), two(all % 60));
   }
-  return `${Math.floor(all / 3600)} h ${two(Math.floor((all % 3600) / 60))} min`;
+  return say('%1 h %2 min', Math.floor(all / 3600), two(Math.floor((all % 3600) / 60)));
 }
 
 const UNITS: readonly (readonly [number, string])[] = [
@@ -89,22 +90,27 @@ export function countText(number: number): string {
 /** A length of text, roughly, in the units of files. */
 export function sizeText(size: number): string {
   if (size >= 1 << 20) {
-    return `${fixed(size / (1 << 20), 1)} MB`;
+    return say('%1 MB', fixed(size / (1 << 20), 1));
   }
-  return size >= 1 << 10 ? `${fixed(size / (1 << 10), 0)} kB` : plural(size, 'character');
+  return size >= 1 << 10 ? say('%1 kB', fixed(size / (1 << 10), 0)) : plural(size, 'character');
 }
 
 /** A number of things: `1 call`, `1,200 calls`. */
 export function plural(number: number, word: string, many = ''): string {
-  return `${whole(number)} ${number === 1 ? word : many || word + 's'}`;
+  return sayN(`%1 ${word}`, `%1 ${many || word + 's'}`, number);
+}
+
+/** Tokens in and out, by their numbers; nothing where there were none. */
+export function tokensShort(used: Used): string {
+  if (!tokens(used)) {
+    return '';
+  }
+  return `${countText(used.input_tokens)} → ${countText(used.output_tokens)}`;
 }
 
 /** Tokens in and out; nothing where there were none. */
 export function tokensText(used: Used): string {
-  if (!tokens(used)) {
-    return '';
-  }
-  return `${countText(used.input_tokens)} → ${countText(used.output_tokens)} tokens`;
+  return tokens(used) ? say('%1 tokens', tokensShort(used)) : '';
 }
 
 /** What was paid. */
@@ -144,21 +150,22 @@ const ROLES: Record<string, string> = {
 export function label(node: TreeNode): string {
   switch (node.kind) {
     case 'call':
-      return (
-        (Object.hasOwn(ROLES, node.role) ? ROLES[node.role] : undefined) ??
-        'call' + (node.index === null ? '' : ` ${node.index + 1}`)
-      );
-    case 'cell': {
-      const who = node.author === 'human' ? ' by a person' : '';
-      return node.number ? `cell ${node.number}${who}` : `cell${who}`;
-    }
+      if (Object.hasOwn(ROLES, node.role)) {
+        return say(ROLES[node.role] as string);
+      }
+      return node.index === null ? say('call') : say('call %1', node.index + 1);
+    case 'cell':
+      if (node.author === 'human') {
+        return node.number ? say('cell %1 by a person', node.number) : say('cell by a person');
+      }
+      return node.number ? say('cell %1', node.number) : say('cell');
     case 'run':
-      return node.depth > 0 ? 'child run' : 'run';
+      return node.depth > 0 ? say('child run') : say('run');
     case 'turn':
     case 'batch':
       return '';
     default:
-      return node.kind;
+      return say(node.kind);
   }
 }
 
@@ -189,11 +196,13 @@ export function estimateText(estimate: Readonly<Record<string, unknown>>): strin
   if (typeof calls !== 'number' || !calls) {
     return '';
   }
-  const parts = [plural(calls, 'call') + (loops ? ' or more' : '')];
+  const parts = [
+    loops ? sayN('%1 call or more', '%1 calls or more', calls) : plural(calls, 'call'),
+  ];
   if (typeof size === 'number') {
-    parts.push(`about ${countText(Math.trunc(size))} tokens`);
+    parts.push(say('about %1 tokens', countText(Math.trunc(size))));
   }
-  parts.push(typeof cost === 'number' ? `about ${moneyText(cost)}` : 'price unknown');
+  parts.push(typeof cost === 'number' ? say('about %1', moneyText(cost)) : say('price unknown'));
   return parts.join(' · ');
 }
 
@@ -213,5 +222,5 @@ export function titleText(node: TreeNode): string {
     }
     return node.role === 'root' || node.role === 'closing' ? node.name : node.title;
   }
-  return node.title;
+  return node.kind === 'turn' ? say('turn %1', node.number) : node.title;
 }

@@ -1,4 +1,5 @@
 import { costText, durationText, whole } from './format.js';
+import { say } from './say.js';
 import { live, NOTHING_USED, plus, type TreeNode, type Used } from './node.js';
 
 /** Siblings that make a group. */
@@ -66,7 +67,7 @@ export function tallyText(counts: Tally): string {
   ];
   return [
     said.filter(Boolean).join(' '),
-    counts.median === null ? '' : `p50 ${durationText(counts.median)}`,
+    counts.median === null ? '' : say('p50 %1', durationText(counts.median)),
     counts.total.calls ? `∑ ${costText(counts.total)}` : '',
   ]
     .filter(Boolean)
@@ -90,10 +91,12 @@ export function grouped(nodes: readonly TreeNode[], least = LEAST): (TreeNode | 
         found.push(nodes[i] as TreeNode);
       }
     } else {
-      const where = first.line === null ? '' : `, line ${first.line}`;
       found.push({
         key: `group:${first.id}`,
-        title: `llm_query × ${stop - start}${where}`,
+        title:
+          first.line === null
+            ? `llm_query × ${stop - start}`
+            : say('%1, line %2', `llm_query × ${stop - start}`, first.line),
         nodes: nodes.slice(start, stop),
       });
     }

@@ -16,6 +16,7 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { DisposableSet } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
+import { setLanguage } from '../core/say.js';
 import { addCommands } from './commands.js';
 import { Desk, type Seat } from './desk.js';
 import { RunPanel } from './panel.js';
@@ -60,6 +61,7 @@ function activate(
 ): void {
   const translation = translator ?? nullTranslator;
   const trans = translation.load('rlm_kernel');
+  setLanguage(trans);
   const settings = new Settings();
   if (registry) settings.load(registry, ID).catch(() => undefined);
   const desk = new Desk(app, tracker, settings, trans, translation);

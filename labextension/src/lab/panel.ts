@@ -139,7 +139,7 @@ export class RunPanel extends Widget {
           if (seat) desk.jump(seat, run, node);
         },
         copy: (text) => Clipboard.copyToSystem(text),
-        trans: (text) => t.__(text),
+        language: t,
         highlight: languages ? highlighter(languages) : undefined,
         compact,
       },

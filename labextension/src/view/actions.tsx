@@ -163,7 +163,7 @@ function Asking(props: { model: Model; asking: AskInfo; doing: string }): JSX.El
     <div class="rlm-decide">
       <p>
         <b>{t('Calls wait to be allowed.')}</b> {estimateText({ ...asking })}
-        {asking.line !== null && ` · ${t('line')} ${asking.line}`}
+        {asking.line !== null && ` · ${t('line %1', asking.line)}`}
         {asking.reason !== '' && <span class="rlm-hint"> {clean(asking.reason)}</span>}
       </p>
       <div class="rlm-buttons">

@@ -38,7 +38,9 @@ export class App extends Component<{ model: Model }, { filters: boolean }> {
     if (info !== undefined) {
       const { words } = standing(info);
       if (words !== this.told && this.told !== '') {
-        announcer.say(`${words}. ${plural(tree?.size ?? 0, 'node')}. ${info.reason}`);
+        announcer.say(
+          `${this.props.model.trans(words)}. ${plural(tree?.size ?? 0, 'node')}. ${info.reason}`,
+        );
       }
       this.told = words;
     }

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { cells, type DiffLine, difference, issued, type Issued } from '../core/cells.js';
-import { clean, label, oneLine } from '../core/format.js';
+import { clean, label, oneLine, plural } from '../core/format.js';
 import { tallyText } from '../core/groups.js';
 import type { TreeNode } from '../core/node.js';
 import { linesOf } from '../core/python.js';
@@ -45,7 +45,7 @@ export function CellView({ model, tree }: { model: Model; tree: RunTree }): JSX.
         >
           {all.map((one) => (
             <option value={one.id} key={one.id}>
-              {`${clean(label(one))} · ${one.status} · ${oneLine(one.title, 60)}`}
+              {`${clean(label(one))} · ${t(one.status)} · ${oneLine(one.title, 60)}`}
             </option>
           ))}
         </select>
@@ -122,7 +122,7 @@ function Lines(props: { model: Model; cell: TreeNode; byLine: Issued[] }): JSX.E
         );
       })}
       {rows.length > MOST_LINES && (
-        <p class="rlm-hint">{`… ${rows.length - MOST_LINES} more lines`}</p>
+        <p class="rlm-hint">… {plural(rows.length - MOST_LINES, 'more line')}</p>
       )}
     </div>
   );
@@ -161,7 +161,7 @@ function Calls({ model, one }: { model: Model; one: Issued }): JSX.Element {
                 {node.title} <Strip counts={tally} /> {tallyText(tally)}
               </>
             ) : (
-              `${clean(label(node))} · ${node.status} · ${oneLine(node.error || node.title, 48)}`
+              `${clean(label(node))} · ${model.trans(node.status)} · ${oneLine(node.error || node.title, 48)}`
             )}
           </button>
         ))

@@ -116,7 +116,7 @@ export class Controls extends Component<
           </select>
           <select
             aria-label={t('Mode: how proposals are decided')}
-            title={`${t('How proposals are decided')}: ${info.mode}`}
+            title={t('How proposals are decided: %1', rule.length > 0 ? info.mode : t(info.mode))}
             value={info.mode}
             onChange={(event) => this.setMode(event.currentTarget.value)}
           >

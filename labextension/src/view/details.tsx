@@ -8,6 +8,7 @@ import {
   label,
   oneLine,
   plural,
+  titleText,
   statusWord,
   tokensText,
 } from '../core/format.js';
@@ -68,7 +69,7 @@ export class Details extends Component<{ model: Model; tree: RunTree }> {
       <div class="rlm-details" role="group" aria-label={t('Details')} onKeyDown={this.keyDown}>
         <button
           class="rlm-quiet-button rlm-close"
-          title={`${t('Close')} (Esc)`}
+          title={t('Close (Esc)')}
           aria-label={t('Close the details')}
           onClick={() => model.showDetails(false)}
         >
@@ -111,7 +112,9 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
   const name = label(node);
   // The code, the prompt and the error of these stand below, whole.
   const words =
-    node.kind === 'cell' || node.kind === 'call' ? '' : oneLine(node.question || node.title, 400);
+    node.kind === 'cell' || node.kind === 'call'
+      ? ''
+      : oneLine(node.question || titleText(node), 400);
   const waits = model.wanting?.id === node.id;
   const { jumpToCell } = model.host;
   const placed = node.kind === 'cell' && jumpToCell !== undefined && model.waiting?.id !== node.id;
@@ -120,8 +123,8 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
       <div class="rlm-details-head">
         <h2 class="rlm-kicker" title={clean(node.id)}>
           <StatusIcon status={status} />
-          <b>{clean(name || node.kind)}</b>
-          <span>{status}</span>
+          <b>{name === '' ? t(node.kind) : clean(name)}</b>
+          <span>{t(status)}</span>
         </h2>
       </div>
       {waits && <Actions model={model} node={node} />}
@@ -138,7 +141,7 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
           class={`rlm-note rlm-note-${level === 'info' ? 'info' : level === 'error' ? 'error' : 'warning'}`}
           key={i}
         >
-          {level === 'info' ? '' : `${level}: `}
+          {level === 'info' ? '' : `${t(level)}: `}
           {clean(text)}
         </p>
       ))}
@@ -305,12 +308,15 @@ function Facts(props: { model: Model; tree: RunTree; node: TreeNode }): JSX.Elem
   }
   if (node.kind === 'cell') {
     add('Author', node.author === 'human' ? t('a person') : t('the model'));
-    add('Decided', node.decision === '' ? '' : `${node.decision} · ${clean(node.by)}`);
+    add('Decided', node.decision === '' ? '' : `${t(node.decision)} · ${clean(node.by)}`);
     add('Estimate', model.waiting?.id === node.id ? '' : estimateText(node.estimate));
     add('Changed', oneLine(node.changed.join(', '), 300));
   }
   add('Line', node.line === null ? '' : String(node.line));
-  add('In the batch', node.index === null ? '' : `${node.index + 1} of ${siblings(tree, node)}`);
+  add(
+    'In the batch',
+    node.index === null ? '' : t('%1 of %2', node.index + 1, siblings(tree, node)),
+  );
   add('Finish', node.finish === 'stop' ? '' : clean(node.finish));
   add('Retries', node.retries ? String(node.retries) : '');
   add('Kind of error', clean(node.error_kind));

@@ -67,7 +67,7 @@ export function FilterBar(props: {
           <span class="rlm-said" role="status">
             {model.matches === null
               ? ''
-              : `${plural(model.matches.matched.size, 'match', 'matches')} ${t('of')} ${tree.size}`}
+              : t('%1 of %2', plural(model.matches.matched.size, 'match', 'matches'), tree.size)}
           </span>
           <button class="rlm-quiet-button" onClick={() => model.setFilter(NO_FILTER)}>
             {t('Clear')}
@@ -90,12 +90,14 @@ export function FilterBar(props: {
             label={t('any status')}
             value={filter.status}
             from={there.statuses}
+            say={t}
             set={(status) => set({ status })}
           />
           <Pick
             label={t('any kind')}
             value={filter.kind}
             from={there.kinds}
+            say={t}
             set={(kind) => set({ kind })}
           />
           <Pick
@@ -133,16 +135,18 @@ function Pick(props: {
   label: string;
   value: string;
   from: string[];
+  /** How a choice is said; as it is where it is a name. */
+  say?: (one: string) => string;
   set: (value: string) => void;
 }): JSX.Element {
-  const { label, value, from, set } = props;
+  const { label, value, from, say = clean, set } = props;
   const options = value !== '' && !from.includes(value) ? [value, ...from] : from;
   return (
     <select aria-label={label} value={value} onChange={(event) => set(event.currentTarget.value)}>
       <option value="">{label}</option>
       {options.map((one) => (
         <option value={one} key={one}>
-          {clean(one)}
+          {say(one)}
         </option>
       ))}
     </select>

@@ -261,7 +261,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
         </div>
         {fresh > 0 && (
           <button class="rlm-pill" onClick={this.toEnd}>
-            ▼ {fresh} {t('new')}
+            ▼ {t('%1 new', fresh)}
           </button>
         )}
       </div>

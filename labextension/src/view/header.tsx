@@ -8,6 +8,7 @@ import {
   plural,
   whole,
 } from '../core/format.js';
+import { sayN } from '../core/say.js';
 import type { Meter, RunInfo } from '../protocol.js';
 import { Controls } from './controls.js';
 import { StatusIcon, tone } from './icons.js';
@@ -43,7 +44,9 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
         )}
         {info.model !== '' && <span class="rlm-said">{clean(info.model)}</span>}
         {info.in_flight > 0 && (
-          <span class="rlm-said">{`${plural(info.in_flight, 'call')} ${t('in flight')}`}</span>
+          <span class="rlm-said">
+            {sayN('%1 call in flight', '%1 calls in flight', info.in_flight)}
+          </span>
         )}
         <Meters model={model} info={info} />
       </p>
@@ -72,11 +75,12 @@ const UNITS: Record<string, (value: number) => string> = {
   tokens: countText,
   seconds: (value) => durationText(value),
 };
-const NAMES: Record<string, string> = {
-  money: '',
-  calls: 'calls',
-  tokens: 'tokens',
-  seconds: '',
+/** What is said of a limit: without one, and with it. */
+const SAID: Record<string, readonly [string, string]> = {
+  money: ['%1', '%1 / %2'],
+  calls: ['%1 calls', '%1 / %2 calls'],
+  tokens: ['%1 tokens', '%1 / %2 tokens'],
+  seconds: ['%1', '%1 / %2'],
 };
 
 function Meters({ model, info }: { model: Model; info: RunInfo }): JSX.Element {
@@ -97,11 +101,9 @@ function MeterView(props: { model: Model; name: string; meter: Meter }): JSX.Ele
   const t = props.model.trans;
   const say = UNITS[name] as (value: number) => string;
   const used = meter.used === null ? t('unknown') : say(meter.used);
-  const unit = NAMES[name] ? ` ${t(NAMES[name] as string)}` : '';
-  const words =
-    meter.limit === null
-      ? `${used}${unit}`
-      : `${used} / ${(name === 'calls' ? whole : say)(meter.limit)}${unit}`;
+  const [alone, limited] = SAID[name] as readonly [string, string];
+  const most = name === 'calls' ? whole : say;
+  const words = meter.limit === null ? t(alone, used) : t(limited, used, most(meter.limit));
   const part = meter.limit ? Math.min((meter.used ?? 0) / meter.limit, 1) : 0;
   const full = part > 0.9 ? ' rlm-full' : '';
   return (

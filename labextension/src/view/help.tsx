@@ -46,7 +46,7 @@ export class Help extends Component<{ model: Model }> {
                   .trim()
                   .split(' ')
                   .map((key) => (
-                    <kbd key={key}>{key}</kbd>
+                    <kbd key={key}>{key.length > 1 ? t(key) : key}</kbd>
                   ))}
               </dt>
               <dd>{t(what)}</dd>

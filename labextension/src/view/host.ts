@@ -1,3 +1,5 @@
+import type { Language } from '../core/say.js';
+
 /** A piece of code and the class that colours it; the empty one doesn't. */
 export type Piece = readonly [className: string, text: string];
 
@@ -9,8 +11,8 @@ export interface Host {
   highlight?: (code: string) => Promise<readonly Piece[]>;
   /** Copy a text. */
   copy?(text: string): void;
-  /** A sentence in the person's language. */
-  trans?: (text: string) => string;
+  /** The person's language, of the whole page from then on. */
+  language?: Language;
   /** Few columns from the start, whatever the width. */
   compact?: boolean;
   /** Whether to list the kernel's runs (by default where there are several). */

@@ -6,6 +6,7 @@ import {
   label,
   moneyText,
   oneLine,
+  plural,
   statusWord,
   titleText,
 } from '../core/format.js';
@@ -72,7 +73,7 @@ export class Icicle extends Component<{ model: Model; tree: RunTree }, State> {
       case 'cost':
         return moneyText(value);
       case 'tokens':
-        return `${countText(value)} tokens`;
+        return this.props.model.trans('%1 tokens', countText(value));
     }
   }
 
@@ -82,8 +83,8 @@ export class Icicle extends Component<{ model: Model; tree: RunTree }, State> {
     const share = `${((box.value / this.laid.total) * 100).toFixed(1)} %`;
     const what =
       box.count > 1
-        ? `${box.count} small nodes`
-        : `${name} · ${statusWord(node, this.props.model.over)}`;
+        ? plural(box.count, 'small node')
+        : `${name} · ${this.props.model.trans(statusWord(node, this.props.model.over))}`;
     return `${what} · ${this.value(box.value)} · ${share}`;
   }
 

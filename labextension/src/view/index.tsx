@@ -1,4 +1,5 @@
 import { render } from 'preact';
+import { setLanguage } from '../core/say.js';
 import type { Store } from '../core/store.js';
 import { App } from './app.js';
 import type { Host } from './host.js';
@@ -24,6 +25,9 @@ export interface Mounted {
 
 /** Show the runs of a store in an element; the styles are those of `style/tree.css`. */
 export function mountTree(element: HTMLElement, options: MountOptions): Mounted {
+  if (options.host?.language) {
+    setLanguage(options.host.language);
+  }
   const model = new Model(options.store, options.host ?? {});
   render(<App model={model} />, element);
   return {

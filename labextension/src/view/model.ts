@@ -2,6 +2,7 @@ import { type Axis, axis } from '../core/axis.js';
 import { type Filter, isEmpty, Matcher, type Matches, NO_FILTER } from '../core/filter.js';
 import { live, type TreeNode } from '../core/node.js';
 import { type Row, Rows } from '../core/rows.js';
+import { say } from '../core/say.js';
 import type { Store } from '../core/store.js';
 import { isOver, type RunTree } from '../core/tree.js';
 import type { Command, RunInfo } from '../protocol.js';
@@ -41,7 +42,8 @@ export class Model {
   arrivedRows = 0;
   readonly announcer = new Announcer();
   readonly colours: Colours;
-  readonly trans: (text: string) => string;
+  /** Say a text in the person's language; `%1` … stand for the values. */
+  readonly trans = say;
 
   /** Whether the keyboard is in the tree; set by the view. */
   hasKeyboard: () => boolean = () => false;
@@ -69,7 +71,6 @@ export class Model {
     readonly store: Store,
     readonly host: Host,
   ) {
-    this.trans = host.trans ?? ((text) => text);
     this.colours = new Colours(host, () => this.changed());
     this.stopStore = store.subscribe(() => this.arrived());
   }

@@ -9,13 +9,14 @@ import {
   oneLine,
   plural,
   statusWord,
-  tokensText,
+  tokensShort,
 } from '../core/format.js';
 import { type Group, type Tally, tally } from '../core/groups.js';
 import { live, tokens, type TreeNode, type Used } from '../core/node.js';
 import type { Row } from '../core/rows.js';
 import type { RunTree } from '../core/tree.js';
 import { titleText } from '../core/format.js';
+import { say } from '../core/say.js';
 import { StatusIcon, tone } from './icons.js';
 
 /** The height of every row in px. */
@@ -137,7 +138,7 @@ export class RowView extends Component<RowProps> {
             )}
           </span>
           {row.level - 1 > DEEPEST_INDENT && (
-            <span class="rlm-deep" title={`level ${row.level}`}>
+            <span class="rlm-deep" title={say('level %1', row.level)}>
               {row.level}
             </span>
           )}
@@ -150,7 +151,7 @@ export class RowView extends Component<RowProps> {
           {told.tail !== '' && <span class="rlm-tail">{told.tail}</span>}
         </span>
         <span role="gridcell" aria-colindex={2} class={`rlm-status rlm-word-${tone(told.status)}`}>
-          {told.status}
+          {say(told.status)}
         </span>
         <span role="gridcell" aria-colindex={3} class="rlm-model" title={told.model}>
           {told.model}
@@ -177,7 +178,9 @@ export class RowView extends Component<RowProps> {
 
 function short(used: Used): string {
   if (used.cost === null) {
-    return used.known_cost > 0 ? `≥ ${costText({ ...used, cost: used.known_cost })}` : 'unknown';
+    return used.known_cost > 0
+      ? `≥ ${costText({ ...used, cost: used.known_cost })}`
+      : say('unknown');
   }
   return costText(used);
 }
@@ -187,9 +190,9 @@ function sums(used: Used): string {
 }
 
 const DECISIONS: Record<string, string> = {
-  edit: 'edited',
-  reject: 'rejected',
-  respond: 'answered',
+  edit: 'edited by %1',
+  reject: 'rejected by %1',
+  respond: 'answered by %1',
 };
 
 function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
@@ -200,16 +203,16 @@ function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
   const tails: string[] = [];
   const decided = DECISIONS[node.decision];
   if (decided !== undefined) {
-    tails.push(node.by ? `${decided} by ${oneLine(node.by, 20)}` : decided);
+    tails.push(say(decided, oneLine(node.by, 20) || '?'));
   }
   if (node.kind === 'cell' && node.error) {
     tails.push(oneLine(node.error, 160));
   }
   if (node.kind === 'run' && node.parent !== null && node.answer !== null) {
-    tails.push(`answer: ${oneLine(node.answer, 120)}`);
+    tails.push(say('answer: %1', oneLine(node.answer, 120)));
   }
   if (node.cached) {
-    tails.push('cached');
+    tails.push(say('cached'));
   }
   if (node.retries) {
     tails.push(plural(node.retries, 'retry', 'retries'));
@@ -226,13 +229,14 @@ function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
     title: oneLine(titleText(node), 240),
     tail: tails.join(' · '),
     model: clean(node.model),
-    own: own === null ? '' : tokensText(own).replace(' tokens', ''),
+    own: own === null ? '' : tokensShort(own),
     sum: leaf ? '' : sums(sum),
     cost: paid === null ? '' : (leaf ? '' : '∑ ') + short(paid),
-    costSaid: paid === null ? '' : costText(paid) + (leaf ? '' : ' with everything below'),
+    costSaid:
+      paid === null ? '' : leaf ? costText(paid) : say('%1 with everything below', costText(paid)),
     time:
       counts !== null && counts.median !== null
-        ? `p50 ${durationText(counts.median)}`
+        ? say('p50 %1', durationText(counts.median))
         : durationText(
             node.seconds ?? (waits ? Math.max(nowOf(tree) - (node.started ?? 0), 0) : null),
           ),
@@ -255,12 +259,12 @@ function ofGroup(group: Group): Told {
     name: '',
     title: group.title,
     tail: countsText(counts),
-    model: models.size === 1 ? clean([...models][0] ?? '') : `${models.size} models`,
+    model: models.size === 1 ? clean([...models][0] ?? '') : plural(models.size, 'model'),
     own: '',
     sum: sums(counts.total),
     cost: counts.total.calls ? `∑ ${short(counts.total)}` : '',
     costSaid: counts.total.calls ? costText(counts.total) : '',
-    time: counts.median === null ? '' : `p50 ${durationText(counts.median)}`,
+    time: counts.median === null ? '' : say('p50 %1', durationText(counts.median)),
     counts,
   };
 }

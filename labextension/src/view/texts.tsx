@@ -1,5 +1,6 @@
 import { Component, type ComponentChildren, type JSX } from 'preact';
 import { clean, sizeText, whole } from '../core/format.js';
+import { sayN } from '../core/say.js';
 import { live, type TreeNode } from '../core/node.js';
 import { length } from '../core/words.js';
 import { ActionIcon } from './icons.js';
@@ -127,7 +128,7 @@ export class Text extends Component<
       <Section
         model={model}
         title={title}
-        said={chars > 200 || left > 0 ? `${whole(chars)} ${t('characters')}` : ''}
+        said={chars > 200 || left > 0 ? sayN('%1 character', '%1 characters', chars) : ''}
         copy={() => this.whole()}
       >
         {long && streams && <p class="rlm-hint">{t('The end of what has streamed in so far:')}</p>}
@@ -149,8 +150,12 @@ export class Text extends Component<
         )}
         {left > 0 && (
           <button class="rlm-more" onClick={() => void this.more()} disabled={this.state.busy}>
-            {t('Show next')} {sizeText(Math.min(left, PAGE))} · {whole(this.have())} {t('of')}{' '}
-            {whole(chars)}
+            {t(
+              'Show next %1 · %2 of %3',
+              sizeText(Math.min(left, PAGE)),
+              whole(this.have()),
+              whole(chars),
+            )}
           </button>
         )}
         {this.state.trouble !== '' && <p class="rlm-trouble">{this.state.trouble}</p>}
