@@ -111,7 +111,8 @@ export class RunPanel extends Widget {
     const store = link?.store ?? null;
     this.mount(store !== null && runs.length > 0 ? store : null);
     // Of use where a proposal is, or was: not before there is a run.
-    show(this.hint, !this.desk.settings.values.hintSeen && runs.length > 0);
+    const first = !this.desk.settings.values.hintSeen && !this.options.main;
+    show(this.hint, first && runs.length > 0);
     this.drawEmpty(seat, store !== null && runs.length > 0);
   }
 
@@ -221,7 +222,7 @@ export class RunPanel extends Widget {
       el(
         'ul',
         {},
-        line(t.__('Shift Enter'), t.__('runs a proposed cell, as it is or as you changed it')),
+        line(t.__('Shift+Enter'), t.__('runs a proposed cell, as it is or as you changed it')),
         line(t.__('Reject…'), t.__('tells the model why not; it tries something else')),
         line(t.__('Take over'), t.__('lets you write cells; hand back when you like')),
       ),

@@ -149,7 +149,7 @@ export class Controls extends Component<
           <Line
             model={model}
             label={t('Ask when')}
-            hint={t('Facts, joined by or; press one to add it:')}
+            hint={t('Facts, joined by “or”. Press one to add it.')}
             verb={t('Set')}
             text={text}
             facts={FACTS}

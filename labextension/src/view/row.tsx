@@ -195,6 +195,14 @@ const DECISIONS: Record<string, string> = {
   respond: 'answered by %1',
 };
 
+/** A turn whose cell waits for the person waits, too: nothing of it goes on. */
+function statusOf(tree: RunTree, node: TreeNode, over: boolean): string {
+  const last = node.children[node.children.length - 1];
+  const child = node.kind === 'turn' && live(node) && last ? tree.get(last) : undefined;
+  const waits = child?.kind === 'cell' && tone(statusWord(child, over)) === 'ask';
+  return statusWord(waits ? child : node, over);
+}
+
 function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
   const leaf = node.children.length === 0;
   const batch = node.kind === 'batch';
@@ -224,7 +232,7 @@ function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
   const paid = leaf ? own : sum.calls ? sum : null;
   const waits = live(node) && !over && node.started !== null;
   return {
-    status: statusWord(node, over),
+    status: statusOf(tree, node, over),
     name: clean(label(node)),
     title: oneLine(titleText(node), 240),
     tail: tails.join(' · '),
