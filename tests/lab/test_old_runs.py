@@ -25,19 +25,26 @@ def shown(lab: Lab) -> list[tuple[dict[str, Any], str]]:
     ]
 
 
+def rest(lab: Lab) -> list[dict[str, Any]]:
+    """What else stands under the cell that asked."""
+    return [o for o in lab.cells()[1]["outputs"] if "rlm" not in o.get("metadata", {})]
+
+
 def test_what_the_cell_shows_follows_its_run_after_a_reload(lab: Lab) -> None:
     lab.open(notebook("until('go')", "FINAL('three')"))
     lab.run_cell(0)
     lab.run_cell(1, wait=False)
     lab.wait_cells(1)
     lab.until(lambda: any("running" in text for _, text in shown(lab)), "it says that it runs")
-    lab.page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
+    lab.command("docmanager:save")
+    saved = lab.server.work / lab.path
+    lab.until(lambda: '"final": false' in saved.read_text(), "it is saved as it is")
     lab.reload()
-    others = [o for o in lab.cells()[1]["outputs"] if "rlm" not in o.get("metadata", {})]
+    others = lab.until(lambda: lab.ours() and rest(lab), "the notebook is there")
     lab.make("go")
     lab.until(lambda: [meta["final"] for meta, _ in shown(lab)] == [True], "it is final")
     assert "Answer: three" in shown(lab)[0][1]
-    assert [o for o in lab.cells()[1]["outputs"] if "rlm" not in o.get("metadata", {})] == others
+    assert rest(lab) == others
 
 
 def test_of_a_run_that_is_gone_the_untouched_cells_are_removed_and_come_back(lab: Lab) -> None:
