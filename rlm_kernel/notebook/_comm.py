@@ -63,6 +63,7 @@ class FixedComm(BaseComm):
 
     def handle_msg(self, msg: Any) -> None:
         """Answer a request; unlike other comms' messages it fires no events of a cell."""
+        self._hub.heard = True
         self._hub.submit(
             msg["content"].get("data"), lambda reply: self.send({"kind": "reply", **reply})
         )

@@ -49,6 +49,7 @@ def install(shell: Any, hub: Hub) -> Callable[[], None] | None:
             kernel.session.send(stream, REPLY, reply, parent, ident)
 
         loop.add_callback(busy.repair)  # the loop comes to it after the *idle*
+        hub.heard = True  # a widget isn't: it places no cells
         hub.submit(parent.get("content"), lambda reply: loop.add_callback(send, reply))
 
     def repaired(usual: Callable[..., Any]) -> Callable[..., Any]:

@@ -72,6 +72,7 @@ class Hub:
         self.kernel = uuid.uuid4().hex
         self.version = version
         self.describe = describe
+        self.heard = False  # whether a front end that can place cells has asked for anything yet
         self.notice = ""  # one sentence for every front end that asks
         self._handlers: dict[type[Request], Callable[[Any], Reply]] = {
             Sync: self._sync, GetEvents: self._events, GetText: self._text, Watch: self._watch,
@@ -117,11 +118,6 @@ class Hub:
             ledger: the budget of these calls.
         """
         self._follow(Followed(id, log, tree, node, self._pusher.wake, ledger=ledger))
-
-    @property
-    def heard(self) -> bool:
-        """Whether a front end has asked for anything yet."""
-        return self._pusher.spoken
 
     def changed(self, run: Run) -> None:
         """Have a run's ``RunInfo`` looked at again; pushed where it differs. Never waits."""

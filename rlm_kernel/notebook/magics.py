@@ -9,6 +9,7 @@ Errors of use are one line (``UsageError``); nothing is spent before every optio
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import Any
 
 import traitlets as t
@@ -35,8 +36,8 @@ from .follow import Phases, follow
 from .session import Session
 
 #: Seconds in which a front end may say that it places the cells: where one has spoken in this
-#: kernel, and where none has.
-CLAIM, CLAIM_UNHEARD = 1.0, 0.5
+#: kernel; where none has; and where none has though an earlier run was announced to it.
+CLAIM, CLAIM_UNHEARD, CLAIM_NOBODY = 1.0, 0.5, 0.05
 
 
 class BadOption(ConfigError, t.TraitError):
@@ -176,6 +177,8 @@ class RLMMagics(Magics, Configurable):
         """Check everything, start the run and stay with it."""
         session, shell = self.session, self.session.shell
         front = front_of(shell)
+        if anchor := session.announced():  # whoever announced it can decide and place cells
+            front = replace(front, stdin=True, cells=True)
         session.keyboard.arrive()
         if not question.strip():
             raise UsageError("The question is empty: write it into the cell, under the %%rlm line.")
@@ -200,9 +203,12 @@ class RLMMagics(Magics, Configurable):
             context = _options.context(args.context, shell.user_ns)
             with Interruptible() as interrupts:
                 run = rlm.start(question.strip("\n"), *context, earlier=session.history())
-                session.add(run, args.name)
-                wait = CLAIM if session.hub.heard else CLAIM_UNHEARD
+                session.add(run, args.name, anchor)
                 there = front.cells and not args.block
+                unheard = there and session.once("announced")
+                wait = CLAIM_UNHEARD if unheard else CLAIM_NOBODY
+                if session.hub.heard:
+                    wait = CLAIM
                 if there and session.placing.claimed(run, wait, interrupts):
                     if interrupts.pending:
                         interrupts.take()

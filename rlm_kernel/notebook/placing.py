@@ -70,6 +70,7 @@ class Placing:
         self._shell = shell
         self._runs: dict[str, Placed] = {}
         self._armed: list[tuple[float, str, str, str]] = []  # when, run, cell, source
+        self._questions: list[tuple[float, str, str]] = []  # when, notebook cell, source
         self._changed = threading.Condition(threading.RLock())
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -109,6 +110,15 @@ class Placing:
         run.log.listen(self._on_event)
         self._hub.add(run, name=name, anchor=anchor, session=session)
         return placed
+
+    def announced(self, source: str) -> str:
+        """Give the notebook cell that a front end said this source is about to come from, once."""
+        now = time.monotonic()
+        with self._changed:
+            fresh = [q for q in self._questions if now - q[0] < ARMED]
+            found = next((q for q in fresh[::-1] if q[2].strip() == source.strip()), None)
+            self._questions = [q for q in fresh if q is not found]
+        return found[1] if found is not None else ""
 
     def get(self, run_id: str) -> Placed | None:
         """Give what is known of a run's place, or None."""
@@ -210,6 +220,11 @@ class Placing:
         return Reply()
 
     def _arm(self, request: Arm) -> Reply:
+        if not request.run:
+            with self._changed:
+                asked = (time.monotonic(), request.cell, request.source)
+                self._questions = [*self._questions[-9:], asked]
+            return Reply()
         placed = self._runs.get(request.run)
         if placed is None:
             return Reply(ok=False, message="That run isn't in this kernel.")

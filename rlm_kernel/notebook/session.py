@@ -31,7 +31,7 @@ from ..protocol.events import SessionStarted
 from ..protocol.front import GetShown, Reply
 from ..repl import LocalBridge, ShellRepl, shell_runtime
 from . import _comm, _control_channel
-from ._front import cell_of, session_of_client
+from ._front import cell_of, parent_of, session_of_client
 from ._person import Keyboard, Recorder
 from ._tap import Tap
 from ._words import near
@@ -140,13 +140,27 @@ class Session:
 
     # -- runs ---------------------------------------------------------------------------------
 
-    def add(self, run: Run, name: str) -> None:
-        """Keep a run and make it the current one."""
+    def announced(self) -> str:
+        """Give the notebook cell that runs, where its execution doesn't say so and a page did."""
+        parent = parent_of(self.shell) or {}
+        if cell_of(self.shell) or not parent:
+            return ""
+        return self.placing.announced(str(parent.get("content", {}).get("code", "")))
+
+    def add(self, run: Run, name: str, anchor: str = "") -> None:
+        """Keep a run and make it the current one.
+
+        Args:
+            run: the run.
+            name: the variable that holds it, or empty.
+            anchor: the notebook cell, where a page announced it and a server executes for it.
+        """
         key = name or f"run{len(self.runs) + 1}"
         self.runs[key] = run
         self.current = run
         self.tap.open()  # not at our start: the kernel isn't reading its channels then
-        self.placing.add(run, key, cell_of(self.shell), session_of_client(self.shell))
+        session = "" if anchor else session_of_client(self.shell)  # a server's is no page's
+        self.placing.add(run, key, anchor or cell_of(self.shell), session)
         self.shell.push({"_rlm": run, **({name: run} if name else {})}, interactive=bool(name))
 
     def _started(self, rlm: RLM, run: Run) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .widget import RunWidget
 
 BUNDLE = Path(__file__).with_name("static") / "rlm-tree.js"
+NOBODY = 0.1  # seconds that a page is waited for that has never shown one
 SHOWN = 3.0  # seconds after which a view that doesn't speak is taken away
 
 
@@ -41,11 +42,15 @@ class LiveTree:
     Args:
         widget: the widget.
         way: ``"mount"`` or ``"view"``, see ``Front.widgets``.
+        silent: set while no page has spoken that was waited for; others aren't waited for then.
     """
 
-    def __init__(self, widget: RunWidget, way: Literal["mount", "view"]) -> None:
+    def __init__(
+        self, widget: RunWidget, way: Literal["mount", "view"], silent: threading.Event
+    ) -> None:
         self._widget = widget
         self._way = way
+        self._silent = silent
         self.given_up = False
 
     @property
@@ -55,12 +60,18 @@ class LiveTree:
 
     def wait(self, seconds: float, closing: threading.Event | None = None) -> bool:
         """Wait for its first message; a view that doesn't speak by then is given up."""
+        if self._way == "mount" and self._silent.is_set():
+            seconds = min(seconds, NOBODY)
         until = time.monotonic() + seconds
         while not self._widget.spoke.wait(0.05):
+            if time.monotonic() > until:
+                self._silent.set()
             if time.monotonic() > until or (closing is not None and closing.is_set()):
                 # Without a view the model may still come to speak, a view that is replaced can't.
                 self.given_up = self._way == "view"
                 break
+        else:
+            self._silent.clear()
         return self.speaks
 
     def begin(self, bundle: Bundle) -> Bundle:
@@ -98,6 +109,7 @@ class Widgets:
         self._tap = tap
         self._in_cell = in_cell
         self._made: dict[tuple[str, str], RunWidget] = {}
+        self._silent = threading.Event()
 
     def open(self) -> None:
         """Have a run that is a cell's last value, or displayed, shown as its live tree."""
@@ -133,7 +145,9 @@ class Widgets:
 
             widget = RunWidget(self._hub, run.id, tap=self._tap, static=lambda: static_tree(run))
             self._made[key] = widget
-        return LiveTree(widget, front.widgets)
+        if any(one.spoke.is_set() for one in self._made.values()):
+            self._silent.clear()
+        return LiveTree(widget, front.widgets, self._silent)
 
     def show(self, run: Run) -> None:
         """Show a run in the running cell's output: live where that can be, else as it is now."""

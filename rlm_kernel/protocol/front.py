@@ -131,6 +131,9 @@ class Arm(Request):
     For servers that execute in the front end's place and drop the cell's metadata. With ``queued``
     it was sent while the shell was busy and the cell is to be decided at once: what arrives later
     shows the outputs instead of running again.
+
+    With an empty ``run`` and the id of a notebook cell as ``cell`` it announces a ``%%rlm`` cell in
+    the same way, so that its run has an anchor and waits for a claim there, too.
     """
 
     type = "arm"

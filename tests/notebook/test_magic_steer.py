@@ -9,6 +9,9 @@ import pytest
 ASK = "%%rlm r --context text --model m --mode step\nHow long?"
 SET = "text = 'abc'\nm = script('n = len(context)\\nprint(n)', 'FINAL(n)')"
 
+#: How long a cell stays after an interrupt, for a second one.
+BRIEF = "import rlm_kernel.notebook.follow as _f; _f.TWICE = 0.3; del _f"
+
 
 @pytest.fixture(autouse=True)
 def _nothing_lives(ours: Any) -> None:
@@ -206,6 +209,7 @@ def interrupt_once_shown(kernel: Any, word: str, times: int = 1) -> Any:
 
 
 def test_an_interrupt_in_a_cell_pauses_and_resume_goes_on_with_its_variables(ours: Any) -> None:
+    ours.run(BRIEF)
     ours.run("import time\ntext = 'abc'\nm = script('kept = 7\\nprint(\"go\" + \"ing\")\\n"
              "time.sleep(60)', 'FINAL(kept)')")  # fmt: skip
     ask = "%%rlm r --context text --model m --mode auto\nGo"
@@ -221,7 +225,8 @@ def test_an_interrupt_in_a_cell_pauses_and_resume_goes_on_with_its_variables(our
 
 
 def test_an_interrupt_while_the_model_thinks_pauses_at_once(ours: Any) -> None:
-    ours.run("text = 'abc'\nm = script('a = 5', 'FINAL(a)', latency=3)")
+    ours.run(BRIEF)
+    ours.run("text = 'abc'\nm = script('a = 5', 'FINAL(a)', latency=1)")
     ask = "%%rlm r --context text --model m --mode auto\nGo"
     cell = ours.run(ask, stdin=[], on_output=interrupt_once_shown(ours, "thinks"))
     assert not cell.ok
@@ -231,6 +236,7 @@ def test_an_interrupt_while_the_model_thinks_pauses_at_once(ours: Any) -> None:
 
 
 def test_a_second_interrupt_within_three_seconds_stops_the_run(ours: Any) -> None:
+    ours.run(BRIEF.replace('0.3', '3.0'))
     ours.run("import time\ntext = 'abc'\nm = script('time.sleep(60)', 'FINAL(1)')")
     ask = "%%rlm r --context text --model m --mode auto\nGo"
     cell = ours.run(ask, stdin=[], on_output=interrupt_once_shown(ours, "cell runs", times=2))

@@ -173,3 +173,26 @@ def test_an_interrupt_of_a_cell_that_the_kernel_runs_by_itself_pauses_the_run(
     assert time.monotonic() - began < 10
     assert front.run("print(kept)")["stdout"] == "1\n"
     there.unlink()
+
+
+# -- a server that executes in the page's place ----------------------------------------------------
+
+
+def test_a_question_that_a_server_executes_has_the_announced_anchor_and_can_be_claimed(
+    front: FrontEnd,
+) -> None:
+    front.run(SET)
+    front.ask("arm", run="", cell="the-cell", source=STEP)
+    content = {"code": STEP, "silent": False, "store_history": True, "user_expressions": {},
+               "allow_stdin": False, "stop_on_error": True}  # fmt: skip
+    msg = front.client.session.msg("execute_request", content)  # no metadata
+    front.client.shell_channel.send(msg)
+    run = announced(front)
+    assert front.infos[run]["anchor"] == "the-cell"
+    assert front.ask("claim", run=run)["ok"]
+    front.until(lambda: msg["header"]["msg_id"] in front.replies)
+    front.until(lambda: front.infos[run]["executor"] == "notebook")
+    cell = front.pending(run, asks=True)
+    assert front.ask("lease", run=run, cell=cell["cell"])["ok"], "nobody else has to come first"
+    front.ask("arm", run=run, cell=cell["cell"], source=cell["code"])
+    assert front.run(cell["code"])["stdout"] == "3\n"

@@ -76,6 +76,8 @@ class Page:
 def kernel(each: Any) -> Any:
     cell = each.run(SETUP)
     assert cell.ok, cell.text
+    # Each test is another page: one that doesn't speak is no reason not to wait for the next.
+    assert each.run("from rlm_kernel.notebook import showing; showing.NOBODY = showing.SHOWN").ok
     each.live = int(each.value("__import__('ipykernel').__version__").strip("'")[0]) >= 7
     return each
 
@@ -296,3 +298,17 @@ def test_displayed_by_hand_it_carries_the_static_tree(made: Any) -> None:
     assert set(data) == {VIEW, "text/html", "text/plain"}
     assert (data["text/html"], data["text/plain"]) == ("h", "p")
     assert made.widget._css == ".x {}"
+
+
+def test_a_page_that_only_shows_widgets_isnt_waited_for_to_place_cells(kernel: Any) -> None:
+    ask(kernel, "first", Page(kernel), stdin=[] if kernel.live else ["a", "a"])
+    session = "get_ipython().magics_manager.registry['RLMMagics'].session"
+    assert kernel.value(f"{session}.hub.heard") == "False"
+    kernel.run(
+        "from rlm_kernel.notebook.placing import Placing\nwaits, claimed = [], Placing.claimed\n"
+        "Placing.claimed = lambda self, run, seconds, i: (waits.append(seconds), "
+        "claimed(self, run, seconds, i))[1]"
+    )
+    ask(kernel, "second", Page(kernel), stdin=[] if kernel.live else ["a", "a"])
+    kernel.run("Placing.claimed = claimed")
+    assert kernel.value("waits") == "[0.05]", "the first run was announced, and nobody came"
