@@ -191,7 +191,9 @@ class Lab:
 
     def select(self, index: int) -> None:
         """Make a cell the active one, in command mode and in view."""
-        index = index % len(self.cells())
+        count = len(self.cells())
+        assert -count <= index < count, f"there is no cell {index} among {count}"
+        index = index % count
         self.page.evaluate(_SELECT, index)
 
     def run_cell(self, index: int, wait: bool = True) -> None:

@@ -76,6 +76,7 @@ def test_a_person_edits_rejects_takes_over_cancels_and_gets_the_answer(
     lab.page.keyboard.type("human_var is mine")
     lab.page.keyboard.press("Enter")
     fourth = lab.wait_proposal(CALLS)
+    lab.until(lambda: DROPPED not in lab.sources(), "what was dropped goes away")
     told = "print(m.requests[-2].messages[-1]['content'])"
 
     # Run by the keyboard, without any button, it is recognised all the same.
@@ -141,6 +142,7 @@ def test_the_run_is_steered_by_the_keyboard_alone(lab: Lab) -> None:
     lab.page.locator(".rlm-Form-input:focus, .jp-Dialog input:focus").wait_for()
     keys.press("Enter")
     fourth = lab.wait_proposal(CALLS)
+    lab.until(lambda: DROPPED not in lab.sources(), "what was dropped goes away")
 
     lab.select(lab.index(fourth))
     keys.press("ControlOrMeta+Enter")
