@@ -19,7 +19,7 @@ from jupyter_client.manager import KernelManager
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from front_end import FrontEnd
+from front_end import FrontEnd, wait_for_any
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 60.0
@@ -53,6 +53,7 @@ class Cell:
     displays: dict[str, dict[str, str]] = field(default_factory=dict)
     updates: int = 0
     prompts: list[str] = field(default_factory=list)
+    at_prompts: list[str] = field(default_factory=list)  # the text there was then
     messages: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -128,18 +129,24 @@ class Kernel:
         """Take in what a request brings until the kernel is idle again."""
         cell, left = Cell(), list(stdin or [])
         idle = False
+        shell, iopub, stdin = (
+            self.client.shell_channel, self.client.iopub_channel, self.client.stdin_channel
+        )  # fmt: skip
         while not (idle and cell.reply):
+            if not wait_for_any(0.5, shell, iopub, stdin):
+                assert self.manager.is_alive(), "the kernel died"
             try:
-                reply = self.client.shell_channel.get_msg(timeout=0)
+                reply = shell.get_msg(timeout=0)
                 if reply["parent_header"].get("msg_id") == parent:
                     cell.reply = reply["content"]
             except Empty:
                 pass
             try:
-                msg = self.client.iopub_channel.get_msg(timeout=0.02)
+                msg = iopub.get_msg(timeout=0)
             except Empty:
-                assert self.manager.is_alive(), "the kernel died"
-                self._type(cell, left)
+                # What it printed before it asked comes by another channel, perhaps a little later.
+                if wait_for_any(0, stdin) and not wait_for_any(0.02, iopub):
+                    self._type(cell, left)
                 continue
             if msg["parent_header"].get("msg_id") != parent:
                 continue
@@ -154,6 +161,7 @@ class Kernel:
             asked = self.client.stdin_channel.get_msg(timeout=0)
         except Empty:
             return
+        cell.at_prompts.append(cell.text)
         cell.prompts.append(asked["content"]["prompt"])
         if not left:
             self.manager.interrupt_kernel()

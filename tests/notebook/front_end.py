@@ -8,10 +8,20 @@ from collections.abc import Callable
 from queue import Empty
 from typing import Any
 
+import zmq
+
 SET = "text = 'abc'\nm = script('n = len(context)\\nprint(n)\\nn', 'FINAL(n)')"
 STEP = "%%rlm r --context text --model m --mode step\nHow long?"
 AUTO = "%%rlm r --context text --model m --mode auto\nHow long?"
 TIMEOUT = 30.0
+
+
+def wait_for_any(seconds: float, *channels: Any) -> bool:
+    """Wait until one of these channels of a client has a message; give whether one has."""
+    poller = zmq.Poller()
+    for channel in channels:
+        poller.register(channel.socket, zmq.POLLIN)
+    return bool(poller.poll(seconds * 1000))
 
 
 class FrontEnd:
@@ -47,13 +57,14 @@ class FrontEnd:
 
     def take(self, seconds: float = 0.02) -> None:
         """Read what came."""
+        wait_for_any(seconds, self.client.shell_channel, self.client.iopub_channel)
         try:
             reply = self.client.shell_channel.get_msg(timeout=0)
             self.replies[reply["parent_header"].get("msg_id", "")] = reply["content"]
         except Empty:
             pass
         try:
-            msg = self.client.iopub_channel.get_msg(timeout=seconds)
+            msg = self.client.iopub_channel.get_msg(timeout=0)
         except Empty:
             return
         self.seen.append(msg)

@@ -45,16 +45,10 @@ def test_where_a_person_can_answer_step_is_the_default(ours: Any) -> None:
 
 def test_the_proposal_is_shown_before_it_is_decided_and_not_run(ours: Any) -> None:
     ours.run("text = 'abc'\nm = script('ran_it = True', 'FINAL(len(context))')")
-    seen: list[str] = []
-
-    def look(msg: Any, cell: Any) -> None:
-        if cell.prompts and not seen:
-            seen.append(cell.text)
-
-    cell = ours.run(ASK, stdin=["r", "not needed", "a"], on_output=look)
+    cell = ours.run(ASK, stdin=["r", "not needed", "a"])
     assert cell.ok, cell.text
     assert "ran_it = True" in cell.text
-    assert "waits for your decision" in seen[0]
+    assert "waits for your decision" in cell.at_prompts[0]
     assert ours.value("'ran_it' in globals()") == "False"
     assert ours.value("[c.decision for c in r.tree.find(kind='cell')]") == "['reject', 'approve']"
     assert "not needed" in ours.value("m.requests[1].messages[-1]['content']"), "the model is told"
@@ -135,7 +129,7 @@ def test_quitting_the_question_leaves_the_proposal_waiting(ours: Any) -> None:
     assert "`%rlm resume`" in cell.text
     assert "Traceback" not in cell.text
     refused = ours.run("%%rlm other --context text --model m\nAnother")
-    assert "r is paused and has this shell" in refused.text
+    assert "r is paused (`%rlm resume` goes on)" in refused.text
     assert "--where kernel" in refused.text
     status = ours.run("%rlm").text
     assert "paused" in status
