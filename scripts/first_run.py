@@ -59,7 +59,9 @@ def main() -> int:
             return code
     building.join()
     build_lab.show(venv)
-    _setup.say(f"Done in {time.monotonic() - started:.0f} s. Next: {program} --help")
+    lab = f"{_setup.bin_path(venv, 'jupyter')} lab"
+    after = lab if options.lab else f"{program} --help"
+    _setup.say(f"Done in {time.monotonic() - started:.0f} s. Next: {after}")
     return 0
 
 

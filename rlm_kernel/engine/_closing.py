@@ -48,7 +48,7 @@ async def close(driver: Driver, reason: str, unseen: bool) -> Outcome:
         reason += " No cell had run, so nothing supports what it says."
     request: Message = {"role": "user", "content": prompts.forced_turn()}
     try:
-        await driver._fold_iffull()
+        await driver._fold_if_full()
         reply = await driver.complete((*driver.messages, request), driver.run.node, "closing")
     except ModelError as error:
         said = full(error)

@@ -189,7 +189,8 @@ class Driver:
             text += "\n" + refused
         if self._looks.again(ran, result) and result.status == "ok" and not result.answer.ready:
             text += "\n" + prompts.repeated_cell()
-        refusal, outcome = self._answer(cell, ran, result)
+        persons = edited is not None  # an answer that a person wrote is theirs to stand by
+        refusal, outcome = self._answer(cell, ran, result, persons=persons)
         self._looks.seen.append(text)
         self.looked = self.looked or "context" in ran
         if refusal:
@@ -259,10 +260,13 @@ class Driver:
 
     # -- the answer -------------------------------------------------------------------------
 
-    def _answer(self, cell: str, code: str, result: CellResult) -> tuple[str, Outcome | None]:
+    def _answer(
+        self, cell: str, code: str, result: CellResult, *, persons: bool
+    ) -> tuple[str, Outcome | None]:
         state = result.answer
         if not state.ready:
             return "", None
+        self.looked = self.looked or persons
         reason, detail = self._why_not(code, result, state)
         value: Any = state.content
         if not reason:
@@ -270,7 +274,7 @@ class Driver:
                 value = self.settings.answer_type(state.content)
             except AnswerError as error:
                 reason, detail = "type", str(error)
-        if not reason and (second := self._looks.doubt(value)):
+        if not (reason or persons) and (second := self._looks.doubt(value)):
             reason, detail = second, f"The value was {str(value)[:80]!r}."
         if reason:
             if reason == "problem" and detail in result.output.head:
@@ -302,7 +306,7 @@ class Driver:
         """Ask the root; on trouble wait for a person where there is one, else close."""
         while True:
             try:
-                await self._fold_iffull()
+                await self._fold_if_full()
                 self.run.phase_is("thinking")
                 return await self._in_time(self.complete(tuple(self.messages), parent, role))
             except Cancelled as error:
@@ -356,7 +360,7 @@ class Driver:
 
     # -- folding, and what a person did ------------------------------------------------------
 
-    async def _fold_iffull(self) -> None:
+    async def _fold_if_full(self) -> None:
         if self._room is None or upper_messages(self.messages) <= self._room:
             return
         if len(self.messages) <= folding.FIXED:

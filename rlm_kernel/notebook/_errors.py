@@ -9,6 +9,8 @@ import sys
 import traceback
 from typing import Any
 
+from IPython.core.error import UsageError
+
 from ..errors import RLMError
 
 _KEY = "_rlm_previous_handler"
@@ -34,10 +36,20 @@ def one_sentence_errors(shell: Any) -> None:
         return [line]
 
     shell.set_custom_exc((*others, RLMError), show)
+    usage = shell.show_usage_error
+
+    def show_usage_error(error: Exception) -> None:
+        # IPython advises the line magic of that name, which isn't meant here.
+        if str(error).startswith("%%rlm is a cell magic, but the cell body is empty."):
+            error = UsageError("The question is empty: write it below the line with %%rlm.")
+        usage(error)
+
+    shell.__dict__["show_usage_error"] = show_usage_error
 
 
 def usual_errors(shell: Any) -> None:
     """Put back what handled errors before."""
+    shell.__dict__.pop("show_usage_error", None)
     others, other = shell.__dict__.pop(_KEY, ((), None))
     if others:
         shell.custom_exceptions, shell.CustomTB = others, other

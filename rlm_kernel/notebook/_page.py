@@ -50,7 +50,7 @@ def bundle(run: Run, live: Live, style: Style) -> dict[str, str]:
         return {"text/plain": text, "text/html": f'<pre style="{_TEXT}">{escape(text)}</pre>'}
     header = header_text(run, live.notice)
     if style == "compact":
-        return _compact(run, header)
+        return _compact(run, header, live.said)
     now, stream = _now(run, live)
     html = (
         f'<div style="{_FRAME}"><div class="tex2jax_ignore mathjax_ignore" style="{_SMALL}">'
@@ -116,7 +116,7 @@ def _answer_text(run: Run) -> str:
     return text if run.status == "done" else f"{text}\n({run.status}: {clean(run.reason)})"
 
 
-def _compact(run: Run, header: str) -> dict[str, str]:
+def _compact(run: Run, header: str, hint: str) -> dict[str, str]:
     """Give one line while a run goes on, and its tree, folded, when it is over."""
     tree, text = "", ""
     said = _used(run)
@@ -127,8 +127,8 @@ def _compact(run: Run, header: str) -> dict[str, str]:
         )
         text = "\n" + tree_text(run.tree, width=100, max_rows=200)
         said = _ending(run)
-    elif run.reason:
-        said += f"\n{clean(run.reason)}"
+    else:
+        said = "\n".join(filter(None, [said, clean(run.reason), hint]))
     html = (
         f'<div style="{_FRAME}"><div class="tex2jax_ignore mathjax_ignore" style="{_SMALL}">'
         f'{escape(header)}</div><div class="tex2jax_ignore mathjax_ignore" style="{_TEXT}">'

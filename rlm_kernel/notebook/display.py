@@ -100,9 +100,14 @@ class View:
         self._thread.is_pydev_daemon_thread = True  # type: ignore[attr-defined]
         self._thread.start()
 
-    def leave(self) -> None:
-        """Show the run until it ends, with no cell that waits; ``"compact"`` is made for this."""
+    def leave(self, hint: str) -> None:
+        """Show the run until it ends, with no cell that waits; ``"compact"`` is made for this.
+
+        Args:
+            hint: a sentence that is shown until then.
+        """
         self._by_itself = True
+        self._live.said = hint
         self.open()
 
     def close(self) -> None:

@@ -40,6 +40,15 @@ from .session import Session
 CLAIM, CLAIM_UNHEARD, CLAIM_NOBODY = 1.0, 0.5, 0.05
 
 
+#: What a run that has the shell waits for, and what goes on from there.
+_STANDS = {
+    "proposed": "waits for your decision (`%rlm approve` runs its cell)",
+    "asking": "waits for you to allow its calls (`%rlm approve`)",
+    "paused": "is paused (`%rlm resume` goes on)",
+    "taken over": "is in your hands (`%rlm handback` gives it back)",
+}
+
+
 class BadOption(ConfigError, t.TraitError):
     """A default that can't be one; a ``TraitError`` so that traitlets puts the old value back."""
 
@@ -188,8 +197,9 @@ class RLMMagics(Magics, Configurable):
         live = session.live_in_shell()
         if where == "shell" and live is not None:
             raise UsageError(
-                f"{session.name_of(live)} is {live.phase} and has this shell: `%rlm resume`, "
-                "`%rlm stop`, or give this question a kernel of its own with --where kernel."
+                f"{session.name_of(live)} {_STANDS.get(live.phase, 'still runs')}: one run at a "
+                "time has this notebook's variables. End it with `%rlm stop`, or give this "
+                "question a kernel of its own with --where kernel."
             )
         try:
             rlm = session.make(
@@ -201,6 +211,8 @@ class RLMMagics(Magics, Configurable):
             )  # fmt: skip
             _options.check_person(rlm, front)
             context = _options.context(args.context, shell.user_ns)
+            if not context:
+                print("No context is given: `context` is an empty text; --context names one.")
             with Interruptible() as interrupts:
                 run = rlm.start(question.strip("\n"), *context, earlier=session.history())
                 session.add(run, args.name, anchor)
@@ -327,10 +339,13 @@ class RLMMagics(Magics, Configurable):
         """Show a run in this cell as it goes on, and let the cell end: others are its cells."""
         self.session.current = run
         style = self._style(quiet, front)
+        bound = self.session.shell.user_ns
+        names = (name for name in self.session.runs if bound.get(name) is run)
+        hint = f"Its cells appear below; {next(names, '_rlm')}.answer waits for the answer."
         if style != "quiet":
-            View(run, publisher_of(self.shell), "compact", notice=self._notice(run)).leave()
-        name = next((n for n in self.session.runs if self.session.shell.user_ns.get(n) is run), "")
-        print(f"Its cells appear below; `{name or '_rlm'}.answer` waits for the answer.")
+            View(run, publisher_of(self.shell), "compact", notice=self._notice(run)).leave(hint)
+        else:
+            print(hint)
 
     def insert(self, run: Run) -> None:
         """Put the waiting proposal into a new cell, to be edited and run there."""

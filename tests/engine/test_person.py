@@ -225,3 +225,19 @@ def test_the_time_that_a_person_takes_to_answer_isnt_the_runs(
     other.joined()
     assert (run.status, run.answer) == ("done", "1977")
     assert run.ledger._paused_at is None, "and goes on"
+
+
+def test_an_answer_that_a_person_wrote_is_taken_though_a_models_would_be_doubted(
+    make: Make, watch: Any, beside: Any
+) -> None:
+    run = make([cell("print(1)")], mode="step", attended=True).start("q", "abc")
+
+    def person() -> None:
+        watch(run).wait("cell.proposed")
+        watch(run).wait("run.phase", phase="proposed")
+        assert run.edit("FINAL('Ines Varga')").ok
+
+    other = beside(person)
+    watch(run).wait("run.ended")
+    other.joined()
+    assert run.answer == "Ines Varga"

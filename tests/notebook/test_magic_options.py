@@ -17,7 +17,7 @@ def _text(ours: Any) -> None:
 @pytest.mark.parametrize(
     ("line", "question", "parts"),
     [
-        ("--context text --model m", "", ["empty"]),
+        ("--context text --model m", "", ["question is empty", "below the line"]),
         ("--context text --model m", "   \n ", ["question is empty"]),
         ("--context texd --model m", "Go", ["no variable 'texd'", "`text`"]),
         ("--context no/such.log --model m", "Go", ["'no'"]),
