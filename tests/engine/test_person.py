@@ -236,8 +236,11 @@ def test_an_answer_that_a_person_wrote_is_taken_though_a_models_would_be_doubted
         watch(run).wait("cell.proposed")
         watch(run).wait("run.phase", phase="proposed")
         assert run.edit("FINAL('Ines Varga')").ok
+        decided.set()
 
+    decided = threading.Event()
     other = beside(person)
-    watch(run).wait("run.ended")
+    assert decided.wait(30)
+    assert run.wait()
     other.joined()
     assert run.answer == "Ines Varga"
