@@ -172,6 +172,9 @@ class CodeServices:
             self.questions.pop(node, None)
             for each in waiting:
                 each.cancel()
+            withdraw = getattr(self._ask, "withdraw", None)  # a thread that asks isn't cancelled
+            if withdraw is not None:
+                withdraw(question)
             self.sink.emit(CallEnded(node=node, status=status, text=text, model="human",
                                      error=error))  # fmt: skip
 

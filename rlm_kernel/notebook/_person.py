@@ -33,11 +33,19 @@ class Keyboard:
     """Asks the person for a line from a thread other than the main one.
 
     ipykernel's own ``input()`` can't be given up, and the question may be answered elsewhere
-    (through Control) or cancelled: then ``release`` ends the waiting.
+    (through Control) or cancelled: then ``release`` ends the waiting, and ``withdraw`` that of one
+    question, asked or still to be asked.
+
+    Args:
+        shell: the shell.
+        elsewhere: whether whoever sits at the front end is asked by it: then nothing is asked here,
+            since an input box that was answered elsewhere would stay and block the notebook.
     """
 
-    def __init__(self, shell: Any) -> None:
+    def __init__(self, shell: Any, elsewhere: Callable[[], bool] = lambda: False) -> None:
         self._shell = shell
+        self._elsewhere = elsewhere
+        self._queued: list[str] = []  # questions that somebody waits for
         self._one = threading.Lock()  # one question at a time has the line
         self._free = threading.Event()
         self._ident: Any = None
@@ -79,16 +87,33 @@ class Keyboard:
         Raises:
             ModelError: nobody can be asked here, or the question was given up.
         """
-        if not self.there:
+        if not self.there or self._elsewhere():
             msg = "Nobody can be asked here: the front end has no input."
             raise ModelError(msg)
-        with self._one:
-            self._free.clear()
-            self.asking = question.rstrip()
-            try:
-                return self._answer(self.asking, choices)
-            finally:
-                self.asking = ""
+        self._queued.append(question)
+        try:
+            with self._one:
+                self._free.clear()
+                self.asking = question.rstrip()
+                try:
+                    if question not in self._queued:
+                        msg = "The question was answered elsewhere."
+                        raise ModelError(msg)
+                    return self._answer(self.asking, choices)
+                finally:
+                    self.asking = ""
+        finally:
+            if question in self._queued:
+                self._queued.remove(question)
+
+    __call__ = ask
+
+    def withdraw(self, question: str) -> None:
+        """Give up one question: it was answered elsewhere, or nobody wants the answer any more."""
+        if question in self._queued:
+            self._queued.remove(question)
+            if self.asking == question.rstrip():
+                self.release()
 
     def _answer(self, question: str, choices: Sequence[str] | None) -> str:
         shown = question

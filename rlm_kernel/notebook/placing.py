@@ -136,6 +136,11 @@ class Placing:
         placed = self._runs.get(run.id)
         return placed is not None and placed.claimed.is_set() and placed.executor != "inline"
 
+    @property
+    def asks(self) -> bool:
+        """Whether a front end that claimed a live run asks its person itself."""
+        return any(p.claimed.is_set() and not p.run.ended for p in list(self._runs.values()))
+
     def close(self) -> None:
         """Stop watching."""
         with self._changed:

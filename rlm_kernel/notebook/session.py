@@ -80,7 +80,7 @@ class Session:
         self.current: Run | None = None
         self.context: Any = None  # what ``%rlm context`` set; None: nothing
         self.context_name = ""
-        self.keyboard = Keyboard(shell)
+        self.keyboard = Keyboard(shell, lambda: self.placing.asks)
         self._own: weakref.WeakSet[RLM] = weakref.WeakSet()  # made for magics: they tell of runs
         self.hub = Hub(version=__version__, describe=self._describe)
         self.hub.on(GetShown, self._shown)
@@ -247,7 +247,7 @@ class Session:
         rlm = RLM(
             config=self.shell.config,
             gateway=self.gateway(base),
-            ask=self.keyboard.ask,
+            ask=self.keyboard,
             make_repl=self._place if merged.get("where") == "shell" else None,
             **merged,
         )
@@ -295,7 +295,7 @@ class Outside:
             run=self.node,
             sub_model=rlm.sub_model or rlm.model or "local",
             no_child="rlm_query became llm_query: outside of a run there are no children",
-            ask=session.keyboard.ask,
+            ask=session.keyboard,
             clock=self.ledger,
         )
         self.bridge = LocalBridge(engine_loop(), self.services)

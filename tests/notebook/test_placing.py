@@ -299,3 +299,21 @@ def test_the_window_that_started_a_run_comes_first_whoever_claims_later(front: F
     refused = other.ask("lease", run=run, cell=cell, session="another")
     assert not refused["ok"]
     assert front.lease(run, cell)["ok"]
+
+
+def test_a_question_of_a_placed_cell_is_asked_by_its_front_end_and_not_by_a_box(
+    front: FrontEnd,
+) -> None:
+    front.run("text = 'abc'\nm = script('w = ask_human(\"Which?\", [\"a\", \"b\"])\\nprint(w)', "
+              "'FINAL(w)')")  # fmt: skip
+    run = front.start(STEP)["run"]
+    cell = front.pending(run, asks=True)
+    msg = front.execute(cell["code"], {"rlm": {"run": run, "cell": cell["cell"]}})
+    question = front.until(lambda: next(
+        (e for e in front.events if e["type"] == "call.started" and e.get("role") == "human"), None
+    ))  # fmt: skip
+    assert question["choices"] == ["a", "b"]
+    assert front.steer(run, type="answer", node=question["node"], text="b")["ok"]
+    assert front.until(lambda: front.stdout(msg)) == "b\n"
+    front.pending(run, number=2)
+    assert not front.client.stdin_channel.msg_ready(), "no box that would stay"
