@@ -1,4 +1,4 @@
-"""Questions at the keyboard that are answered elsewhere: given up, whether asked or still queued."""
+"""Questions at the keyboard that are answered elsewhere: given up, asked or still queued."""
 
 from __future__ import annotations
 
