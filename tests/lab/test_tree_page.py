@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -146,12 +148,12 @@ def test_a_proposal_is_edited_with_the_keyboard_alone(tree: Open) -> None:
 
 def test_what_waits_is_selected_by_itself_and_the_keyboard_stays_where_it_is(tree: Open) -> None:
     page = tree("waits")
-    page.get_by_role("button", name="Approve").wait_for()
+    page.get_by_role("button", name="Run", exact=True).wait_for()
     assert page.locator("[data-key='cell5']").get_attribute("aria-selected") == "true"
     assert "call" in page.locator(".rlm-decide").inner_text(), "the estimate"
     assert page.evaluate("document.activeElement === document.body")
     page.locator("[data-key='turn5']").click()
-    page.get_by_role("button", name="Approve").wait_for(state="detached")
+    page.get_by_role("button", name="Run", exact=True).wait_for(state="detached")
     page.evaluate(_NEXT_PROPOSAL)
     page.locator("[data-key='cell6']").wait_for()
     _drawn(page)
@@ -160,10 +162,10 @@ def test_what_waits_is_selected_by_itself_and_the_keyboard_stays_where_it_is(tre
 
 def test_the_next_proposal_takes_the_place_of_one_that_was_shown_by_itself(tree: Open) -> None:
     page = tree("waits")
-    page.get_by_role("button", name="Approve").click()
+    page.get_by_role("button", name="Run", exact=True).click()
     page.evaluate(_NEXT_PROPOSAL)
     page.locator("[data-key='cell6'][aria-selected='true']").wait_for()
-    page.get_by_role("button", name="Approve").wait_for()
+    page.get_by_role("button", name="Run", exact=True).wait_for()
     page.evaluate("rlmPerf.kernel.inform('demo', { ended: true, phase: 'done', pending: null })")
     page.locator(".rlm-details").wait_for(state="detached")
 
@@ -318,7 +320,7 @@ def test_every_width_shows_titles_and_never_scrolls_sideways(tree: Open, width: 
     page = tree("waits", width=width)
     _focus(page, "cell5")
     page.keyboard.press("Enter")
-    page.get_by_role("button", name="Approve").wait_for()
+    page.get_by_role("button", name="Run", exact=True).wait_for()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.locator("[data-key='cell5'] .rlm-words").bounding_box()["width"] > 30
     wide = page.evaluate(
@@ -363,7 +365,7 @@ def test_the_cell_view_tells_which_line_the_calls_came_from(tree: Open) -> None:
     assert "llm_query × 40" in line.inner_text()  # noqa: RUF001
     assert page.locator(".rlm-removed").inner_text().endswith("60_000)]")
     line.get_by_role("button").click()
-    page.get_by_label("Details", exact=True).get_by_text("∑").first.wait_for()
+    page.get_by_label("Details", exact=True).get_by_text("With all below").first.wait_for()
 
 
 @pytest.mark.parametrize(("width", "more"), [(700, "ArrowUp"), (1200, "ArrowLeft")])
@@ -460,6 +462,186 @@ def test_every_word_that_is_ours_is_said_in_the_language_of_the_page(
         page.get_by_role("dialog").wait_for()
         seen |= set(page.evaluate(_UNSAID))
     assert sorted(seen) == []
+
+
+_CALL = """([role, more]) => {
+    const now = Date.now() / 1e3;
+    rlmPerf.kernel.emit('demo', [
+        { type: 'call.ended', node: 'check', text: 'yes' },
+        { type: 'cell.ended', node: 'cell5', seconds: 9 },
+        { type: 'turn.ended', node: 'turn5' },
+        { type: 'turn.started', node: 'turn6', parent: 'run1', number: 6 },
+        { type: 'call.started', node: 'said', parent: 'turn6', role, prompt: 'Cell 5 said yes.',
+          ...more }
+    ], now - 7);
+    rlmPerf.kernel.inform('demo', { phase: 'thinking', in_flight: 1, pending: null });
+}"""
+
+
+@pytest.mark.parametrize(
+    ("role", "typed", "sent"),
+    [
+        ("root", "print(1)", "```repl\nprint(1)\n```"),
+        ("root", "FINAL(42)", "FINAL(42)"),
+        ("root", "So:\n```repl\nx\n```", "So:\n```repl\nx\n```"),
+        ("sub", "print(1)", "print(1)"),
+    ],
+)
+def test_who_is_the_model_is_told_and_writes_its_reply(
+    tree: Open, role: str, typed: str, sent: str
+) -> None:
+    page = tree("asks")
+    page.evaluate(_CALL, [role, {"model": "human"}])
+    page.get_by_role("button", name="waiting for you: you are the model").wait_for()
+    page.locator("[data-key='said'][aria-selected='true']").wait_for()
+    assert page.evaluate("document.activeElement === document.body")
+    details = page.get_by_label("Details", exact=True)
+    details.get_by_text("Cell 5 said yes.").wait_for()
+    assert details.get_by_text("Write a cell (Python), or FINAL(…)").count() == (role == "root")
+    assert details.get_by_text("The earlier messages are the turns above.").count() == (
+        role == "root"
+    )
+    details.get_by_label("Your reply").fill(typed)
+    details.get_by_role("button", name="Reply").click()
+    page.wait_for_function("rlmPerf.kernel.steered.length === 1")
+    assert _steered(page) == [{"type": "answer", "node": "said", "text": sent}]
+    page.evaluate(
+        "rlmPerf.kernel.emit('demo', [{ type: 'call.ended', node: 'said', text: 'x' }], 2e9)"
+    )
+    page.get_by_text("running · the model thinks").wait_for()
+
+
+def test_a_turn_without_code_says_what_was_wrong(tree: Open) -> None:
+    page = tree("asks")
+    page.evaluate(_CALL, ["root", {"model": "human"}])
+    page.evaluate(
+        """rlmPerf.kernel.emit('demo', [
+            { type: 'call.ended', node: 'said', text: 'hello' },
+            { type: 'turn.ended', node: 'turn6', status: 'error',
+              observation: 'There was no code in your reply.' }], Date.now() / 1e3)"""
+    )
+    row = page.locator("[data-key='turn6']")
+    row.get_by_text("There was no code").wait_for()
+    for node in ("turn6", "said"):
+        _focus(page, node)
+        page.keyboard.press("Enter")
+        told = page.get_by_label("Details", exact=True)
+        told.get_by_role("heading", name="What the model was told").wait_for()
+        told.get_by_text("There was no code in your reply.").wait_for()
+
+
+def test_thinking_says_how_long_it_has_been(tree: Open) -> None:
+    page = tree("asks")
+    page.evaluate(_CALL, ["root", {"model": "openai/gpt-5"}])
+    page.locator(".rlm-phase .rlm-said").wait_for()
+    said = " ".join(page.locator(".rlm-phase").inner_text().split())
+    assert re.fullmatch(r"running · the model thinks · \d+ s", said)
+
+
+def test_taking_over_shows_at_once_and_lasts_until_the_phase_changes(tree: Open) -> None:
+    page = tree("asks")
+    page.evaluate("rlmPerf.kernel.inform('demo', { phase: 'thinking' })")
+    page.get_by_role("button", name="Take over").click()
+    phase = page.locator(".rlm-phase")
+    phase.get_by_text("you take over after the model").wait_for()
+    page.evaluate("rlmPerf.kernel.inform('demo', { phase: 'taken over' })")
+    phase.get_by_text("you write", exact=True).wait_for()
+    page.evaluate("rlmPerf.kernel.inform('demo', { phase: 'thinking' })")
+    phase.get_by_text("running · the model thinks").wait_for()
+    page.evaluate("rlmPerf.kernel.refuses = 'No.'")
+    page.get_by_role("button", name="Take over").click()
+    page.get_by_role("alert").get_by_text("No.").wait_for()
+    assert "take over" not in phase.inner_text()
+
+
+def test_the_run_is_stopped_by_two_presses_of_one_key(tree: Open) -> None:
+    page = tree("waits")
+    _focus(page, "cell5")
+    page.keyboard.press(".")
+    page.get_by_role("button", name="Stop for good?").wait_for()
+    page.keyboard.press("ArrowUp")
+    page.get_by_role("button", name="Stop for good?").wait_for(state="detached")
+    page.keyboard.press(".")
+    page.keyboard.press(".")
+    page.wait_for_function("rlmPerf.kernel.steered.length === 1")
+    assert _steered(page) == [{"type": "stop"}]
+
+
+_HOLE = """() => {
+    const grid = document.querySelector('.rlm-grid').getBoundingClientRect();
+    const rows = [...document.querySelectorAll('.rlm-body .rlm-row')]
+        .map(row => row.getBoundingClientRect());
+    const body = document.querySelector('.rlm-body').getBoundingClientRect();
+    let hole = 0;
+    for (let y = grid.top + 25; y < Math.min(grid.bottom, body.bottom); y += 6)
+        if (!rows.some(row => row.top <= y && y <= row.bottom)) hole += 6;
+    return [hole, Math.max(Math.floor(grid.bottom - body.bottom), 0)];
+}"""
+
+
+def test_a_list_that_was_scrolled_has_no_hole_whatever_becomes_of_it(tree: Open) -> None:
+    page = tree("waits")
+    grid = page.get_by_role("treegrid")
+    page.evaluate(_MORE_TURNS)
+    page.locator("[data-key='turn159']").wait_for()
+    page.evaluate(
+        """() => { const tree = document.querySelector('#tree'); const { parentElement } = tree;
+                   tree.remove(); parentElement.prepend(tree); }"""  # as an output is moved
+    )
+    page.wait_for_function(f"({_HOLE})().join() === '0,0'")
+    assert grid.evaluate("element => element.scrollTop") > 1000
+    page.evaluate("rlmPerf.kernel.inform('demo', { ended: true, phase: 'done', pending: null })")
+    page.locator(".rlm-details").wait_for(state="detached")
+    page.set_viewport_size({"width": 1100, "height": 1200})  # more room
+    _drawn(page)
+    assert page.evaluate(_HOLE) == [0, 0]
+    page.get_by_role("searchbox").fill("NameError")  # fewer rows
+    page.locator("[data-key='turn159']").wait_for(state="detached")
+    _drawn(page)
+    hole, _ = page.evaluate(_HOLE)
+    assert hole == 0
+    assert grid.evaluate("element => element.scrollTop") == 0
+
+
+@pytest.mark.parametrize("width", [660, 900, 1000, 1400])
+def test_the_marks_of_the_time_axis_never_overlap(tree: Open, width: int) -> None:
+    page = tree("waits", width=width)
+    page.evaluate("rlmPerf.kernel.emit('demo', [], 0)")
+    page.evaluate(
+        """rlmPerf.kernel.emit('demo',
+            [{ type: 'note', node: 'run1', text: 'late' }], Date.now() / 1e3 + 300)"""
+    )
+    page.locator(".rlm-tick").first.wait_for(state="attached")
+    _drawn(page)
+    boxes = page.evaluate(
+        """[...document.querySelectorAll('.rlm-tick')].map(tick => {
+            const { left, right } = tick.getBoundingClientRect(); return [left, right]; })"""
+    )
+    assert boxes
+    assert all(a[1] + 2 < b[0] for a, b in pairwise(boxes))
+
+
+@pytest.mark.parametrize("width", [250, 300])
+def test_six_rows_stay_in_sight_beside_the_details_of_a_narrow_panel(
+    tree: Open, width: int
+) -> None:
+    page = tree("waits", width=width)
+    page.get_by_role("button", name="Run", exact=True).wait_for()
+    for _ in range(2):
+        _drawn(page)
+    seen, covered = page.evaluate(
+        """() => { const grid = document.querySelector('.rlm-grid').getBoundingClientRect();
+          const rows = [...document.querySelectorAll('.rlm-body .rlm-row')].filter(row => {
+            const box = row.getBoundingClientRect();
+            return box.top >= grid.top + 23 && box.bottom <= grid.bottom + 1; });
+          const covered = rows.filter(row => {
+            const title = row.querySelector('.rlm-title').getBoundingClientRect();
+            const status = row.querySelector('.rlm-status').getBoundingClientRect();
+            return status.width > 0 && status.left < title.right; });
+          return [rows.length, covered.length]; }"""
+    )
+    assert seen >= 6
+    assert covered == 0
 
 
 def test_what_is_taken_out_of_the_page_is_gone(tree: Open) -> None:

@@ -184,7 +184,7 @@ export function statusWord(node: TreeNode, over: boolean): string {
   if (live(node) && over) {
     return 'not finished';
   }
-  if (node.asking !== '' || (node.role === 'human' && live(node))) {
+  if (node.asking !== '' || ((node.role === 'human' || node.model === 'human') && live(node))) {
     return 'asking';
   }
   return node.status;
@@ -202,7 +202,9 @@ export function estimateText(estimate: Readonly<Record<string, unknown>>): strin
   if (typeof size === 'number') {
     parts.push(say('about %1 tokens', countText(Math.trunc(size))));
   }
-  parts.push(typeof cost === 'number' ? say('about %1', moneyText(cost)) : say('price unknown'));
+  const free = typeof cost === 'number' && cost <= 0;
+  const money = typeof cost === 'number' ? say('about %1', moneyText(cost)) : say('price unknown');
+  parts.push(free ? say('free') : money);
   return parts.join(' · ');
 }
 

@@ -6,6 +6,7 @@ import { Editor } from './editor.js';
 import { ActionIcon } from './icons.js';
 import { approve } from './keys.js';
 import type { Model } from './model.js';
+import { asReply, isModel } from './person.js';
 
 /** What a person can do to a node, by what it is and how it stands. */
 export function Actions({ model, node }: { model: Model; node: TreeNode }): JSX.Element | null {
@@ -124,12 +125,12 @@ function Proposal(props: { model: Model; node: TreeNode; doing: string }): JSX.E
         <b>{t('This cell waits for you.')}</b> {estimate}
       </p>
       <div class="rlm-buttons">
-        <Button primary icon="check" label={t('Approve')} keys="A" onClick={() => approve(model)} />
+        <Button primary icon="play" label={t('Run')} keys="A" onClick={() => approve(model)} />
         {node.cut.code === undefined && (
           <Button icon="pencil" label={t('Edit')} keys="E" onClick={begin('edit')} />
         )}
-        <Button icon="cross" label={t('Reject')} keys="R" onClick={begin('reject')} />
-        <Button icon="back" label={t('Respond')} onClick={begin('respond')} />
+        <Button icon="cross" label={t('Reject…')} keys="R" onClick={begin('reject')} />
+        <Button icon="back" label={t('Respond…')} onClick={begin('respond')} />
         {jumpToCell !== undefined && model.run !== null && (
           <Button
             icon="cell"
@@ -170,7 +171,7 @@ function Asking(props: { model: Model; asking: AskInfo; doing: string }): JSX.El
         <Button primary icon="check" label={t('Allow')} keys="A" onClick={() => approve(model)} />
         <Button
           icon="cross"
-          label={t('Refuse')}
+          label={t('Refuse…')}
           keys="R"
           onClick={() => model.begin('refuse', asking.cell)}
         />
@@ -182,26 +183,45 @@ function Asking(props: { model: Model; asking: AskInfo; doing: string }): JSX.El
 function Call(props: { model: Model; node: TreeNode; doing: string }): JSX.Element {
   const { model, node, doing } = props;
   const t = model.trans;
-  const person = node.role === 'human';
+  const asked = node.role === 'human';
+  const person = asked || isModel(node);
   const answer = (text: string) => void model.steer({ type: 'answer', node: node.id, text });
+  const code = person && node.role === 'root';
   const { choices } = node;
   if (doing === 'answer' || (person && choices.length === 0)) {
     return (
-      <Editor
-        key={node.id}
-        model={model}
-        label={person ? t('Your answer') : t('The answer, by hand, instead of the model’s')}
-        text=""
-        verb={t('Answer')}
-        quiet={doing !== 'answer' && model.isOffered}
-        onSend={answer}
-        onCancel={() => (person ? model.showDetails(false) : stop(model))}
-      />
+      <div class={person && !asked ? 'rlm-decide' : undefined}>
+        {person && !asked && (
+          <p>
+            <b>{t('You are the model.')}</b>{' '}
+            {code
+              ? t('Write a cell (Python), or FINAL(…)')
+              : t('Write what it is to reply to the prompt below.')}
+          </p>
+        )}
+        <Editor
+          key={node.id}
+          model={model}
+          label={
+            asked
+              ? t('Your answer')
+              : person
+                ? t('Your reply')
+                : t('The answer, by hand, instead of the model’s')
+          }
+          text=""
+          verb={person && !asked ? t('Reply') : t('Answer')}
+          code={code}
+          quiet={doing !== 'answer' && model.isOffered}
+          onSend={(text) => answer(person && !asked ? asReply(node, text) : text)}
+          onCancel={() => (person ? model.showDetails(false) : stop(model))}
+        />
+      </div>
     );
   }
   return (
     <div class="rlm-decide">
-      {person && (
+      {asked && (
         <p>
           <b>{t('The run asks you.')}</b>
         </p>

@@ -1,5 +1,5 @@
 import { Component, createRef, type JSX } from 'preact';
-import { clean, label, oneLine, plural } from '../core/format.js';
+import { clean, oneLine, plural } from '../core/format.js';
 import type { RunTree } from '../core/tree.js';
 import { CellView } from './cell.js';
 import { Details } from './details.js';
@@ -10,6 +10,7 @@ import { Help } from './help.js';
 import { Icicle } from './icicle.js';
 import { ActionIcon } from './icons.js';
 import type { Model, Tab } from './model.js';
+import { nameOf } from './person.js';
 import { standing } from './phases.js';
 import { Splitter } from './splitter.js';
 
@@ -34,9 +35,9 @@ export class App extends Component<{ model: Model }, { filters: boolean }> {
   }
 
   override componentDidUpdate(): void {
-    const { info, announcer, tree } = this.props.model;
+    const { info, announcer, tree, wanting, taking } = this.props.model;
     if (info !== undefined) {
-      const { words } = standing(info);
+      const { words } = standing(info, wanting, taking);
       if (words !== this.told && this.told !== '') {
         announcer.say(
           `${this.props.model.trans(words)}. ${plural(tree?.size ?? 0, 'node')}. ${info.reason}`,
@@ -186,7 +187,7 @@ function Path({ model, tree }: { model: Model; tree: RunTree }): JSX.Element | n
               title={oneLine(node.title, 200)}
               onClick={() => model.reveal(node.id)}
             >
-              {clean(label(node)) || oneLine(node.title, 24)}
+              {clean(nameOf(node)) || oneLine(node.title, 24)}
             </button>
           </li>
         ))}

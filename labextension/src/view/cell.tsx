@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { cells, type DiffLine, difference, issued, type Issued } from '../core/cells.js';
-import { clean, label, oneLine, plural } from '../core/format.js';
+import { clean, oneLine, plural } from '../core/format.js';
 import { tallyText } from '../core/groups.js';
 import type { TreeNode } from '../core/node.js';
 import { linesOf } from '../core/python.js';
@@ -9,6 +9,7 @@ import { Pieces } from './code.js';
 import type { Piece } from './host.js';
 import { StatusIcon } from './icons.js';
 import type { Model } from './model.js';
+import { nameOf } from './person.js';
 import { Strip } from './row.js';
 
 /** Lines of a cell that are shown; longer code is rare and slow to look at. */
@@ -45,7 +46,7 @@ export function CellView({ model, tree }: { model: Model; tree: RunTree }): JSX.
         >
           {all.map((one) => (
             <option value={one.id} key={one.id}>
-              {`${clean(label(one))} · ${t(one.status)} · ${oneLine(one.title, 60)}`}
+              {`${clean(nameOf(one))} · ${t(one.status)} · ${oneLine(one.title, 60)}`}
             </option>
           ))}
         </select>
@@ -161,7 +162,7 @@ function Calls({ model, one }: { model: Model; one: Issued }): JSX.Element {
                 {node.title} <Strip counts={tally} /> {tallyText(tally)}
               </>
             ) : (
-              `${clean(label(node))} · ${model.trans(node.status)} · ${oneLine(node.error || node.title, 48)}`
+              `${clean(nameOf(node))} · ${model.trans(node.status)} · ${oneLine(node.error || node.title, 48)}`
             )}
           </button>
         ))

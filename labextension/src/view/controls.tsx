@@ -1,6 +1,7 @@
 import { Component, createRef, type JSX } from 'preact';
 import type { Command, RunInfo } from '../protocol.js';
 import { ActionIcon } from './icons.js';
+import { forgetStop, stop } from './keys.js';
 import type { Model } from './model.js';
 
 const RULES = ['calls > 20', 'cost > $0.10', 'depth > 0', 'answer'].map((one) => `ask when ${one}`);
@@ -21,9 +22,9 @@ type Writing = 'until' | 'rule' | null;
 /** What can be done to a run as a whole. */
 export class Controls extends Component<
   { model: Model; info: RunInfo },
-  { writing: Writing; text: string; sure: boolean }
+  { writing: Writing; text: string }
 > {
-  override state = { writing: null as Writing, text: '', sure: false };
+  override state = { writing: null as Writing, text: '' };
 
   private write = (writing: Writing, text = ''): void => this.setState({ writing, text });
 
@@ -53,16 +54,10 @@ export class Controls extends Component<
     }
   };
 
-  private stop = (): void => {
-    if (this.state.sure) {
-      void this.props.model.steer({ type: 'stop' });
-    }
-    this.setState({ sure: !this.state.sure });
-  };
-
   override render(): JSX.Element {
     const { model, info } = this.props;
-    const { writing, text, sure } = this.state;
+    const { writing, text } = this.state;
+    const { sure } = model;
     const t = model.trans;
     const paused = info.phase === 'paused';
     const taken = info.phase === 'taken over';
@@ -96,10 +91,11 @@ export class Controls extends Component<
           />
           <Tool
             label={sure ? t('Stop for good?') : t('Stop')}
+            keys="."
             icon="stop"
             sure={sure}
-            onClick={this.stop}
-            onBlur={() => this.setState({ sure: false })}
+            onClick={() => stop(model)}
+            onBlur={() => forgetStop(model)}
           />
           <select
             aria-label={t('Run to')}

@@ -5,7 +5,6 @@ import {
   costText,
   durationText,
   estimateText,
-  label,
   oneLine,
   plural,
   titleText,
@@ -21,6 +20,7 @@ import { Difference } from './cell.js';
 import { Pieces } from './code.js';
 import { ActionIcon, StatusIcon } from './icons.js';
 import type { Model } from './model.js';
+import { decidedText, isModel, isYours, nameOf } from './person.js';
 import { Strip, tallied } from './row.js';
 import { Section, Text } from './texts.js';
 
@@ -109,7 +109,7 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
   const { model, tree, node } = props;
   const t = model.trans;
   const status = statusWord(node, model.over);
-  const name = label(node);
+  const name = nameOf(node);
   // The code, the prompt and the error of these stand below, whole.
   const words =
     node.kind === 'cell' || node.kind === 'call'
@@ -187,7 +187,11 @@ function Body(props: { model: Model; node: TreeNode; tree: RunTree }): JSX.Eleme
   const { model, node, tree } = props;
   const t = model.trans;
   switch (node.kind) {
-    case 'call':
+    case 'call': {
+      const turn = tree.nearest(node, 'turn');
+      const root = node.role === 'root' || node.role === 'closing';
+      const told = root && turn?.status === 'error' ? turn : undefined;
+      const earlier = root && earlierTurns(tree, turn ?? node);
       return (
         <>
           {node.error !== '' && (
@@ -200,18 +204,35 @@ function Body(props: { model: Model; node: TreeNode; tree: RunTree }): JSX.Eleme
             </>
           ) : (
             <>
+              {told !== undefined && (
+                <Text
+                  model={model}
+                  node={told}
+                  field="observation"
+                  title={t('What the model was told')}
+                />
+              )}
+              {!(isYours(node) && !model.over) && (
+                <Text
+                  model={model}
+                  node={node}
+                  field="text"
+                  title={t('Reply')}
+                  empty={t('No reply.')}
+                />
+              )}
               <Text
                 model={model}
                 node={node}
-                field="text"
-                title={t('Reply')}
-                empty={t('No reply.')}
+                field="prompt"
+                title={root ? t('Prompt (last message)') : t('Prompt')}
+                hint={earlier ? t('The earlier messages are the turns above.') : ''}
               />
-              <Text model={model} node={node} field="prompt" title={t('Prompt')} />
             </>
           )}
         </>
       );
+    }
     case 'cell': {
       const edited = node.decision === 'edit' && node.proposed_code !== '';
       return (
@@ -279,6 +300,13 @@ function Body(props: { model: Model; node: TreeNode; tree: RunTree }): JSX.Eleme
   }
 }
 
+/** Whether turns of the same run come before a turn, or before a call that has none. */
+function earlierTurns(tree: RunTree, node: TreeNode): boolean {
+  const parent = node.parent === null ? undefined : tree.get(node.parent);
+  const before = parent?.children.slice(0, parent.children.indexOf(node.id)) ?? [];
+  return before.some((id) => tree.get(id)?.kind === 'turn');
+}
+
 function Facts(props: { model: Model; tree: RunTree; node: TreeNode }): JSX.Element {
   const { model, tree, node } = props;
   const t = model.trans;
@@ -289,7 +317,7 @@ function Facts(props: { model: Model; tree: RunTree; node: TreeNode }): JSX.Elem
     }
   };
   const models = [node.model, node.sub_model].filter(Boolean);
-  add('Model', clean([...new Set(models)].join(', ')));
+  add('Model', isModel(node) ? t('you') : clean([...new Set(models)].join(', ')));
   add('Took', durationText(node.seconds));
   if (node.waited) {
     add('Waiting', durationText(node.waited));
@@ -302,13 +330,13 @@ function Facts(props: { model: Model; tree: RunTree; node: TreeNode }): JSX.Elem
   if (node.total.calls && node.children.length > 0) {
     const { total } = node;
     add(
-      '∑ below',
+      'With all below',
       [plural(total.calls, 'call'), tokensText(total), costText(total)].filter(Boolean).join(' · '),
     );
   }
   if (node.kind === 'cell') {
-    add('Author', node.author === 'human' ? t('a person') : t('the model'));
-    add('Decided', node.decision === '' ? '' : `${t(node.decision)} · ${clean(node.by)}`);
+    add('Author', node.author === 'human' ? t('you') : t('the model'));
+    add('Decided', decidedText(node));
     add('Estimate', model.waiting?.id === node.id ? '' : estimateText(node.estimate));
     add('Changed', oneLine(node.changed.join(', '), 300));
   }

@@ -1,5 +1,5 @@
 import { Component, createRef, type JSX } from 'preact';
-import { ticks, tickText } from '../core/axis.js';
+import { type Axis, ticks, tickText } from '../core/axis.js';
 import type { Row } from '../core/rows.js';
 import { gridKey } from './keys.js';
 import type { Model } from './model.js';
@@ -8,6 +8,9 @@ import { ROW_HEIGHT, RowView } from './row.js';
 const COLUMNS = ['Node', 'Status', 'Model', 'Own tokens', '∑ tokens', 'Cost', 'Time', 'When'];
 const CLASSES = ['title', 'status', 'model', 'own', 'sum', 'cost', 'time', 'bar'];
 const AT_END = 4;
+/** The width of a character of a mark on the time axis, and the room between two, in px. */
+const MARK = { character: 6.5, room: 12 };
+const MOST_MARKS = 4;
 /** Rows drawn above and below what is in sight. */
 const MORE = 8;
 
@@ -24,6 +27,9 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
   private sizes: ResizeObserver | null = null;
   private height = 480;
   private top = 0;
+  /** The width of the time axis in px. */
+  private axisWidth = 120;
+  private axisHead = createRef<HTMLSpanElement>();
   private prefix = `rlm-grid${(grids += 1)}`;
   private typed = { text: '', at: 0 };
   /** The first row in sight and how far it is scrolled out; the last row when at the end. */
@@ -34,15 +40,13 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
   override componentDidMount(): void {
     const element = this.scroller.current;
     if (element !== null) {
-      this.sizes = new ResizeObserver(() => {
-        if (element.clientHeight > 0 && element.clientHeight !== this.height) {
-          this.height = element.clientHeight;
-          this.keepPlace();
-          this.forceUpdate();
-        }
-      });
+      this.sizes = new ResizeObserver(this.resized);
       this.sizes.observe(element);
+      if (this.axisHead.current !== null) {
+        this.sizes.observe(this.axisHead.current);
+      }
       this.height = element.clientHeight || this.height;
+      this.axisWidth = this.axisHead.current?.clientWidth || this.axisWidth;
     }
     this.forceUpdate();
   }
@@ -62,6 +66,29 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
       }
     }
   }
+
+  /**
+   * The size changed, or the view was out of the page for a while: then it is scrolled to its
+   * beginning without a word.
+   */
+  private resized = (): void => {
+    const element = this.scroller.current;
+    if (element === null || element.clientHeight === 0) {
+      return;
+    }
+    this.height = element.clientHeight;
+    this.axisWidth = this.axisHead.current?.clientWidth || this.axisWidth;
+    this.top = element.scrollTop;
+    this.keepPlace();
+    this.forceUpdate();
+  };
+
+  /** The style begins an animation whenever the element comes into the page, by a move as well. */
+  private cameBack = (event: AnimationEvent): void => {
+    if (event.target === this.scroller.current) {
+      this.resized();
+    }
+  };
 
   private scrolled = (): void => {
     this.notePlace();
@@ -93,6 +120,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
   private keepPlace(): void {
     const { model, rows } = this.props;
     if (rows.length === 0) {
+      this.top = 0;
       return;
     }
     let wanted = this.top;
@@ -103,6 +131,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
       const index = model.rows.at(this.anchor.key);
       wanted = index < 0 ? wanted : index * ROW_HEIGHT + this.anchor.offset;
     }
+    wanted = Math.min(Math.max(wanted, 0), this.end); // there may be fewer rows, or more room
     if (Math.abs(wanted - this.top) > 1) {
       this.scrollTo(wanted);
     }
@@ -190,7 +219,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
     }
     const fresh = this.atEnd ? 0 : model.arrivedRows - this.seenRows;
     const t = model.trans;
-    const marks = axis === null ? [] : ticks(axis, 4);
+    const marks = axis === null ? [] : marksFor(axis, this.axisWidth);
     const step = marks.length > 0 && axis !== null ? (marks[0] as number) / axis.seconds : 1;
     return (
       <div class="rlm-grid-box">
@@ -204,6 +233,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
           ref={this.scroller}
           onKeyDown={this.keyDown}
           onScroll={this.scrolled}
+          onAnimationStart={this.cameBack}
           style={{ '--rlm-step': `${step * 100}%` }}
         >
           <div role="rowgroup" class="rlm-headgroup">
@@ -213,6 +243,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
                   role="columnheader"
                   aria-colindex={i + 1}
                   class={`rlm-${CLASSES[i]}`}
+                  ref={i === 7 ? this.axisHead : undefined}
                   key={name}
                 >
                   {i < 7 ? t(name) : <span class="rlm-hidden">{t(name)}</span>}
@@ -267,4 +298,16 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
       </div>
     );
   }
+}
+
+/** The marks that an axis of a width has room for. */
+function marksFor(axis: Axis, width: number): number[] {
+  for (let most = MOST_MARKS; most > 0; most -= 1) {
+    const marks = ticks(axis, most);
+    const widest = Math.max(...marks.map((mark) => tickText(mark).length)) * MARK.character;
+    if (marks.length < 2 || ((marks[0] as number) / axis.seconds) * width >= widest + MARK.room) {
+      return marks;
+    }
+  }
+  return [];
 }

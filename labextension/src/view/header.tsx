@@ -18,7 +18,8 @@ import { standing } from './phases.js';
 /** The run: its question, how it stands, what it used, and what can be done to it as a whole. */
 export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.Element {
   const t = model.trans;
-  const stands = standing(info);
+  const stands = standing(info, model.wanting, model.taking);
+  const { thinking } = model;
   const question = info.question || info.name || t('Calls typed in this notebook');
   return (
     <div class={`rlm-head-box rlm-is-${tone(stands.status)}`}>
@@ -28,6 +29,12 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
           <span class="rlm-phase">
             <StatusIcon status={stands.status} />
             <b>{t(stands.words)}</b>
+            {thinking !== null && thinking >= LONG && (
+              <span class="rlm-said">
+                {' '}
+                · {thinking < 60 ? t('%1 s', Math.floor(thinking)) : durationText(thinking)}
+              </span>
+            )}
           </span>
         ) : (
           <button
@@ -65,6 +72,9 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
     </div>
   );
 }
+
+/** Seconds of thinking from which they are shown. */
+const LONG = 5;
 
 /** What the kernel says of a proposal that waits without a rule: the phase says it already. */
 const ASKED = 'This cell waits for your decision';

@@ -3,7 +3,6 @@ import {
   clean,
   countText,
   durationText,
-  label,
   moneyText,
   oneLine,
   plural,
@@ -15,6 +14,7 @@ import type { RunTree } from '../core/tree.js';
 import { tone } from './icons.js';
 import { runKey } from './keys.js';
 import type { Model } from './model.js';
+import { nameOf } from './person.js';
 
 const BAND = 22;
 const MOST_IN_TABLE = 200;
@@ -79,7 +79,7 @@ export class Icicle extends Component<{ model: Model; tree: RunTree }, State> {
 
   private says(box: Box): string {
     const { node } = box;
-    const name = [clean(label(node)), oneLine(titleText(node), 80)].filter(Boolean).join(': ');
+    const name = [clean(nameOf(node)), oneLine(titleText(node), 80)].filter(Boolean).join(': ');
     const share = `${((box.value / this.laid.total) * 100).toFixed(1)} %`;
     const what =
       box.count > 1
@@ -136,7 +136,7 @@ export class Icicle extends Component<{ model: Model; tree: RunTree }, State> {
         context.fillText(
           box.count > 1
             ? `× ${box.count}`
-            : [clean(label(node)), oneLine(titleText(node), 60)].filter(Boolean).join('  '),
+            : [clean(nameOf(node)), oneLine(titleText(node), 60)].filter(Boolean).join('  '),
           left + 5,
           top + BAND / 2,
         );
@@ -324,7 +324,7 @@ function Table(props: {
           <tr key={node.id} aria-selected={node.id === model.selected}>
             <td>
               <button class="rlm-link" onClick={() => model.reveal(node.id, false)}>
-                {[clean(label(node)), oneLine(titleText(node), 80)].filter(Boolean).join(' · ')}
+                {[clean(nameOf(node)), oneLine(titleText(node), 80)].filter(Boolean).join(' · ')}
               </button>
             </td>
             <td>{depth + 1}</td>

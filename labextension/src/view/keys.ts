@@ -1,23 +1,24 @@
-import { label } from '../core/format.js';
 import type { Row } from '../core/rows.js';
 import type { Model } from './model.js';
+import { nameOf } from './person.js';
 
 /** What keys do while the tree has the focus, for the overlay that lists them. */
 export const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ['↑ ↓', 'Row above, below'],
   ['→ ←', 'Open or go in; close or go out'],
   ['Home End', 'First row, last row'],
-  ['PageUp PageDown', 'A page up, down'],
+  ['PgUp PgDn', 'A page up, down'],
   ['* ', 'Open all siblings'],
   ['Enter', 'Details of the row'],
   ['Esc', 'Close what is open, leave the focus'],
-  ['A', 'Approve the proposal, or allow the calls'],
+  ['A', 'Run the proposal, or allow the calls'],
   ['E', 'Edit the proposal'],
   ['R', 'Reject with a reason'],
   ['S', 'Step'],
   ['Space', 'Pause or resume'],
   ['T', 'Take over or hand back'],
   ['X', 'Cancel the selected call, batch or child'],
+  ['.', 'Stop the run (twice)'],
   ['F', 'Show only what is below the row'],
   ['/', 'Search'],
   ['1 2 3', 'Tree, icicle, cell'],
@@ -35,6 +36,9 @@ export function gridKey(
 ): boolean {
   if (event.ctrlKey || event.metaKey || event.altKey) {
     return false;
+  }
+  if (event.key !== '.') {
+    forgetStop(model);
   }
   const { list } = model.rows;
   const row = model.row ?? list[0];
@@ -94,6 +98,9 @@ export function runKey(model: Model, event: KeyboardEvent): boolean {
     return false;
   }
   const { info, waiting, node } = model;
+  if (event.key !== '.') {
+    forgetStop(model);
+  }
   switch (event.key) {
     case 'a':
     case 'A':
@@ -127,6 +134,9 @@ export function runKey(model: Model, event: KeyboardEvent): boolean {
       } else {
         void model.steer({ type: 'take over' });
       }
+      return true;
+    case '.':
+      stop(model);
       return true;
     case 'x':
     case 'X':
@@ -165,6 +175,27 @@ export function runKey(model: Model, event: KeyboardEvent): boolean {
   }
 }
 
+/** Stop the run for good with the second press. */
+export function stop(model: Model): void {
+  if (model.sure) {
+    void model.steer({ type: 'stop' });
+  } else if (model.info !== undefined && !model.info.ended) {
+    model.announcer.say(model.trans('Stop for good?'));
+    model.sure = true;
+    model.changed();
+    return;
+  }
+  forgetStop(model);
+}
+
+/** Stop nothing: a person did something else. */
+export function forgetStop(model: Model): void {
+  if (model.sure) {
+    model.sure = false;
+    model.changed();
+  }
+}
+
 /** Approve what waits: the proposal, or the calls that want to be allowed. */
 export function approve(model: Model): void {
   const { waiting, info } = model;
@@ -200,7 +231,7 @@ function typeAhead(
 }
 
 function words(row: Row): string {
-  const name = row.node === null ? '' : label(row.node);
+  const name = row.node === null ? '' : nameOf(row.node);
   const title = row.node?.title ?? row.group?.title ?? '';
   return `${name === '' ? '' : name + ' '}${title}`.toLowerCase();
 }

@@ -9,6 +9,7 @@ import type { Command, RunInfo } from '../protocol.js';
 import { Announcer } from './announce.js';
 import { Colours } from './code.js';
 import type { Host } from './host.js';
+import { isYours } from './person.js';
 
 /** The linked views of a run. */
 export type Tab = 'tree' | 'icicle' | 'cell';
@@ -37,6 +38,10 @@ export class Model {
   doing: { what: string; node: string } | null = null;
   /** Whether the keyboard's focus is to go to the selected row with the next drawing. */
   wantsFocus = false;
+  /** Whether the run is stopped for good with the next press. */
+  sure = false;
+  /** The phase in which the person asked to take over; empty: they didn't. */
+  taking = '';
   readonly rows = new Rows();
   /** How many rows came by themselves, not by opening something. */
   arrivedRows = 0;
@@ -56,6 +61,7 @@ export class Model {
   private waited: string | null = null;
   private open = new Map<string, boolean>();
   private openWhileFiltered = new Map<string, boolean>();
+  private yours: { tree: RunTree; version: number; node: TreeNode | undefined } | null = null;
   private made: { tree: RunTree; structure: number } | null = null;
   private filtered = { version: -1, at: 0 };
   private showing: { run: string; stop: () => void } | null = null;
@@ -174,9 +180,14 @@ export class Model {
       this.selected = this.focus = null;
       this.offered = this.waited = null;
       this.doing = null;
+      this.sure = false;
+      this.taking = '';
       this.open.clear();
       this.made = null;
       this.filtered.version = -1;
+    }
+    if (this.info?.phase !== this.taking) {
+      this.taking = '';
     }
     const { tree } = this;
     this.beat(tree !== undefined && !this.over);
@@ -396,9 +407,18 @@ export class Model {
     this.message = await this.tell(command);
     if (this.message === '') {
       this.doing = null;
+      if (['take over', 'hand back', 'resume'].includes(command.type)) {
+        this.taking = command.type === 'take over' ? this.busyPhase() : '';
+      }
     }
     this.changed();
     return this.message === '';
+  }
+
+  /** The phase, where something has to end before a person can take over. */
+  private busyPhase(): string {
+    const phase = this.info?.phase ?? '';
+    return ['starting', 'thinking', 'running'].includes(phase) ? phase : '';
   }
 
   /** Send a command; why it was refused, or the empty string. */
@@ -416,7 +436,7 @@ export class Model {
       : undefined;
   }
 
-  /** What waits for the person: a proposal, calls that want to be allowed, a question. */
+  /** What waits for the person: a proposal, calls that want to be allowed, a call of their own. */
   get wanting(): TreeNode | undefined {
     const { waiting, info, tree } = this;
     if (waiting !== undefined || info === undefined || tree === undefined || info.ended) {
@@ -425,10 +445,25 @@ export class Model {
     if (info.asking !== null) {
       return tree.get(info.asking.cell);
     }
-    if (info.phase === 'asking') {
-      return [...tree.all()].find((node) => node.role === 'human' && live(node));
+    if (this.yours?.tree !== tree || this.yours.version !== tree.version) {
+      const node = this.over ? undefined : first(tree.all(), isYours);
+      this.yours = { tree, version: tree.version, node };
     }
-    return undefined;
+    return this.yours.node;
+  }
+
+  /** For how long the model of the run itself has been thinking, in seconds; null: it isn't. */
+  get thinking(): number | null {
+    const { info, tree } = this;
+    if (info?.phase !== 'thinking' || tree === undefined) {
+      return null;
+    }
+    let node = tree.get(info.node);
+    while (node !== undefined && node.kind !== 'call') {
+      node = tree.get(node.children[node.children.length - 1] ?? '');
+    }
+    const since = node !== undefined && live(node) ? node.started : null;
+    return since === null ? null : Math.max(this.now() - since, 0);
   }
 
   /** Show what waits for the person, and what can be done about it. */
@@ -439,7 +474,7 @@ export class Model {
       this.reveal(wanting.id);
       this.offered = wanting.id;
       this.showDetails(true);
-      if (wanting.role === 'human' && wanting.choices.length === 0) {
+      if (isYours(wanting) && wanting.choices.length === 0) {
         this.begin('answer', wanting.id);
       }
     }
@@ -473,4 +508,13 @@ export class Model {
     const kinds = node.kind === 'call' || node.kind === 'batch' || node.kind === 'run';
     return kinds && !top && live(node) && !this.over;
   }
+}
+
+function first<T>(all: Iterable<T>, wanted: (one: T) => boolean): T | undefined {
+  for (const one of all) {
+    if (wanted(one)) {
+      return one;
+    }
+  }
+  return undefined;
 }

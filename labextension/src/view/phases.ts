@@ -1,4 +1,6 @@
+import type { TreeNode } from '../core/node.js';
 import type { RunInfo } from '../protocol.js';
+import { isModel } from './person.js';
 
 /** How a run stands, for a person. */
 export interface Standing {
@@ -10,8 +12,16 @@ export interface Standing {
   waits: boolean;
 }
 
-/** Say in words how a run stands. */
-export function standing(info: RunInfo): Standing {
+/**
+ * Say in words how a run stands.
+ *
+ * @param wanting what waits for the person, as far as the tree tells.
+ * @param taking the phase in which the person asked to take over, which lasts.
+ */
+export function standing(info: RunInfo, wanting?: TreeNode, taking = ''): Standing {
+  if (info.phase === 'taken over' && !info.ended) {
+    return { words: 'you write', status: 'taken over', waits: true };
+  }
   if (!info.ended) {
     if (info.pending?.asks && !info.pending.decided && !info.pending.executing) {
       return { words: 'waiting for you', status: 'proposed', waits: true };
@@ -19,12 +29,21 @@ export function standing(info: RunInfo): Standing {
     if (info.asking !== null) {
       return { words: 'waiting for you', status: 'asking', waits: true };
     }
+    if (wanting !== undefined) {
+      const words = isModel(wanting) ? 'waiting for you: you are the model' : 'waiting for you';
+      return { words, status: 'asking', waits: true };
+    }
+    if (taking !== '' && taking === info.phase) {
+      const words =
+        taking === 'running'
+          ? 'you take over after this cell'
+          : 'you take over after the model’s reply';
+      return { words, status: 'taken over', waits: false };
+    }
   }
   switch (info.phase) {
     case 'paused':
       return { words: 'paused', status: 'paused', waits: true };
-    case 'taken over':
-      return { words: 'taken over', status: 'taken over', waits: true };
     case 'asking':
       return { words: 'waiting for you', status: 'asking', waits: true };
     case 'done':

@@ -5,7 +5,6 @@ import {
   costText,
   countText,
   durationText,
-  label,
   oneLine,
   plural,
   statusWord,
@@ -18,6 +17,7 @@ import type { RunTree } from '../core/tree.js';
 import { titleText } from '../core/format.js';
 import { say } from '../core/say.js';
 import { StatusIcon, tone } from './icons.js';
+import { decidedText, isModel, nameOf } from './person.js';
 
 /** The height of every row in px. */
 export const ROW_HEIGHT = 24;
@@ -94,7 +94,8 @@ export class RowView extends Component<RowProps> {
     const { row, tree, axis, over, selected, tabbable, index, top, id } = this.props;
     const told = row.node === null ? ofGroup(row.group as Group) : ofNode(tree, row.node, over);
     const indent = Math.min(row.level - 1, DEEPEST_INDENT);
-    const human = row.node?.author === 'human' || row.node?.role === 'human';
+    const human =
+      row.node?.author === 'human' || row.node?.role === 'human' || row.node?.model === 'human';
     const classes = ['rlm-row', `rlm-kind-${row.node?.kind ?? 'group'}`];
     if (selected) classes.push('rlm-selected');
     if (row.pale) classes.push('rlm-pale');
@@ -189,18 +190,16 @@ function sums(used: Used): string {
   return tokens(used) ? `∑ ${countText(tokens(used))}` : '';
 }
 
-const DECISIONS: Record<string, string> = {
-  edit: 'edited by %1',
-  reject: 'rejected by %1',
-  respond: 'answered by %1',
-};
-
-/** A turn whose cell waits for the person waits, too: nothing of it goes on. */
+/** A turn whose cell or model waits for the person waits, too: nothing of it goes on. */
 function statusOf(tree: RunTree, node: TreeNode, over: boolean): string {
   const last = node.children[node.children.length - 1];
   const child = node.kind === 'turn' && live(node) && last ? tree.get(last) : undefined;
-  const waits = child?.kind === 'cell' && tone(statusWord(child, over)) === 'ask';
+  const waits = child !== undefined && tone(statusWord(child, over)) === 'ask';
   return statusWord(waits ? child : node, over);
+}
+
+function cellOf(tree: RunTree, turn: TreeNode): TreeNode | undefined {
+  return tree.children(turn).find((child) => child.kind === 'cell');
 }
 
 function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
@@ -209,9 +208,11 @@ function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
   const counts = batch && !leaf ? tallied(tree, node) : null;
   const sum = batch && counts !== null ? counts.total : node.total;
   const tails: string[] = [];
-  const decided = DECISIONS[node.decision];
-  if (decided !== undefined) {
-    tails.push(say(decided, oneLine(node.by, 20) || '?'));
+  if (node.decision !== '' && node.decision !== 'approve') {
+    tails.push(decidedText(node));
+  }
+  if (node.kind === 'turn' && node.status === 'error' && cellOf(tree, node) === undefined) {
+    tails.push(oneLine(node.observation, 160));
   }
   if (node.kind === 'cell' && node.error) {
     tails.push(oneLine(node.error, 160));
@@ -233,10 +234,10 @@ function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
   const waits = live(node) && !over && node.started !== null;
   return {
     status: statusOf(tree, node, over),
-    name: clean(label(node)),
+    name: clean(nameOf(node)),
     title: oneLine(titleText(node), 240),
-    tail: tails.join(' · '),
-    model: clean(node.model),
+    tail: tails.filter(Boolean).join(' · '),
+    model: isModel(node) ? say('you') : clean(node.model),
     own: own === null ? '' : tokensShort(own),
     sum: leaf ? '' : sums(sum),
     cost: paid === null ? '' : (leaf ? '' : '∑ ') + short(paid),

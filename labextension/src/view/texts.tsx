@@ -27,6 +27,8 @@ interface TextProps {
     | 'result'
     | 'error';
   title: string;
+  /** What to say beside it. */
+  hint?: string;
   /** What to say where there is nothing (yet). */
   empty?: string;
   class?: string;
@@ -109,7 +111,7 @@ export class Text extends Component<
   }
 
   override render(): JSX.Element | null {
-    const { model, node, field, title, empty } = this.props;
+    const { model, node, field, title, empty, hint } = this.props;
     if (this.of !== this.key()) {
       this.of = this.key();
       this.state.pages = [];
@@ -131,6 +133,7 @@ export class Text extends Component<
         said={chars > 200 || left > 0 ? sayN('%1 character', '%1 characters', chars) : ''}
         copy={() => this.whole()}
       >
+        {hint ? <p class="rlm-hint">{hint}</p> : null}
         {long && streams && <p class="rlm-hint">{t('The end of what has streamed in so far:')}</p>}
         {first === '' ? (
           <p class="rlm-hint">{streams ? t('Waiting for the first words …') : empty}</p>
