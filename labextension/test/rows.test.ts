@@ -170,3 +170,13 @@ test('a log that is nested without end has rows all the same', () => {
   assert.equal(rows.list.length, 2000);
   assert.equal(rows.list[1999]?.level, 2000);
 });
+
+test("rows of another run with the same ids are that run's", () => {
+  const rows = new Rows();
+  const none = { focus: null, open: new Map(), matches: null };
+  const asked = (question: string): RunTree =>
+    treeOf([{ type: 'run.started', node: 'run1', question }]);
+  rows.update(asked('FIRST?'), none);
+  const second = asked('SECOND?');
+  assert.equal(rows.update(second, none)[0]?.node, second.get('run1'));
+});

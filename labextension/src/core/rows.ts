@@ -40,6 +40,7 @@ export class Rows {
   list: Row[] = [];
   private kept = new Map<string, Row>();
   private updates = 0;
+  private of: RunTree | null = null;
 
   /** Where a row is, or -1. */
   at(key: string): number {
@@ -50,6 +51,10 @@ export class Rows {
   /** Make the list anew. Costs a walk over what is visible: once per frame, not per event. */
   update(tree: RunTree, options: RowOptions): Row[] {
     const { kept } = this;
+    if (this.of !== tree) {
+      kept.clear(); // ids are those of a run: another one has its own run1, turn1, cell1
+      this.of = tree;
+    }
     const list: Row[] = [];
     const now = (this.updates += 1);
     const { focus, open, matches } = options;
