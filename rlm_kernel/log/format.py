@@ -104,8 +104,10 @@ def estimate_text(estimate: Mapping[str, Any]) -> str:
     if isinstance(tokens, int | float):
         parts.append(f"about {count_text(int(tokens))} tokens")
     known = isinstance(cost, int | float) and not isinstance(cost, bool)
-    parts.append(f"about {money_text(float(cost))}" if known and cost is not None else
-                 "price unknown")  # fmt: skip
+    if not known or cost is None:
+        parts.append("price unknown")
+    else:
+        parts.append(f"about {money_text(float(cost))}" if cost > 0 else money_text(0.0))
     return " · ".join(parts)
 
 

@@ -511,6 +511,23 @@ def test_who_is_the_model_is_told_and_writes_its_reply(
     page.get_by_text("running · the model thinks").wait_for()
 
 
+def test_who_is_the_model_goes_on_writing_without_the_mouse(tree: Open) -> None:
+    page = tree("asks")
+    page.evaluate(_CALL, ["root", {"model": "human"}])
+    page.get_by_label("Your reply").fill("x")
+    page.get_by_label("Your reply").press("Control+Enter")
+    page.wait_for_function("rlmPerf.kernel.steered.length === 1")
+    page.evaluate(
+        """rlmPerf.kernel.emit('demo', [
+            { type: 'call.ended', node: 'said', text: 'x' },
+            { type: 'call.started', node: 'next', parent: 'turn6', role: 'root', model: 'human' }],
+            Date.now() / 1e3)"""
+    )
+    page.locator("[data-key='next'][aria-selected='true']").wait_for()
+    page.locator("textarea:focus").wait_for()
+    assert page.get_by_label("Your reply").input_value() == ""
+
+
 def test_a_turn_without_code_says_what_was_wrong(tree: Open) -> None:
     page = tree("asks")
     page.evaluate(_CALL, ["root", {"model": "human"}])

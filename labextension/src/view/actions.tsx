@@ -213,7 +213,10 @@ function Call(props: { model: Model; node: TreeNode; doing: string }): JSX.Eleme
           verb={person && !asked ? t('Reply') : t('Answer')}
           code={code}
           quiet={doing !== 'answer' && model.isOffered}
-          onSend={(text) => answer(person && !asked ? asReply(node, text) : text)}
+          onSend={(text) => {
+            model.replying = person;
+            answer(person && !asked ? asReply(node, text) : text);
+          }}
           onCancel={() => (person ? model.showDetails(false) : stop(model))}
         />
       </div>

@@ -27,7 +27,8 @@ export class Editor extends Component<EditorProps, { text: string; free: boolean
 
   override componentDidMount(): void {
     const area = this.area.current;
-    if (this.props.quiet) {
+    const { model, quiet } = this.props;
+    if (quiet && !(model.replying && document.activeElement === document.body)) {
       return;
     }
     area?.focus({ preventScroll: true });

@@ -40,6 +40,8 @@ export class Model {
   wantsFocus = false;
   /** Whether the run is stopped for good with the next press. */
   sure = false;
+  /** Whether the person has just replied in the place of a model: they go on with the next one. */
+  replying = false;
   /** The phase in which the person asked to take over; empty: they didn't. */
   taking = '';
   readonly rows = new Rows();
@@ -301,6 +303,7 @@ export class Model {
       this.message = '';
     }
     this.offered = null;
+    this.replying &&= key === this.wanting?.id;
     this.selected = key;
     this.wantsFocus ||= focus;
     this.changed();
