@@ -360,7 +360,7 @@ test('of an old run the cells count as untouched that are as it left them', () =
     const told = next(
       world(
         [{ info: info({ ended: true, phase: 'done' }), cells: [facts(more)] }],
-        [ours('b', 'c1')],
+        [ours('b', 'c1', { source: more.edited ?? 'x = 1' })],
       ),
     );
     assert.ok(told?.do === 'describe');
@@ -414,4 +414,25 @@ test('what is not shown to us is not asked for again', () => {
   memory.shown.set(RUN, { at: Infinity, seq: 9 });
   const action = next(world(over(), [cell('a', OPEN)], { memory }));
   assert.equal(action, null);
+});
+
+test('a page that was saved with the proposal and loaded again shows what ran instead', () => {
+  const edited = facts({ decision: 'edit', by: 'notebook', edited: 'x = 2' });
+  const saved = ours('b', 'c1');
+  assert.deepEqual(next(world(one({}, edited), [cell('a'), saved])), {
+    do: 'source',
+    id: 'b',
+    source: 'x = 2',
+  });
+  const typing = ours('b', 'c1', { editing: true });
+  assert.notEqual(does(next(world(one({}, edited), [cell('a'), typing]))), 'source');
+});
+
+test('outputs that are missing are put in by the page that started the run, before others', () => {
+  const ran = facts({ endedAt: 99_000, output: { ...facts().output, text: 'hi\n', chars: 3 } });
+  const at = { now: 100_600 };
+  const here = world(one({}, ran), [cell('a'), ours('b', 'c1')], at);
+  assert.equal(does(next(here)), 'outputs');
+  const there = world(one({}, ran), [cell('a'), ours('b', 'c1')], { ...at, session: 'other' });
+  assert.deepEqual(next(there), { do: 'wait', until: 102_500 });
 });

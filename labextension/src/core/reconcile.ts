@@ -342,6 +342,11 @@ function forPast(world: World, run: RunView): Action | null {
     if (rejected(facts) && cell.source === facts.code && !cell.editing && cell.outputs === 0) {
       return { do: 'remove', id: cell.id };
     }
+    // The page was saved with the proposal and loaded again when something else had run.
+    const stale = cell.meta?.status === 'proposed' && cell.source === facts.code;
+    if (facts.edited !== null && facts.started && stale && !cell.editing) {
+      return { do: 'source', id: cell.id, source: facts.edited };
+    }
     const over = facts.endedAt > 0 || rejected(facts) || facts.decision === 'respond' || info.ended;
     if (!over && !human) continue;
     const meta = described(info, facts, cell.source);
@@ -351,7 +356,10 @@ function forPast(world: World, run: RunView): Action | null {
     if (facts.endedAt > 0 && !human && !world.memory.complete.has(keyOf(info.run, facts.cell))) {
       if (cell.running) continue;
       if (patched(cell, facts.output)) {
-        const until = facts.endedAt + OUTPUTS_WAIT;
+        // In a notebook that is shared live the page that started the run comes first: what two
+        // pages put in at once is there twice.
+        const started = info.session === '' || info.session === world.session;
+        const until = facts.endedAt + OUTPUTS_WAIT + (started ? 0 : 2000);
         if (world.now >= until) {
           return { do: 'outputs', run: info.run, cell: facts.cell, id: cell.id };
         }

@@ -47,6 +47,7 @@ export class Placer {
     NotebookActions.executionScheduled.connect(this.onScheduled, this);
     NotebookActions.executed.connect(this.onExecuted, this);
     panel.disposed.connect(this.dispose, this);
+    panel.content.node.addEventListener('keydown', this.onKey, true);
     this.wake();
   }
 
@@ -83,6 +84,7 @@ export class Placer {
     this.isDisposed = true;
     clearTimeout(this.timer);
     this.unshow.forEach((stop) => stop());
+    this.link.panel.content.node.removeEventListener('keydown', this.onKey, true);
     Signal.clearData(this);
   }
 
@@ -212,6 +214,8 @@ export class Placer {
       case 'describe': {
         const cell = cellById(panel, action.id);
         if (cell) describe(cell.model, action.meta);
+        // What ran is in the file as well, and not only what was proposed.
+        if (memory.leases.has(keyOf(action.meta.run, action.meta.cell))) await this.save();
         break;
       }
       case 'remove':
@@ -316,10 +320,17 @@ export class Placer {
     const notebook = panel.content;
     if (!store?.info(run)?.pending?.asks || !panel.isVisible) return;
     const active = notebook.activeCell;
-    const writes = notebook.mode === 'edit' && active?.model.sharedModel.getSource().trim() !== '';
+    const empty = active?.model.sharedModel.getSource().trim() === '';
+    const writes = notebook.mode === 'edit' && !empty;
     const cell = cellOf(panel, run, node);
     if (writes || !cell) return;
     const index = notebook.widgets.indexOf(cell);
+    // Shift+Enter on the last cell has made an empty one, and the next press would run that. Who has
+    // pressed any other key since is about to write there.
+    if (empty && this.advanced && active === notebook.widgets[index + 1]) {
+      notebook.activeCellIndex = index;
+      notebook.mode = 'command';
+    }
     await notebook.scrollToItem(index, 'smart', 0).catch(() => undefined);
     await Promise.race([cell.ready, this.pause()]);
     // Its header and editor are drawn by now; all of it should be seen, not its first line.
@@ -335,6 +346,10 @@ export class Placer {
     if (context.contentsModel?.writable === false) return;
     await context.save().catch(() => undefined);
   }
+
+  private readonly onKey = (event: KeyboardEvent): void => {
+    if (event.key !== 'Shift') this.advanced = event.key === 'Enter' && event.shiftKey;
+  };
 
   private async pause(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -367,6 +382,8 @@ export class Placer {
   }
 
   private memory = newMemory();
+  /** Whether the last key pressed in the notebook was Shift+Enter. */
+  private advanced = false;
   private kernel = '';
   private last = '';
   private busy = false;
