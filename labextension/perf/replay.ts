@@ -39,6 +39,7 @@ export function runInfo(run: string, more: Partial<RunInfo>): RunInfo {
     asking: null,
     budget: {},
     in_flight: 0,
+    questions: 0,
     interrupting: false,
     ...more,
   };

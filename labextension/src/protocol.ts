@@ -516,6 +516,7 @@ export interface RunInfo {
   asking: AskInfo | null;
   budget: Record<string, Meter>;
   in_flight: number;
+  questions: number;
   interrupting: boolean;
 }
 

@@ -77,6 +77,7 @@ function info(more: Partial<RunInfo> = {}): RunInfo {
     asking: null,
     budget: {},
     in_flight: 0,
+    questions: 0,
     interrupting: false,
     ...more,
   };

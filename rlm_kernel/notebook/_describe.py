@@ -73,6 +73,7 @@ def run_info(
         asking=asking,
         budget=meters(run.ledger),
         in_flight=in_flight,
+        questions=_questions(run),
     )
     if extra:
         info = replace(info, **{key: value for key, value in extra.items() if key in _KNOWN})
@@ -139,3 +140,9 @@ def _finite(value: float | None) -> float | None:
 
 def _head(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _questions(run: Run) -> int:
+    """Count what code of the run and its children asks a person just now."""
+    children = list(run.children.values())
+    return len(run.services.questions) + sum(_questions(child) for child in children)

@@ -210,6 +210,7 @@ class RunInfo:
     asking: AskInfo | None = None
     budget: dict[str, Meter] = field(default_factory=dict)  # money, calls, tokens, seconds
     in_flight: int = 0
+    questions: int = 0  # of code to a person, that wait for an answer
     interrupting: bool = False
 
 

@@ -313,7 +313,9 @@ def test_a_question_of_a_placed_cell_is_asked_by_its_front_end_and_not_by_a_box(
         (e for e in front.events if e["type"] == "call.started" and e.get("role") == "human"), None
     ))  # fmt: skip
     assert question["choices"] == ["a", "b"]
+    front.until(lambda: front.infos[run]["questions"] == 1)
     assert front.steer(run, type="answer", node=question["node"], text="b")["ok"]
     assert front.until(lambda: front.stdout(msg)) == "b\n"
     front.pending(run, number=2)
+    assert front.infos[run]["questions"] == 0
     assert not front.client.stdin_channel.msg_ready(), "no box that would stay"

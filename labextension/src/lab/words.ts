@@ -67,7 +67,7 @@ export function stateWord(status: string, trans: TranslationBundle): string {
 /** A run's phase in words. */
 export function phaseWord(info: RunInfo, trans: TranslationBundle): string {
   const { pending } = info;
-  if (info.asking) return trans.__('asks you');
+  if (info.asking || (info.questions > 0 && !info.ended)) return trans.__('asks you');
   switch (info.phase) {
     case 'starting':
       return trans.__('starting');
