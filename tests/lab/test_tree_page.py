@@ -501,6 +501,7 @@ def test_who_is_the_model_is_told_and_writes_its_reply(
     assert details.get_by_text("The earlier messages are the turns above.").count() == (
         role == "root"
     )
+    assert "asking" in page.locator("[data-key='turn6']").inner_text()
     details.get_by_label("Your reply").fill(typed)
     details.get_by_role("button", name="Reply").click()
     page.wait_for_function("rlmPerf.kernel.steered.length === 1")
@@ -509,6 +510,7 @@ def test_who_is_the_model_is_told_and_writes_its_reply(
         "rlmPerf.kernel.emit('demo', [{ type: 'call.ended', node: 'said', text: 'x' }], 2e9)"
     )
     page.get_by_text("running · the model thinks").wait_for()
+    assert "asking" not in page.locator("[data-key='turn6']").inner_text()
 
 
 def test_who_is_the_model_goes_on_writing_without_the_mouse(tree: Open) -> None:

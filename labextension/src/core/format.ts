@@ -184,7 +184,8 @@ export function statusWord(node: TreeNode, over: boolean): string {
   if (live(node) && over) {
     return 'not finished';
   }
-  if (node.asking !== '' || ((node.role === 'human' || node.model === 'human') && live(node))) {
+  const person = node.kind === 'call' && (node.role === 'human' || node.model === 'human');
+  if (node.asking !== '' || (person && live(node))) {
     return 'asking';
   }
   return node.status;

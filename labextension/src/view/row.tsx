@@ -95,7 +95,9 @@ export class RowView extends Component<RowProps> {
     const told = row.node === null ? ofGroup(row.group as Group) : ofNode(tree, row.node, over);
     const indent = Math.min(row.level - 1, DEEPEST_INDENT);
     const human =
-      row.node?.author === 'human' || row.node?.role === 'human' || row.node?.model === 'human';
+      row.node?.author === 'human' ||
+      row.node?.role === 'human' ||
+      (row.node !== null && isModel(row.node));
     const classes = ['rlm-row', `rlm-kind-${row.node?.kind ?? 'group'}`];
     if (selected) classes.push('rlm-selected');
     if (row.pale) classes.push('rlm-pale');
@@ -190,12 +192,16 @@ function sums(used: Used): string {
   return tokens(used) ? `∑ ${countText(tokens(used))}` : '';
 }
 
-/** A turn whose cell or model waits for the person waits, too: nothing of it goes on. */
+/** A run or turn whose cell or model waits for the person waits, too: nothing of it goes on. */
 function statusOf(tree: RunTree, node: TreeNode, over: boolean): string {
+  const own = statusWord(node, over);
   const last = node.children[node.children.length - 1];
-  const child = node.kind === 'turn' && live(node) && last ? tree.get(last) : undefined;
-  const waits = child !== undefined && tone(statusWord(child, over)) === 'ask';
-  return statusWord(waits ? child : node, over);
+  if ((node.kind !== 'turn' && node.kind !== 'run') || !live(node) || last === undefined) {
+    return own;
+  }
+  const child = tree.get(last);
+  const below = child === undefined ? own : statusOf(tree, child, over);
+  return tone(below) === 'ask' ? below : own;
 }
 
 function cellOf(tree: RunTree, turn: TreeNode): TreeNode | undefined {
