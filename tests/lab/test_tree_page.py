@@ -645,6 +645,7 @@ def test_six_rows_stay_in_sight_beside_the_details_of_a_narrow_panel(
     tree: Open, width: int
 ) -> None:
     page = tree("waits", width=width)
+    page.set_viewport_size({"width": width, "height": 520})
     page.get_by_role("button", name="Run", exact=True).wait_for()
     for _ in range(2):
         _drawn(page)
