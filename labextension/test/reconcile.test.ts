@@ -353,7 +353,22 @@ test('the same cell run again: its new cells go below its old transcript', () =>
   const cells = [cell('a'), ours('b', 'c1', {}, 'old'), ours('c', 'c2', {}, 'old'), cell('z')];
   assert.equal(place(cells, info()), 3);
   assert.equal(place([...cells.slice(0, 3), ours('d', 'c1'), cell('z')], info()), 4);
-  assert.equal(place([cell('q')], info({ anchor: 'gone' })), 1);
+});
+
+test('without the cell that began it a proposal goes to the end, above an empty last cell', () => {
+  const gone = info({ anchor: 'gone' });
+  const written = cell('q', { source: 'y = 2' });
+  assert.equal(place([written], gone), 1);
+  assert.equal(place([written, cell('z')], gone), 1);
+  assert.equal(place([written, cell('z', { outputs: 1 })], gone), 2);
+});
+
+test('that a cell ran again as plain code is kept in what it says', () => {
+  const told = next(world(one({ ended: true }, facts()), [cell('a'), ours('b', 'c1')]));
+  assert.ok(told?.do === 'describe' && told.meta.again === undefined);
+  const meta = { ...told.meta, again: true };
+  const again = world(one({ ended: true }, facts()), [cell('a'), ours('b', 'c1', { meta })]);
+  assert.equal(next(again), null);
 });
 
 test('of an old run the cells count as untouched that are as it left them', () => {

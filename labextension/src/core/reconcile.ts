@@ -31,6 +31,8 @@ export interface CellMeta {
   proposed?: string;
   /** Of the code that ran, or was proposed last: what is changed afterwards differs from it. */
   digest?: string;
+  /** It was executed when its run was over: what it shows isn't of the run any more. */
+  again?: boolean;
 }
 
 /** A cell of the notebook as it is now. */
@@ -289,14 +291,23 @@ function insertion(world: World, { info, cells }: RunView, pending: PendingInfo)
  *
  * Where that cell was run before, the transcript of the earlier run is under it. It stays as it
  * is, someone may have edited it or written about it, and the new run's cells go below it: in the
- * order things happened, with the newest where the eye is. Nothing of the earlier run is run again.
+ * order things happened, with the newest where the eye is. That is so with Run All as well: the
+ * earlier cells were executed, as plain code, before the new run's first; above them its cells would
+ * seem to come first, and a kernel that is started again and runs all would execute another order.
+ *
+ * Where the cell that began it isn't there either (it wasn't saved), the end of the notebook is
+ * meant, and that is above an empty last cell.
  */
 export function place(cells: NotebookCell[], info: RunInfo): number {
   for (let at = cells.length - 1; at >= 0; at -= 1) {
     if (cells[at]?.meta?.run === info.run) return at + 1;
   }
   let at = cells.findIndex((cell) => cell.id === info.anchor);
-  if (at < 0) return cells.length;
+  if (at < 0) {
+    const last = cells[cells.length - 1];
+    const empty = last !== undefined && last.source.trim() === '' && !last.meta && !last.outputs;
+    return empty ? cells.length - 1 : cells.length;
+  }
   at += 1;
   while (at < cells.length && cells[at]?.meta) at += 1;
   return at;
@@ -350,6 +361,7 @@ function forPast(world: World, run: RunView): Action | null {
     const over = facts.endedAt > 0 || rejected(facts) || facts.decision === 'respond' || info.ended;
     if (!over && !human) continue;
     const meta = described(info, facts, cell.source);
+    if (cell.meta?.again) meta.again = true;
     if (same(cell.meta, meta)) continue;
     // What it is described as says that its outputs were seen to as well: an output that a person
     // clears afterwards doesn't come back.

@@ -113,10 +113,12 @@ export class Desk {
     const ids = found ? cells.flatMap((one) => (one?.kind === 'cell' ? [one.id] : [])) : [node];
     const places = cells.flatMap((one) => (one?.place ? [one.place] : []));
     const anchor = seat.link.store?.info(run)?.anchor ?? '';
-    const cell =
+    const meant =
       ids.map((id) => cellOf(seat.panel, run, id)).find(Boolean) ??
-      [...places, anchor].map((id) => cellById(seat.panel, id)).find(Boolean);
+      places.map((id) => cellById(seat.panel, id)).find(Boolean);
+    const cell = meant ?? cellById(seat.panel, anchor);
     if (!cell) return false;
+    if (!meant && ids.length > 0) this.sayRemoved(true);
     this.app.shell.activateById(seat.panel.id);
     const notebook = seat.panel.content;
     const index = notebook.widgets.indexOf(cell);
@@ -129,6 +131,17 @@ export class Desk {
         setTimeout(() => cell.isDisposed || cell.removeClass('rlm-mod-flash'), 1600);
       });
     return true;
+  }
+
+  /** Say that the cell someone wants to see isn't there, and what is shown in its place. */
+  sayRemoved(anchor = false): void {
+    const t = this.trans;
+    const said = anchor
+      ? t.__(
+          'That cell was removed from the notebook; this is the one that began its run. Its code is in the tree.',
+        )
+      : t.__('That cell was removed from the notebook; its code is in the tree.');
+    Notification.info(said, { autoClose: 6000 });
   }
 
   private add(panel: NotebookPanel): void {

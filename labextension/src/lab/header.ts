@@ -19,7 +19,7 @@ export interface HeaderView {
   proposed: string | null;
   /** The last cell of its run in the notebook. */
   last: boolean;
-  /** Its run isn't in this kernel. */
+  /** Its run isn't in this kernel, or is over and was followed by another. */
   old: boolean;
   /** How many cells of the old run nobody has changed; 0 on all but its first. */
   removable: number;
@@ -183,11 +183,16 @@ export class CellHeader extends Widget {
         word,
       );
     }
+    // What the run says of it, as that it was approved, isn't true of what it shows now.
+    const again = view.meta.again === true;
+    show(this.state, !again || status === 'running');
     setText(this.facts, this.factsOf(view));
-    this.facts.title = view.old
-      ? t.__('Its run isn’t in this kernel any more: run again, this is an ordinary cell.')
-      : (this.facts.textContent ?? '');
-    this.node.setAttribute('aria-label', `${this.facts.textContent} · ${word}`);
+    this.facts.title =
+      view.old && info === null
+        ? t.__('Its run isn’t in this kernel any more: run again, this is an ordinary cell.')
+        : (this.facts.textContent ?? '');
+    const label = this.state.hidden ? '' : ` · ${word}`;
+    this.node.setAttribute('aria-label', `${this.facts.textContent}${label}`);
     const edited = view.proposed !== null && view.proposed !== view.source;
     const open = status === 'proposed' || status === 'waiting';
     show(this.diffButton, edited);
@@ -226,6 +231,13 @@ export class CellHeader extends Widget {
   }
 
   private factsOf({ meta, source, proposed, status, old }: HeaderView): string {
+    if (meta.again) {
+      const first = ['proposed', 'waiting', 'not run', 'rejected', 'responded'];
+      const plain = first.includes(meta.status ?? 'proposed')
+        ? this.trans.__('run as plain code')
+        : this.trans.__('run again as plain code');
+      return `${this.trans.__('earlier run')} · ${plain}`;
+    }
     const told = factsLine(meta, this.trans);
     const line = old ? `${this.trans.__('earlier run')} · ${told}` : told;
     if (status === 'rejected' && proposed !== null && source !== proposed) {

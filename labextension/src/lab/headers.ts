@@ -1,7 +1,9 @@
 /** Puts a header on each cell of a run in a notebook, and keeps it true. */
 
 import { type Cell, CodeCell } from '@jupyterlab/cells';
+import { NotebookActions } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { Signal } from '@lumino/signaling';
 import type { PanelLayout } from '@lumino/widgets';
 import { factOf } from '../core/facts.js';
 import { type CellMeta, described } from '../core/reconcile.js';
@@ -11,6 +13,7 @@ import { CellHeader, type HeaderActs, type HeaderView } from './header.js';
 import { throttled } from './dom.js';
 import type { Link } from './link.js';
 import { isRunning, metaOf, removeCells } from './notebook.js';
+import { Notices } from './notices.js';
 import type { Placer } from './placer.js';
 
 /** Ms between two drawings. */
@@ -35,16 +38,20 @@ export class Headers {
     private readonly placer: Placer,
     private readonly host: HeaderHost,
   ) {
+    this.notices = new Notices(link, host.trans);
     const { content } = link.panel;
     const soon = (): void => this.soon();
     link.changed.connect(soon);
     content.modelContentChanged.connect(soon);
     content.stateChanged.connect(soon);
+    NotebookActions.executionScheduled.connect(this.soon, this);
+    NotebookActions.executed.connect(this.soon, this);
     this.tick = setInterval(() => {
       if (this.running) this.soon();
     }, 1000);
     link.panel.disposed.connect(() => {
       clearInterval(this.tick);
+      Signal.clearData(this);
     });
     this.soon();
   }
@@ -64,12 +71,15 @@ export class Headers {
     this.running = false;
     this.lastOf.clear();
     this.firstOf.clear();
+    this.againOf.clear();
     for (const cell of this.link.panel.content.widgets) {
       const meta = metaOf(cell.model);
       if (!meta) continue;
       this.lastOf.set(meta.run, cell);
       if (!this.firstOf.has(meta.run)) this.firstOf.set(meta.run, cell);
+      if (meta.again) this.againOf.add(meta.run);
     }
+    this.notices.refresh(this.host.enabled());
     for (const cell of this.headers.keys()) if (cell.isDisposed) this.headers.delete(cell);
     for (const cell of this.link.panel.content.widgets) {
       const meta = this.host.enabled() ? metaOf(cell.model) : null;
@@ -116,14 +126,14 @@ export class Headers {
       source,
       proposed: meta.proposed ?? null,
       last: this.lastOf.get(meta.run) === cell,
-      old: info === null && store?.connection === 'open',
+      old: this.link.isOver(meta.run) && (info === null || this.isFollowed(info)),
       removable: 0,
       since: null,
     };
     if (info && node && tree) {
       const facts = factOf(tree, info, node);
       const told = described(info, facts, source);
-      view.meta = { ...told, turn: told.turn || meta.turn };
+      view.meta = { ...told, turn: told.turn || meta.turn, again: meta.again };
       view.status = told.status ?? view.status;
       view.proposed = facts.code;
       view.since = view.status === 'running' ? node.started : null;
@@ -144,10 +154,25 @@ export class Headers {
     const lost =
       view.status === 'running' || (view.status === 'not run' && cell.model.outputs.length);
     if (!info && lost) view.status = 'interrupted';
+    if (meta.again) view.old = true;
+    // Executed now that its run is over, it is a cell like any other.
+    if ((!info || info.ended) && this.link.isOver(meta.run) && isRunning(cell)) {
+      view.old = true;
+      view.status = 'running';
+      view.meta = { ...view.meta, again: true };
+    }
     if (view.old && this.firstOf.get(meta.run) === cell) {
       view.removable = this.untouched(meta.run).length;
     }
     return view;
+  }
+
+  /** Whether a run's cells aren't the newest: another began in the same cell, or they ran again. */
+  private isFollowed(info: RunInfo): boolean {
+    if (this.againOf.has(info.run)) return true;
+    const runs = this.link.store?.runs ?? [];
+    const later = runs.slice(runs.findIndex((one) => one.run === info.run) + 1);
+    return info.anchor !== '' && later.some((one) => one.anchor === info.anchor);
   }
 
   /** The cells of a run that are as it left them. */
@@ -203,7 +228,7 @@ export class Headers {
       },
       remove: () => {
         const run = meta()?.run;
-        if (run && !link.store?.info(run)) removeCells(link.panel, this.untouched(run));
+        if (run && link.isOver(run)) removeCells(link.panel, this.untouched(run));
       },
       leave: () => {
         const { content } = link.panel;
@@ -217,6 +242,8 @@ export class Headers {
     };
   }
 
+  private readonly notices: Notices;
+  private readonly againOf = new Set<string>();
   private readonly firstOf = new Map<string, Cell>();
   private readonly lastOf = new Map<string, Cell>();
   private running = false;

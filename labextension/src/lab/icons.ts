@@ -14,6 +14,9 @@ export const rlmIcon = new LabIcon({
 </svg>`,
 });
 
+const HAND =
+  'M5 8V4.500a1 1 0 0 1 2 0V3.500a1 1 0 0 1 2 0v1a1 1 0 0 1 2 0V10a4 4 0 0 1-4 4c-2 0-3-1-4-3.5';
+
 const paths = (name: string, d: string): LabIcon =>
   new LabIcon({
     name: `rlm-kernel:${name}`,
@@ -25,10 +28,14 @@ const paths = (name: string, d: string): LabIcon =>
 export const pauseIcon = paths('pause', 'M7 5h3.5v14H7zM13.5 5H17v14h-3.5z');
 export const resumeIcon = paths('resume', 'M8 5.2v13.6L18.5 12z');
 export const stopIcon = paths('stop', 'M6.5 6.5h11v11h-11z');
-export const takeIcon = paths(
-  'take-over',
-  'M4 16.6V20h3.4L17.6 9.8l-3.4-3.4zM20 7.4a1 1 0 0 0 0-1.3L17.9 4a1 1 0 0 0-1.3 0l-1.5 1.5 3.4 3.4z',
-);
+/** The panel's hand. */
+export const takeIcon = new LabIcon({
+  name: 'rlm-kernel:take-over',
+  svgstr: `<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 16 16">
+  <path class="rlm-icon-lines" fill="none" stroke-width="1.3" stroke-linecap="round"
+    stroke-linejoin="round" d="${HAND}"/>
+</svg>`,
+});
 export const backIcon = paths(
   'hand-back',
   'M10.5 6V2.8L4.5 8.8l6 6v-3.3c4.2 0 7 1.3 9 4.3-.8-4.3-3.3-8.6-9-9.8z',

@@ -65,6 +65,14 @@ export class Link {
     return this.kernel?.name === 'rlm';
   }
 
+  /** Whether a run is known to be over: ended, or not in a kernel that would know of it. */
+  isOver(run: string): boolean {
+    const { state, store } = this;
+    if (state === 'dead' || (state === 'without' && !this.ours)) return true;
+    if (state !== 'open' || store?.connection !== 'open') return false;
+    return store.info(run)?.ended ?? true;
+  }
+
   /** Ask the kernel whether it knows us, and for all it has. */
   probe(): void {
     const kernel = this.kernel;

@@ -70,6 +70,11 @@ function openDisplays(outputs: ICodeCellModel['outputs']): OpenDisplay[] {
   return found;
 }
 
+/** The runs of which a cell's displays don't tell the end. */
+export function openRuns(model: ICodeCellModel): string[] {
+  return openDisplays(model.outputs).map((display) => display.run);
+}
+
 /** Put what a run shows now in the place of its displays in a cell; other outputs stay. */
 export function setDisplay(cell: CodeCell, run: string, shown: ShownReply): void {
   const { outputs } = cell.model;

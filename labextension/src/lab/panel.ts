@@ -2,7 +2,10 @@
 
 import { Clipboard } from '@jupyterlab/apputils';
 import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
+import { NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Message } from '@lumino/messaging';
+import { CommandRegistry } from '@lumino/commands';
 import { Widget } from '@lumino/widgets';
 import { mountTree, type Mounted } from '../view/index.js';
 import type { Store } from '../core/store.js';
@@ -14,6 +17,32 @@ import { linkSentence } from './words.js';
 
 const FIRST_CELL = `%%rlm answer --context text
 What is this about?`;
+
+/** The first half of every shortcut, as `schema/plugin.json` has it. */
+function chord(): string {
+  return CommandRegistry.formatKeystroke('Accel Shift Y');
+}
+
+/** The other halves, each with what it does. */
+function letters(t: TranslationBundle): string {
+  return [
+    `A ${t.__('run')}`,
+    `R ${t.__('reject')}`,
+    `O ${t.__('respond')}`,
+    `S ${t.__('step')}`,
+    `N ${t.__('run to…')}`,
+    `P ${t.__('pause')}`,
+    `G ${t.__('resume')}`,
+    `T ${t.__('take over')}`,
+    `H ${t.__('hand back')}`,
+    `I ${t.__('interrupt')}`,
+    `X ${t.__('stop')}`,
+    `M ${t.__('mode')}`,
+    `J ${t.__('the cell that waits')}`,
+    `C ${t.__('this cell in the tree')}`,
+    `Y ${t.__('this panel')}`,
+  ].join(' · ');
+}
 
 /** The tree of the current notebook's runs, with the sentence that is due and the way on. */
 export class RunPanel extends Widget {
@@ -132,13 +161,16 @@ export class RunPanel extends Widget {
     const { desk } = this;
     const { languages } = this.options;
     const t = desk.trans;
+    const seatOf = (): Seat | undefined =>
+      [...desk.seats.values()].find((one) => one.link.store === store);
     this.mounted = mountTree(this.body, {
       store,
       host: {
         jumpToCell: (run, node) => {
-          const seat = [...desk.seats.values()].find((one) => one.link.store === store);
-          if (seat) desk.jump(seat, run, node);
+          const seat = seatOf();
+          if (seat && !desk.jump(seat, run, node)) desk.sayRemoved();
         },
+        edited: (run, node) => seatOf()?.placer.edited(run, node),
         copy: (text) => Clipboard.copyToSystem(text),
         language: t,
         highlight: languages ? highlighter(languages) : undefined,
@@ -185,13 +217,22 @@ export class RunPanel extends Widget {
       );
     } else if (state === 'without' && seat) {
       this.empty.append(
-        el('p', { class: 'rlm-Empty-title', text: t.__('rlm isn’t loaded in this kernel') }),
-        el('pre', { class: 'rlm-Empty-code', text: '%load_ext rlm' }),
+        el('p', { class: 'rlm-Empty-title', text: t.__('This kernel has no rlm') }),
         el(
           'div',
           { class: 'rlm-Empty-buttons' },
-          button(t.__('Insert this cell'), t.__('Insert it below the active cell'), () =>
-            this.insert('%load_ext rlm'),
+          button(
+            t.__('Choose the kernel…'),
+            t.__('RLM (Python 3) has it; the variables of this kernel stay behind'),
+            () => {
+              app.shell.activateById(seat.panel.id);
+              void app.commands.execute('notebook:change-kernel');
+            },
+          ),
+          button(
+            t.__('Run %load_ext rlm'),
+            t.__('In a new cell below the active one; rlm-kernel has to be installed there'),
+            () => void this.load(seat.panel),
           ),
           tour,
         ),
@@ -199,6 +240,11 @@ export class RunPanel extends Widget {
     } else if (state !== 'asking' && state !== 'lost') {
       this.empty.append(el('div', { class: 'rlm-Empty-buttons' }, tour));
     }
+  }
+
+  private async load(panel: NotebookPanel): Promise<void> {
+    this.insert('%load_ext rlm');
+    await NotebookActions.run(panel.content, panel.sessionContext);
   }
 
   private insert(source: string): void {
@@ -225,6 +271,7 @@ export class RunPanel extends Widget {
         line(t.__('Shift+Enter'), t.__('runs a proposed cell, as it is or as you changed it')),
         line(t.__('Reject…'), t.__('tells the model why not; it tries something else')),
         line(t.__('Take over'), t.__('lets you write cells; hand back when you like')),
+        line(t.__('%1, then a letter', chord()), t.__('the same by the keyboard: %1', letters(t))),
       ),
       button(
         t.__('Got it'),

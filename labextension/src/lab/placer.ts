@@ -78,6 +78,14 @@ export class Placer {
     await this.decide(info, source);
   }
 
+  /** What stands in the cell of the proposal that waits, where a person changed it. */
+  edited(run: string, node: string): string | undefined {
+    const pending = this.link.store?.info(run)?.pending;
+    if (pending?.cell !== node) return undefined;
+    const source = cellOf(this.link.panel, run, node)?.model.sharedModel.getSource();
+    return source === pending.code ? undefined : source;
+  }
+
   /** Let go. */
   dispose(): void {
     if (this.isDisposed) return;
@@ -363,6 +371,8 @@ export class Placer {
     const model = args.cell.model as Parameters<typeof metaOf>[0];
     const meta = metaOf(model);
     const info = meta ? store?.info(meta.run) : undefined;
+    // Before it runs: a run's last cell is told to be over when the run is.
+    if (meta && this.link.isOver(meta.run)) this.plain.add(model.id);
     if (meta && info && info.pending?.cell === meta.cell && info.executor === 'inline') {
       const source = model.sharedModel.getSource();
       const { run, cell } = meta;
@@ -377,6 +387,13 @@ export class Placer {
   private onExecuted(_: unknown, args: { notebook: unknown; cell: { model: unknown } }): void {
     if (args.notebook !== this.link.panel.content) return;
     const model = args.cell.model as Parameters<typeof metaOf>[0];
+    const meta = metaOf(model);
+    const { executionCount } = model as { executionCount?: number | null };
+    const { link } = this;
+    const gone = meta !== null && !link.store?.info(meta.run) && link.isOver(meta.run);
+    const plain = this.plain.delete(model.id) || gone;
+    // Without a count the kernel dropped it, as after an error before it.
+    if (plain && meta && !meta.again && executionCount) describe(model, { ...meta, again: true });
     if (/\brlm/.test(model.sharedModel.getSource())) this.link.notice();
     this.wake();
   }
@@ -384,6 +401,8 @@ export class Placer {
   private memory = newMemory();
   /** Whether the last key pressed in the notebook was Shift+Enter. */
   private advanced = false;
+  /** Cells that are executed now though their run is over. */
+  private readonly plain = new Set<string>();
   private kernel = '';
   private last = '';
   private busy = false;

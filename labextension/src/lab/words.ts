@@ -72,7 +72,7 @@ export function phaseWord(info: RunInfo, trans: TranslationBundle): string {
     case 'starting':
       return trans.__('starting');
     case 'thinking':
-      return trans.__('model is thinking');
+      return trans.__('thinking');
     case 'proposed':
       return pending?.asks === false ? trans.__('about to run') : trans.__('waits for you');
     case 'asking':
@@ -209,7 +209,7 @@ export function linkSentence(link: Link | null, trans: TranslationBundle): strin
             'The kernel hasn’t answered yet. It may still be starting; this page looks again when it speaks.',
           )
         : trans.__(
-            'This kernel hasn’t loaded rlm. Run %load_ext rlm in a cell and its runs show up here; everything else works as before.',
+            'This kernel has no rlm: choose the kernel RLM (Python 3), or run %load_ext rlm first.',
           );
     case 'lost':
       return trans.__(

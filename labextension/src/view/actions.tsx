@@ -4,7 +4,7 @@ import { live, type TreeNode } from '../core/node.js';
 import type { AskInfo } from '../protocol.js';
 import { Editor } from './editor.js';
 import { ActionIcon } from './icons.js';
-import { approve } from './keys.js';
+import { approve, editedOf } from './keys.js';
 import type { Model } from './model.js';
 import { asReply, isModel } from './person.js';
 
@@ -76,12 +76,13 @@ function Proposal(props: { model: Model; node: TreeNode; doing: string }): JSX.E
   const proposal = node.id;
   const estimate = estimateText(model.info?.pending?.estimate ?? node.estimate);
   const { jumpToCell } = model.host;
+  const edited = editedOf(model, proposal);
   if (doing === 'edit' && node.cut.code === undefined) {
     return (
       <Editor
         model={model}
         label={t('Your version of the cell; the model is shown what you changed')}
-        text={node.code}
+        text={edited ?? node.code}
         verb={t('Run this')}
         code
         onSend={(code) =>
@@ -125,7 +126,13 @@ function Proposal(props: { model: Model; node: TreeNode; doing: string }): JSX.E
         <b>{t('This cell waits for you.')}</b> {estimate}
       </p>
       <div class="rlm-buttons">
-        <Button primary icon="play" label={t('Run')} keys="A" onClick={() => approve(model)} />
+        <Button
+          primary
+          icon="play"
+          label={edited === undefined ? t('Run') : t('Run edited')}
+          keys="A"
+          onClick={() => approve(model)}
+        />
         {node.cut.code === undefined && (
           <Button icon="pencil" label={t('Edit')} keys="E" onClick={begin('edit')} />
         )}

@@ -7,6 +7,8 @@ export type Piece = readonly [className: string, text: string];
 export interface Host {
   /** Show the notebook cell of a node. */
   jumpToCell?(run: string, node: string): void;
+  /** What stands in the notebook cell of a proposal now, where that isn't the proposal. */
+  edited?(run: string, node: string): string | undefined;
   /** Cut Python code into pieces as the host's own highlighter colours them. */
   highlight?: (code: string) => Promise<readonly Piece[]>;
   /** Copy a text. */

@@ -196,11 +196,21 @@ export function forgetStop(model: Model): void {
   }
 }
 
+/** What a person has made of a proposal in the notebook, where they changed it. */
+export function editedOf(model: Model, node: string): string | undefined {
+  return model.run === null ? undefined : model.host.edited?.(model.run, node);
+}
+
 /** Approve what waits: the proposal, or the calls that want to be allowed. */
 export function approve(model: Model): void {
   const { waiting, info } = model;
   if (waiting !== undefined) {
-    void model.steer({ type: 'approve', proposal: waiting.id });
+    const proposal = waiting.id;
+    // Who changed the notebook's cell means that one, wherever they press Run.
+    const code = editedOf(model, proposal);
+    void model.steer(
+      code === undefined ? { type: 'approve', proposal } : { type: 'edit', proposal, code },
+    );
   } else if (info?.asking) {
     void model.steer({ type: 'approve', proposal: info.asking.ask });
   }
