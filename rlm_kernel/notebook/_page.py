@@ -111,7 +111,11 @@ def _live_html(now: list[str], stream: str) -> str:
 
 def _answer_text(run: Run) -> str:
     if run.answer_text is None:
-        return f"{run.phase}: {clean(run.reason)}" if run.reason else run.phase
+        reason = clean(run.reason)
+        # "Stopped by a person." says the phase itself.
+        if reason.lower().startswith(run.phase):
+            return reason
+        return f"{run.phase}: {reason}" if reason else run.phase
     text = clean(capped(run.answer_text, ANSWER))
     return text if run.status == "done" else f"{text}\n({run.status}: {clean(run.reason)})"
 
@@ -149,7 +153,9 @@ def _ending(run: Run) -> str:
     used = [plural(usage.calls, "call"), tokens_text(usage), cost_text(usage)]
     used.append(duration_text(run.usage.seconds))
     word = "Answer" if run.status == "done" else run.phase.capitalize()
-    return f"{word}: {_answer_text(run)}\n{' · '.join(part for part in used if part)}"
+    text = _answer_text(run)
+    said = text[:1].upper() + text[1:] if run.answer_text is None else f"{word}: {text}"
+    return f"{said}\n{' · '.join(part for part in used if part)}"
 
 
 __all__ = ["Live", "bar", "bundle", "header_text"]
