@@ -23,24 +23,19 @@ function chord(): string {
   return CommandRegistry.formatKeystroke('Accel Shift Y');
 }
 
-/** The other halves, each with what it does. */
+/** The other halves of the most used, each with what it does. */
 function letters(t: TranslationBundle): string {
   return [
     `A ${t.__('run')}`,
     `R ${t.__('reject')}`,
     `O ${t.__('respond')}`,
     `S ${t.__('step')}`,
-    `N ${t.__('run to…')}`,
     `P ${t.__('pause')}`,
     `G ${t.__('resume')}`,
     `T ${t.__('take over')}`,
     `H ${t.__('hand back')}`,
-    `I ${t.__('interrupt')}`,
     `X ${t.__('stop')}`,
-    `M ${t.__('mode')}`,
-    `J ${t.__('the cell that waits')}`,
-    `C ${t.__('this cell in the tree')}`,
-    `Y ${t.__('this panel')}`,
+    `J ${t.__('go to what waits')}`,
   ].join(' · ');
 }
 

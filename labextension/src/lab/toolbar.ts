@@ -189,7 +189,7 @@ class BudgetItem extends Item {
     if (!info) return false;
     const { trans: t } = this.desk;
     const { text, part } = budgetLine(info, t);
-    setText(this.amount, text);
+    setText(this.amount, budgetLine(info, t, true).text);
     const percent = Math.round((part ?? 0) * 100);
     this.fill.style.width = `${percent}%`;
     this.meter.dataset['level'] = percent > 85 ? 'high' : '';

@@ -155,10 +155,11 @@ export function flightLine(info: RunInfo, seconds: number, trans: TranslationBun
   return parts.join(' · ');
 }
 
-/** Used and limit of a budget, the tightest part of it first. */
+/** Used and limit of a budget; short, one limit at most: a toolbar's item has its width. */
 export function budgetLine(
   info: RunInfo,
   trans: TranslationBundle,
+  short = false,
 ): { text: string; part: number | null } {
   const { budget } = info;
   let part: number | null = null;
@@ -171,12 +172,14 @@ export function budgetLine(
   const money = budget['money'] ?? budget['cost'];
   if (money) {
     const used = money.used === null ? trans.__('cost unknown') : amount(money.used);
-    said.push(money.limit === null ? used : trans.__('%1 of %2', used, amount(money.limit)));
+    const { limit } = money;
+    const alone = limit === null || (short && money.used === null);
+    said.push(alone ? used : trans.__('%1 of %2', used, amount(limit)));
   }
   const calls = budget['calls'];
   if (calls?.used != null && (!money || money.used === 0 || money.used === null)) {
     said.push(
-      calls.limit === null
+      calls.limit === null || (short && money)
         ? trans._n('%1 call', '%1 calls', calls.used)
         : trans.__('%1 of %2 calls', calls.used, calls.limit.toLocaleString('en-US')),
     );
