@@ -21,6 +21,7 @@ ALLOWED = {
     r"uncaught: Cannot read properties of undefined \(reading 'schema'\)": "Notebook 7's own",
     r"uncaught: Command 'filebrowser:open-path' not registered": "Notebook 7's own",
     r"Comm not found for comm id [0-9a-f-]{36}": "a widget that another tab of the notebook shows",
+    r"Could not restore the debugger state: Canceled future": "JupyterLab's own, at a restart",
     r"Fetch API cannot load|Failed to fetch|ERR_(CONNECTION|ABORTED|NETWORK)": (
         "a request that a reload or the closing of the page cut off"
     ),
