@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AnswerError
 from ..log import Log, Tree, tree_html
 from ..log.format import plural
 from ..protocol import Usage
@@ -64,10 +63,6 @@ class Reading:
     _started: float
     _seconds: float | None
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the run ended or needs a person."""
-        raise NotImplementedError
-
     @property
     def status(self) -> str:
         """``"running"``, ``"waiting"`` (for a person), or how it ended."""
@@ -84,21 +79,6 @@ class Reading:
     def has_context(self) -> bool:
         """Whether there is anything to look at."""
         return bool(self._opening.contexts)
-
-    @property
-    def answer(self) -> Any:
-        """The answer; waits for it. For a ``partial`` run it is the draft: look at ``status``.
-
-        Raises:
-            AnswerError: the run ended without one, or waits for a person; says what to do.
-        """
-        self.wait()
-        outcome = self._outcome
-        if outcome is not None and outcome.text is not None:
-            return outcome.value
-        if self.ended:
-            raise AnswerError(f"The run is {self.status} and has no answer: {self.reason}")
-        raise AnswerError(f"The run is {self.phase} and has no answer yet: {self.reason}")
 
     @property
     def answer_text(self) -> str | None:
@@ -140,6 +120,11 @@ class Reading:
     def pending(self) -> Proposal | None:
         """The proposal that waits for a decision, or None."""
         return self.gate.pending
+
+    @property
+    def placed(self) -> bool:
+        """Whether a front end executes the cells."""
+        return self.gate.placed
 
     @property
     def asking(self) -> Ask | None:

@@ -91,6 +91,7 @@ class Estimator:
         self._info, self._sub_model, self._children = info, sub_model, children
         self._contexts = dict(contexts or {})
         self._names: dict[str, Piece] | None = None
+        self._unread: list[str] = []  # cells that ran since names were last looked at
 
     def of_code(self, code: str) -> Estimate:
         """Estimate one pass over a cell's code."""
@@ -113,8 +114,8 @@ class Estimator:
         return whole
 
     def ran(self, code: str) -> None:
-        """Learn from a cell that ran what its names are bound to."""
-        self._names = sites(code, self._known())[1]
+        """Note a cell that ran; what its names are bound to is looked at when it matters."""
+        self._unread.append(code)
 
     def of_queries(self, queries: Sequence[Query], child: bool = False) -> Estimate:
         """Estimate calls that are about to be made."""
@@ -142,6 +143,9 @@ class Estimator:
         if self._names is None:
             found = {name: _measure(value) for name, value in self._contexts.items()}
             self._names = {name: piece for name, piece in found.items() if piece is not None}
+        unread, self._unread = self._unread, []
+        for code in unread:
+            self._names = sites(code, self._names)[1]
         return self._names
 
     def _price(self, model: str | None) -> tuple[ModelInfo | None, str]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelError, RLMError
+from ..errors import AnswerError, ModelError, RLMError
 from ..lm.loop import engine_loop, on_engine_loop
 from ..log import Log, Tree
 from ..protocol import Ack, CellResult, Command, GatewayClient, Repl, Setup
@@ -133,6 +133,21 @@ class Run(Reading, Steering):
         ))  # fmt: skip
 
     # -- waiting ----------------------------------------------------------------------------
+
+    @property
+    def answer(self) -> Any:
+        """The answer; waits for it. For a ``partial`` run it is the draft: look at ``status``.
+
+        Raises:
+            AnswerError: the run ended without one, or waits for a person; says what to do.
+        """
+        self.wait()
+        outcome = self._outcome
+        if outcome is not None and outcome.text is not None:
+            return outcome.value
+        if self.ended:
+            raise AnswerError(f"The run is {self.status} and has no answer: {self.reason}")
+        raise AnswerError(f"The run is {self.phase} and has no answer yet: {self.reason}")
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the run ended or needs a person.
@@ -366,6 +381,24 @@ class Run(Reading, Steering):
             engine_loop().call_soon_threadsafe(
                 driver.person_ran, f"They ran:\n```python\n{code}\n```\nwhich gave:\n{text}"
             )
+
+    # -- who executes the cells ---------------------------------------------------------------
+
+    def place(self, *, placed: bool | None = None, held: str | None = None) -> None:
+        """Say who executes the cells, and which one must wait; None changes nothing.
+
+        Args:
+            placed: whether a front end does, so that each waits for its decision.
+            held: the proposal that a person is in, which doesn't run by itself; ``""``: none.
+        """
+
+        def change() -> None:
+            gate = self.gate
+            gate.placed = gate.placed if placed is None else placed
+            gate.held = gate.held if held is None else held
+            gate.poke()
+
+        engine_loop().call_soon_threadsafe(change)
 
     def note(self, text: str) -> None:
         """Say a sentence to whoever watches."""

@@ -214,7 +214,7 @@ class Desk:
 
     def _ask_calls(self, sentence: str) -> None:
         waits = self._run.asking
-        if waits is None or waits.ask in self._asked or self._run.gate.placed:
+        if waits is None or waits.ask in self._asked or self._run.placed:
             return
         if self._keyboard.there:
             self._asked.add(waits.ask)

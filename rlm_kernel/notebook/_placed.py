@@ -43,9 +43,8 @@ class Placed:
     asked_free: str = ""  # for which cell it was asked
     shown_later: set[str] = field(default_factory=set)  # their execution is on its way, though over
     executed: tuple[str, str, float] = ("", "", 0.0)  # the last cell, its code and its end
-    quiet: ExitStack = field(
-        default_factory=ExitStack
-    )  # what the cells show isn't the waiting one's
+    # While another cell waits for the run, what its cells show isn't that one's.
+    quiet: ExitStack = field(default_factory=ExitStack)
 
     @property
     def repl(self) -> ShellRepl | None:
@@ -56,7 +55,7 @@ class Placed:
     def pending(self) -> PendingInfo | None:
         """Describe the cell that waits, or runs."""
         run, repl = self.run, self.repl
-        pending = run.gate.pending
+        pending = run.pending
         job = repl.job if repl is not None else None
         if pending is not None:
             cell, code, number, turn = pending.id, pending.code, pending.number, pending.turn
@@ -87,15 +86,15 @@ class Placed:
 
     def to_do(self) -> str:
         """Give the cell that can be executed now, decided or not."""
-        if self.run.gate.pending is not None:
-            return self.run.gate.pending.id
+        if self.run.pending is not None:
+            return self.run.pending.id
         job = self.repl.job if self.repl is not None else None
         return job.cell if job is not None and job.clock.seconds == 0.0 else ""
 
     @property
     def asks(self) -> bool:
         """Whether the cell waits for a person."""
-        return self.run.gate.pending is not None and self.run.phase != "running"
+        return self.run.pending is not None and self.run.phase != "running"
 
     def has_ended(self, cell: str) -> bool:
         """Whether a cell is over."""

@@ -20,8 +20,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..lm import engine_loop
-from ..protocol.events import CallText
+from ..protocol.events import CellDecided, CellEnded, CellProposed, PhaseChanged, RunEnded
 from ..protocol.front import (
     Arm,
     Claim,
@@ -49,6 +48,8 @@ ARRIVAL = 0.3  # seconds in which what was queued behind a person's cell comes t
 KEPT = 100  # runs; of more, those that ended first are forgotten
 
 NEVER = 2e9  # seconds
+
+_TELLING = (CellProposed, CellDecided, CellEnded, PhaseChanged, RunEnded)
 
 _note = logging.getLogger("rlm_kernel.notebook")
 
@@ -120,10 +121,6 @@ class Placing:
             self._questions = [q for q in fresh if q is not found]
         return found[1] if found is not None else ""
 
-    def get(self, run_id: str) -> Placed | None:
-        """Give what is known of a run's place, or None."""
-        return self._runs.get(run_id)
-
     def claimed(self, run: Run, seconds: float, interrupts: Interruptible) -> bool:
         """Wait for a front end to claim a run, at most until an interrupt; give whether one did."""
         claimed, until = self._runs[run.id].claimed, time.monotonic() + seconds
@@ -174,7 +171,7 @@ class Placing:
                 return Reply(ok=False, message="A cell that waits for the run executes its cells.")
             if placed.owner != request.client:  # a page that was loaded again is a new client
                 placed.owner, placed.held = request.client, ("", "")
-                self._set_gate(placed, held="")
+                placed.run.place(held="")
             if placed.session == request.session:
                 placed.gone = False
             if repl is not None:
@@ -221,7 +218,8 @@ class Placing:
             elif placed.held[0] == request.cell:
                 placed.held = ("", "")
             held = placed.held[0]
-        self._set_gate(placed, held=held)
+        placed.run.place(held=held)
+        self._hub.changed(placed.run)
         return Reply()
 
     def _arm(self, request: Arm) -> Reply:
@@ -235,8 +233,9 @@ class Placing:
             return Reply(ok=False, message="That run isn't in this kernel.")
         now = time.monotonic()
         with self._changed:
-            self._armed = [a for a in self._armed if now - a[0] < ARMED and a[2] != request.cell]
-            self._armed.append((now, request.run, request.cell, request.source))
+            one = (request.run, request.cell)
+            self._armed = [a for a in self._armed if now - a[0] < ARMED and a[1:3] != one]
+            self._armed.append((now, *one, request.source))
             if request.queued or placed.has_ended(request.cell):
                 placed.shown_later.add(request.cell)
         return Reply()
@@ -311,23 +310,8 @@ class Placing:
             return
         placed.executor = executor
         placed.waiting = ""
-        self._set_gate(placed, placed_now=executor == "notebook")
+        placed.run.place(placed=executor == "notebook")
         self._hub.changed(placed.run)
-
-    def _set_gate(
-        self, placed: Placed, *, placed_now: bool | None = None, held: str | None = None
-    ) -> None:
-        gate = placed.run.gate
-
-        def change() -> None:
-            if placed_now is not None:
-                gate.placed = placed_now
-            if held is not None:
-                gate.held = held
-            gate.poke()
-            self._hub.changed(placed.run)
-
-        engine_loop().call_soon_threadsafe(change)
 
     def _pumping(self, placed: Placed, entering: bool) -> None:
         """The main thread begins or ends to execute whatever cells come."""
@@ -356,7 +340,7 @@ class Placing:
         self._hub.changed(run)
 
     def _on_event(self, logged: Logged) -> None:
-        if not isinstance(logged.event, CallText):
+        if isinstance(logged.event, _TELLING):  # of a thousand calls a second none changes anything
             self._look()
 
     def _look(self) -> None:

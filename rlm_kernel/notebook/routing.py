@@ -128,7 +128,7 @@ class Router:
             self._inner["cell_id"] = options["cell_id"]
         self._result = None
         try:
-            pending = run.gate.pending
+            pending = run.pending
             if pending is not None and pending.id == cell:
                 who = "auto" if run.phase == "running" else "notebook"
                 same = code.strip() == pending.code.strip()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from lab_page import Lab
 
@@ -35,7 +33,6 @@ def test_the_tree_of_the_second_run_is_the_second_runs(lab: Lab) -> None:
     assert not any("FIRST" in row for row in lab.rows())
 
 
-@pytest.mark.full
 def test_shift_enter_again_and_again_runs_the_proposals(lab: Lab) -> None:
     lab.open(notebook("How long?", LOOK, END, mode="step"))
     lab.run_cell(0)

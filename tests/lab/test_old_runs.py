@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 if TYPE_CHECKING:
     from lab_page import Lab
 
@@ -32,7 +30,6 @@ def rest(lab: Lab) -> list[dict[str, Any]]:
     return [o for o in lab.cells()[1]["outputs"] if "rlm" not in o.get("metadata", {})]
 
 
-@pytest.mark.full
 def test_what_the_cell_shows_follows_its_run_after_a_reload(lab: Lab) -> None:
     lab.open(notebook("until('go')", "FINAL('three')"))
     lab.run_cell(0)

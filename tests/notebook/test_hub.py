@@ -208,14 +208,13 @@ def test_pushes_come_25_times_a_second_at_most(hub: Hub) -> None:
     page.until(lambda: page.events["r1"])
     page.pushes.clear()
     began = time.monotonic()
-    while time.monotonic() - began < 0.5:
+    for _ in range(5 * _pushing.BATCH):
         run.emit(ev.Noted(node=run.node, text="again"))
-        time.sleep(0.001)
     last = run.log.events[-1].seq
     page.until(lambda: page.events["r1"][-1]["seq"] == last)
     spent = time.monotonic() - began
     events = [p for p in page.pushes if p["kind"] == "events"]
-    assert 1 <= len(events) <= spent * _pushing.HZ + 2
+    assert 5 <= len(events) <= spent * _pushing.HZ + 2
 
 
 def test_more_than_one_push_holds_comes_in_several(hub: Hub) -> None:

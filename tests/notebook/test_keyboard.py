@@ -11,11 +11,25 @@ from rlm_kernel.errors import ModelError
 from rlm_kernel.notebook._person import Keyboard
 
 
+class Queued(list[str]):
+    """The questions that somebody waits for; says when there are two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.two = threading.Event()
+
+    def append(self, question: str) -> None:
+        super().append(question)
+        if len(self) == 2:
+            self.two.set()
+
+
 class Line(Keyboard):
     """A keyboard at which nobody types."""
 
     def __init__(self) -> None:
         super().__init__(None)
+        self._queued = self.queued = Queued()
         self.there = True
         self.prompts: Queue[str] = Queue()
 
@@ -56,8 +70,7 @@ def test_a_question_withdrawn_while_it_waits_for_the_line_is_never_asked() -> No
     first = asked(keyboard, "First?", said)
     assert keyboard.prompts.get(timeout=20).startswith("First?")
     second = asked(keyboard, "Second?", said)
-    while "Second?" not in keyboard._queued:
-        threading.Event().wait(0.01)
+    assert keyboard.queued.two.wait(20)
     keyboard.withdraw("Second?")
     keyboard.withdraw("First?")
     first.join(20)

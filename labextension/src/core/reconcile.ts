@@ -10,6 +10,7 @@
  */
 
 import type { DecisionKind, PendingInfo, RunInfo } from '../protocol.js';
+import { described, rejected, same } from './described.js';
 import { patched, type CellOutput } from './outputs.js';
 import { digest } from './transcript.js';
 
@@ -404,45 +405,4 @@ function forShown(world: World, { info }: RunView): Action | null {
   }
   if (from === Infinity) return null;
   return now < from ? { do: 'wait', until: from } : show;
-}
-
-function rejected(facts: CellFacts): boolean {
-  return facts.decision === 'reject';
-}
-
-/** What a cell's metadata says when it is over. */
-export function described(info: RunInfo, facts: CellFacts, source: string): CellMeta {
-  const meta: CellMeta = {
-    run: info.run,
-    cell: facts.cell,
-    turn: facts.turn,
-    number: facts.number,
-    author: facts.author,
-    status: statusOf(info, facts),
-  };
-  if (facts.decision !== '') meta.decision = facts.decision;
-  if (facts.by !== '') meta.by = facts.by;
-  if (facts.reason !== '') meta.reason = facts.reason;
-  if (facts.author !== 'human') meta.model = facts.model || info.model;
-  meta.calls = facts.calls;
-  meta.tokens = facts.tokens;
-  meta.cost = facts.cost;
-  const kept = rejected(facts) && source !== facts.code;
-  if (facts.edited !== null || kept) meta.proposed = facts.code;
-  if (facts.author !== 'human') meta.digest = digest(facts.edited ?? facts.code);
-  return meta;
-}
-
-function statusOf(info: RunInfo, facts: CellFacts): string {
-  if (facts.status !== '') return facts.status;
-  if (rejected(facts)) return 'rejected';
-  if (facts.decision === 'respond') return 'responded';
-  if (facts.started) return 'running';
-  return info.ended ? 'not run' : 'proposed';
-}
-
-function same(a: CellMeta | null, b: CellMeta): boolean {
-  if (a === null) return false;
-  const keys = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof CellMeta>;
-  return [...keys].every((key) => (a[key] ?? null) === (b[key] ?? null));
 }

@@ -28,6 +28,9 @@ export class RunTree {
   from: number | null = null;
   to: number | null = null;
 
+  /** The calls that are a person's to reply to and haven't ended, oldest first. */
+  readonly persons = new Set<string>();
+
   private readonly nodes = new Map<string, TreeNode>();
   private readonly top = new Set<string>();
 
@@ -166,6 +169,9 @@ export class RunTree {
     const { status } = node;
     node.started = time;
     Object.assign(node, values);
+    if (kind === 'call' && node.ended === null && [node.role, node.model].includes('human')) {
+      this.persons.add(id);
+    }
     if (node.ended !== null) {
       node.status = status; // its end was told first: what the end said stays
       node.seconds = node.seconds === null ? Math.max(node.ended - time, 0) : node.seconds;
@@ -202,6 +208,7 @@ export class RunTree {
     }
     node.ended = time;
     node.status = status;
+    this.persons.delete(node.id);
     if (node.seconds === null && node.started !== null) {
       node.seconds = Math.max(time - node.started, 0);
     }

@@ -22,6 +22,7 @@ import {
   setOutputs,
 } from './notebook.js';
 import { runQuietly } from './quiet.js';
+import { Revealer } from './reveal.js';
 
 /** Ms after which a claim that was refused is tried again. */
 const REFUSED_WAIT = 2000;
@@ -41,13 +42,13 @@ export class Placer {
     const wake = (): void => this.wake();
     link.changed.connect(wake);
     const { panel } = link;
+    this.view = new Revealer(panel, (run) => link.store?.info(run)?.pending ?? null);
     panel.content.modelContentChanged.connect(wake);
     panel.content.activeCellChanged.connect(wake);
     panel.content.stateChanged.connect(wake);
     NotebookActions.executionScheduled.connect(this.onScheduled, this);
     NotebookActions.executed.connect(this.onExecuted, this);
     panel.disposed.connect(this.dispose, this);
-    panel.content.node.addEventListener('keydown', this.onKey, true);
     this.wake();
   }
 
@@ -92,7 +93,7 @@ export class Placer {
     this.isDisposed = true;
     clearTimeout(this.timer);
     this.unshow.forEach((stop) => stop());
-    this.link.panel.content.node.removeEventListener('keydown', this.onKey, true);
+    this.view.dispose();
     Signal.clearData(this);
   }
 
@@ -201,7 +202,7 @@ export class Placer {
       case 'insert': {
         insertCell(panel, action.index, action.source, action.meta);
         memory.seen.add(keyOf(action.run, action.cell));
-        await this.reveal(action.run, action.cell);
+        await this.view.reveal(action.run, action.cell);
         await this.save();
         break;
       }
@@ -322,31 +323,6 @@ export class Placer {
     if (cell && reply?.ok) setDisplay(cell, run, reply);
   }
 
-  /** Bring a proposal that waits for the person into view, unless they are writing something. */
-  private async reveal(run: string, node: string): Promise<void> {
-    const { panel, store } = this.link;
-    const notebook = panel.content;
-    if (!store?.info(run)?.pending?.asks || !panel.isVisible) return;
-    const active = notebook.activeCell;
-    const empty = active?.model.sharedModel.getSource().trim() === '';
-    const writes = notebook.mode === 'edit' && !empty;
-    const cell = cellOf(panel, run, node);
-    if (writes || !cell) return;
-    const index = notebook.widgets.indexOf(cell);
-    // Shift+Enter on the last cell has made an empty one, and the next press would run that. Who has
-    // pressed any other key since is about to write there.
-    if (empty && this.advanced && active === notebook.widgets[index + 1]) {
-      notebook.activeCellIndex = index;
-      notebook.mode = 'command';
-    }
-    await notebook.scrollToItem(index, 'smart', 0).catch(() => undefined);
-    await Promise.race([cell.ready, this.pause()]);
-    // Its header and editor are drawn by now; all of it should be seen, not its first line.
-    for (const ms of [50, 250]) {
-      setTimeout(() => cell.isDisposed || cell.node.scrollIntoView({ block: 'nearest' }), ms);
-    }
-  }
-
   /** Whoever placed a cell saves; where a document is shared live that happens by itself. */
   private async save(): Promise<void> {
     const { context } = this.link.panel;
@@ -354,10 +330,6 @@ export class Placer {
     if (context.contentsModel?.writable === false) return;
     await context.save().catch(() => undefined);
   }
-
-  private readonly onKey = (event: KeyboardEvent): void => {
-    if (event.key !== 'Shift') this.advanced = event.key === 'Enter' && event.shiftKey;
-  };
 
   private async pause(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -398,9 +370,8 @@ export class Placer {
     this.wake();
   }
 
+  private readonly view: Revealer;
   private memory = newMemory();
-  /** Whether the last key pressed in the notebook was Shift+Enter. */
-  private advanced = false;
   /** Cells that are executed now though their run is over. */
   private readonly plain = new Set<string>();
   private kernel = '';

@@ -8,14 +8,13 @@ import { isOver, type RunTree } from '../core/tree.js';
 import type { Command, RunInfo } from '../protocol.js';
 import { Announcer } from './announce.js';
 import { Colours } from './code.js';
+import { Drawing } from './drawing.js';
 import type { Host } from './host.js';
 import { isYours } from './person.js';
+import { thinkingSince, waitingCell, wantingNode } from './waiting.js';
 
 /** The linked views of a run. */
 export type Tab = 'tree' | 'icicle' | 'cell';
-
-/** How often what comes from the kernel is drawn, in ms; what a person does is drawn at once. */
-const DRAW_EVERY = 60;
 
 /** How often a filter looks through a tree that grows, in ms. */
 const FILTER_EVERY = 250;
@@ -63,15 +62,11 @@ export class Model {
   private waited: string | null = null;
   private open = new Map<string, boolean>();
   private openWhileFiltered = new Map<string, boolean>();
-  private yours: { tree: RunTree; version: number; node: TreeNode | undefined } | null = null;
   private made: { tree: RunTree; structure: number } | null = null;
   private filtered = { version: -1, at: 0 };
   private showing: { run: string; stop: () => void } | null = null;
   private stopStore: () => void;
-  private listener: () => void = () => undefined;
-  private frame = 0;
-  private urgent = false;
-  private drawn = { at: 0, took: 0 };
+  private readonly drawing = new Drawing();
   private timer: ReturnType<typeof setInterval> | null = null;
   private late: ReturnType<typeof setTimeout> | null = null;
 
@@ -80,49 +75,25 @@ export class Model {
     readonly host: Host,
   ) {
     this.colours = new Colours(host, () => this.changed());
-    this.stopStore = store.subscribe(() => this.arrived());
+    this.stopStore = store.subscribe(() => this.drawing.soon());
   }
 
   /** Draw by this from now on, at most once per frame. */
   onDraw(listener: () => void): void {
-    this.listener = listener;
+    this.drawing.by = listener;
   }
 
   /** A person did something, or the view's size changed: draw with the next frame. */
   changed(): void {
-    this.urgent = true;
-    this.ask();
+    this.drawing.now();
   }
-
-  /** Something came from the kernel: draw soon, and leave the page as much time as drawing takes. */
-  private arrived(): void {
-    this.ask();
-  }
-
-  private ask(): void {
-    if (this.frame === 0) {
-      this.frame = requestAnimationFrame(this.draw);
-    }
-  }
-
-  private draw = (now: number): void => {
-    if (!this.urgent && now - this.drawn.at < Math.max(2 * this.drawn.took, DRAW_EVERY)) {
-      this.frame = requestAnimationFrame(this.draw);
-      return;
-    }
-    this.frame = 0;
-    this.urgent = false;
-    const began = performance.now();
-    this.listener();
-    this.drawn = { at: now, took: performance.now() - began };
-  };
 
   /** End everything that was begun. */
   dispose(): void {
     this.stopStore();
     this.showing?.stop();
     this.announcer.dispose();
-    cancelAnimationFrame(this.frame);
+    this.drawing.dispose();
     if (this.timer !== null) {
       clearInterval(this.timer);
     }
@@ -433,39 +404,17 @@ export class Model {
 
   /** The cell that waits for a decision of the person, if one does. */
   get waiting(): TreeNode | undefined {
-    const pending = this.info?.pending;
-    return pending?.asks && !pending.decided && !pending.executing
-      ? this.tree?.get(pending.cell)
-      : undefined;
+    return waitingCell(this.info, this.tree);
   }
 
   /** What waits for the person: a proposal, calls that want to be allowed, a call of their own. */
   get wanting(): TreeNode | undefined {
-    const { waiting, info, tree } = this;
-    if (waiting !== undefined || info === undefined || tree === undefined || info.ended) {
-      return waiting;
-    }
-    if (info.asking !== null) {
-      return tree.get(info.asking.cell);
-    }
-    if (this.yours?.tree !== tree || this.yours.version !== tree.version) {
-      const node = this.over ? undefined : first(tree.all(), isYours);
-      this.yours = { tree, version: tree.version, node };
-    }
-    return this.yours.node;
+    return wantingNode(this.info, this.tree);
   }
 
   /** For how long the model of the run itself has been thinking, in seconds; null: it isn't. */
   get thinking(): number | null {
-    const { info, tree } = this;
-    if (info?.phase !== 'thinking' || tree === undefined) {
-      return null;
-    }
-    let node = tree.get(info.node);
-    while (node !== undefined && node.kind !== 'call') {
-      node = tree.get(node.children[node.children.length - 1] ?? '');
-    }
-    const since = node !== undefined && live(node) ? node.started : null;
+    const since = thinkingSince(this.info, this.tree);
     return since === null ? null : Math.max(this.now() - since, 0);
   }
 
@@ -511,13 +460,4 @@ export class Model {
     const kinds = node.kind === 'call' || node.kind === 'batch' || node.kind === 'run';
     return kinds && !top && live(node) && !this.over;
   }
-}
-
-function first<T>(all: Iterable<T>, wanted: (one: T) => boolean): T | undefined {
-  for (const one of all) {
-    if (wanted(one)) {
-      return one;
-    }
-  }
-  return undefined;
 }
