@@ -32,6 +32,7 @@ export class Revealer {
     const writes = notebook.mode === 'edit' && !isEmpty(notebook.activeCell);
     const cell = cellOf(panel, run, node);
     if (writes || !cell) return;
+    const { inputs } = this;
     this.choose(run, node);
     const index = notebook.widgets.indexOf(cell);
     await notebook.scrollToItem(index, 'smart', 0).catch(() => undefined);
@@ -41,7 +42,7 @@ export class Revealer {
     for (const ms of [50, 250, 1000]) {
       setTimeout(() => {
         if (cell.isDisposed || this.isDisposed) return;
-        this.choose(run, node);
+        if (inputs === this.inputs) this.choose(run, node);
         if (ms < 1000) cell.node.scrollIntoView({ block: 'nearest' });
       }, ms);
     }
@@ -64,11 +65,15 @@ export class Revealer {
   }
 
   private readonly onInput = (event: Event): void => {
-    if (!(event instanceof KeyboardEvent)) this.advanced = false;
-    else if (event.key !== 'Shift') this.advanced = event.key === 'Enter' && event.shiftKey;
+    const isKey = event instanceof KeyboardEvent;
+    if (isKey && event.key === 'Shift') return;
+    this.inputs += 1;
+    this.advanced = isKey && event.key === 'Enter' && event.shiftKey;
   };
 
   private isDisposed = false;
+  /** What the person has pressed and clicked in the notebook so far. */
+  private inputs = 0;
   /** Whether the last thing the person did in the notebook was Shift+Enter. */
   private advanced = false;
 }
