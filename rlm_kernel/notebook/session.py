@@ -33,6 +33,7 @@ from ..repl import LocalBridge, ShellRepl, shell_runtime
 from . import _comm, _control_channel
 from ._front import cell_of, parent_of, session_of_client
 from ._person import Keyboard, Recorder
+from ._shell_replies import send_by_stream
 from ._tap import Tap
 from ._words import near
 from .display import shown_of
@@ -107,6 +108,7 @@ class Session:
     def open(self) -> None:
         """Bind the names and listen for the person's cells."""
         self.runtime.bind_session(_SessionBridge(self), {"context": NoContext()})
+        send_by_stream(getattr(self.shell, "kernel", None))
         self._recorder.open()
         self._router.open()
         self._idle.open()

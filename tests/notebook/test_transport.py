@@ -259,6 +259,36 @@ def test_busy_never_stands_after_the_cell_has_ended(page: Page) -> None:
                 over.add(parent)
 
 
+HOLD_A_REPLY = """
+def hold_a_reply(path):
+    thread = getattr(get_ipython().kernel, "shell_channel_thread", None)
+    if thread is None:
+        return
+    replies = thread.manager._main_to_shell_channel.to_stream
+    usual, ready = replies._recv_callback, threading.Event()
+    def held(msg):
+        wait_for(path)
+        replies.on_recv(usual, copy=False)
+        usual(msg)
+    def begin():
+        replies.on_recv(held, copy=False)
+        ready.set()
+    thread.io_loop.add_callback(begin)
+    ready.wait()
+"""
+
+
+def test_a_cell_that_comes_while_a_reply_goes_out_is_run(page: Page, tmp_path: Path) -> None:
+    """ipykernel 7.0 to 7.3 leave it, and all after it, unread."""
+    go = tmp_path / "go"
+    page.run(HOLD_A_REPLY)
+    page.run(f"hold_a_reply({str(go)!r})")
+    cell = page.execute("1")
+    page.ask("sync")  # sent later: what was sent before has come as well
+    go.touch()
+    page.until(lambda: page.idle_after(cell))
+
+
 def test_requests_and_interrupts_get_through_while_the_engine_hangs(
     page: Page, tmp_path: Path
 ) -> None:
