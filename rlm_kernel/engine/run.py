@@ -287,7 +287,7 @@ class Run(Reading, Steering):
             self.until.close()
         self.until = until
         if until is not None:
-            until.listen(self.log)
+            until.listen(self.log, self.tree)
 
     def end_with(self, reason: str) -> None:
         """End the run at once, saying why."""

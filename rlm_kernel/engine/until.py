@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Literal
 
 from ..errors import ConfigError
-from ..log import Log
+from ..log import Log, Node, Tree
+from ..log.format import label
 from ..protocol import Logged
 from ..protocol.events import CallEnded, CellEnded, RunEnded
 
@@ -36,10 +37,15 @@ class Until:
                  "turn": f"turn {self.number:.0f}", "money": f"${self.number:.2f}"}  # fmt: skip
         return words[self.kind]
 
-    def listen(self, log: Log) -> None:
-        """Hear of errors from now on, in the run and everything below it."""
+    def listen(self, log: Log, tree: Tree) -> None:
+        """Hear of errors from now on, in the run and everything below it.
+
+        Args:
+            log: of the run.
+            tree: folded from it; it hears of each event first.
+        """
         if self.kind == "error":
-            self._end = log.listen(self._hear)
+            self._end = log.listen(lambda logged: self._hear(logged, tree))
 
     def close(self) -> None:
         """Hear no more."""
@@ -62,17 +68,25 @@ class Until:
             return f"the run has used ${used:.2f}"
         return ""
 
-    def _hear(self, logged: Logged) -> None:
+    def _hear(self, logged: Logged, tree: Tree) -> None:
         event = logged.event
         if self.failed:
             return
         match event:
-            case CellEnded(status="error" | "timeout" | "memory" | "died"):
-                self.failed = f"{event.node} ended in an error"
-            case CallEnded(status="error"):
-                self.failed = f"{event.node} failed"
-            case RunEnded(status="failed"):
-                self.failed = f"{event.node} failed"
+            case (
+                CellEnded(status="error" | "timeout" | "memory" | "died")
+                | CallEnded(status="error")
+                | RunEnded(status="failed")
+            ):
+                self.failed = _failure(tree, tree[event.node])
+
+
+def _failure(tree: Tree, node: Node) -> str:
+    """Say what failed, a part of a sentence: ``call 2 of cell 3 failed``."""
+    what = label(node)
+    cells = (one for one in tree.above(node) if node.kind == "call" and one.kind == "cell")
+    above = next(cells, None)
+    return f"{what} of {label(above)} failed" if above is not None else f"{what} failed"
 
 
 def parse_until(text: str) -> Until:

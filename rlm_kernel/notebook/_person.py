@@ -257,7 +257,7 @@ class Recorder:
         self._session = session
         self._capture = TeeCapture()
         self._file: Path | None = None
-        self._code = ""
+        self._code = self._cell = ""
         self._started = 0.0
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -291,6 +291,7 @@ class Recorder:
             self._folder = tempfile.TemporaryDirectory(prefix="rlm-")
         self._file = Path(self._folder.name) / "cell"
         self._code, self._started = code, time.monotonic()
+        self._cell = cell_of(session.shell) or session.announced()
         self._capture.begin(self._file)
 
     def _after(self, result: Any) -> None:
@@ -304,7 +305,7 @@ class Recorder:
             return
         output = read_output(path, OUTPUT)
         seconds = time.monotonic() - self._started
-        run.note_human_cell(self._code, _result(result, output, seconds), cell_of(session.shell))
+        run.note_human_cell(self._code, _result(result, output, seconds), self._cell)
 
 
 def _result(result: Any, output: Output, seconds: float) -> CellResult:

@@ -143,7 +143,7 @@ class Session:
     # -- runs ---------------------------------------------------------------------------------
 
     def announced(self) -> str:
-        """Give the notebook cell that runs, where its execution doesn't say so and a page did."""
+        """Give the notebook cell that runs, where a page says it and the execution doesn't."""
         parent = parent_of(self.shell) or {}
         if cell_of(self.shell) or not parent:
             return ""

@@ -132,8 +132,9 @@ class Arm(Request):
     it was sent while the shell was busy and the cell is to be decided at once: what arrives later
     shows the outputs instead of running again.
 
-    With an empty ``run`` and the id of a notebook cell as ``cell`` it announces a ``%%rlm`` cell in
-    the same way, so that its run has an anchor and waits for a claim there, too.
+    With an empty ``run`` and the id of a notebook cell as ``cell`` it announces an ordinary cell in
+    the same way: a ``%%rlm`` cell, so that its run has an anchor and waits for a claim there, too,
+    or one of a person's who has taken over.
     """
 
     type = "arm"

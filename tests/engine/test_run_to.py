@@ -54,7 +54,7 @@ def test_to_an_error_waits_at_the_proposal_after_a_cell_that_failed(make: Make) 
     assert run.run_to("error").ok
     assert not run.wait()
     assert run.pending.number == 4
-    assert run.reason == "This cell waits for your decision: cell3 ended in an error."
+    assert run.reason == "This cell waits for your decision: cell 3 failed."
 
 
 def test_to_an_error_also_stops_for_a_call_that_failed_inside_a_cell(make: Make) -> None:
@@ -67,7 +67,7 @@ def test_to_an_error_also_stops_for_a_call_that_failed_inside_a_cell(make: Make)
     run.run_to("error")
     run.wait()
     assert run.pending.number == 3
-    assert "failed" in run.reason
+    assert run.reason == "This cell waits for your decision: call 1 of cell 2 failed."
 
 
 def test_to_an_amount_waits_once_that_much_was_used(make: Make) -> None:

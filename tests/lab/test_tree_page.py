@@ -492,7 +492,7 @@ def test_who_is_the_model_is_told_and_writes_its_reply(
 ) -> None:
     page = tree("asks")
     page.evaluate(_CALL, [role, {"model": "human"}])
-    page.get_by_role("button", name="waiting for you: you are the model").wait_for()
+    page.get_by_role("button", name="you are the model").wait_for()
     page.locator("[data-key='said'][aria-selected='true']").wait_for()
     assert page.evaluate("document.activeElement === document.body")
     details = page.get_by_label("Details", exact=True)
@@ -509,7 +509,7 @@ def test_who_is_the_model_is_told_and_writes_its_reply(
     page.evaluate(
         "rlmPerf.kernel.emit('demo', [{ type: 'call.ended', node: 'said', text: 'x' }], 2e9)"
     )
-    page.get_by_text("running · the model thinks").wait_for()
+    page.get_by_text("the model thinks").wait_for()
     assert "asking" not in page.locator("[data-key='turn6']").inner_text()
 
 
@@ -554,7 +554,7 @@ def test_thinking_says_how_long_it_has_been(tree: Open) -> None:
     page.evaluate(_CALL, ["root", {"model": "openai/gpt-5"}])
     page.locator(".rlm-phase .rlm-said").wait_for()
     said = " ".join(page.locator(".rlm-phase").inner_text().split())
-    assert re.fullmatch(r"running · the model thinks · \d+ s", said)
+    assert re.fullmatch(r"the model thinks · \d+ s", said)
 
 
 def test_taking_over_shows_at_once_and_lasts_until_the_phase_changes(tree: Open) -> None:
@@ -566,7 +566,7 @@ def test_taking_over_shows_at_once_and_lasts_until_the_phase_changes(tree: Open)
     page.evaluate("rlmPerf.kernel.inform('demo', { phase: 'taken over' })")
     phase.get_by_text("you write", exact=True).wait_for()
     page.evaluate("rlmPerf.kernel.inform('demo', { phase: 'thinking' })")
-    phase.get_by_text("running · the model thinks").wait_for()
+    phase.get_by_text("the model thinks").wait_for()
     page.evaluate("rlmPerf.kernel.refuses = 'No.'")
     page.get_by_role("button", name="Take over").click()
     page.get_by_role("alert").get_by_text("No.").wait_for()

@@ -178,21 +178,39 @@ def test_an_interrupt_of_a_cell_that_the_kernel_runs_by_itself_pauses_the_run(
 # -- a server that executes in the page's place ----------------------------------------------------
 
 
+def by_server(front: FrontEnd, code: str) -> str:
+    """Execute a cell as such a server does, without metadata; give the message's id."""
+    content = {"code": code, "silent": False, "store_history": True, "user_expressions": {},
+               "allow_stdin": False, "stop_on_error": True}  # fmt: skip
+    msg = front.client.session.msg("execute_request", content)
+    front.client.shell_channel.send(msg)
+    return str(msg["header"]["msg_id"])
+
+
 def test_a_question_that_a_server_executes_has_the_announced_anchor_and_can_be_claimed(
     front: FrontEnd,
 ) -> None:
     front.run(SET)
     front.ask("arm", run="", cell="the-cell", source=STEP)
-    content = {"code": STEP, "silent": False, "store_history": True, "user_expressions": {},
-               "allow_stdin": False, "stop_on_error": True}  # fmt: skip
-    msg = front.client.session.msg("execute_request", content)  # no metadata
-    front.client.shell_channel.send(msg)
+    asked = by_server(front, STEP)
     run = announced(front)
     assert front.infos[run]["anchor"] == "the-cell"
     assert front.ask("claim", run=run)["ok"]
-    front.until(lambda: msg["header"]["msg_id"] in front.replies)
+    front.until(lambda: asked in front.replies)
     front.until(lambda: front.infos[run]["executor"] == "notebook")
     cell = front.pending(run, asks=True)
     assert front.ask("lease", run=run, cell=cell["cell"])["ok"], "nobody else has to come first"
     front.ask("arm", run=run, cell=cell["cell"], source=cell["code"])
     assert front.run(cell["code"])["stdout"] == "3\n"
+
+
+def test_a_persons_cell_that_a_server_executes_is_where_the_page_said(front: FrontEnd) -> None:
+    front.run(SET)
+    run = front.start(STEP)["run"]
+    front.pending(run, asks=True)
+    assert front.steer(run, type="take over")["ok"]
+    front.ask("arm", run="", cell="my-cell", source="mine = 1")
+    asked = by_server(front, "mine = 1")
+    front.until(lambda: asked in front.replies)
+    places = front.run("print([c.place for c in r.tree.find(kind='cell') if c.author == 'human'])")
+    assert places["stdout"] == "['my-cell']\n"

@@ -3,6 +3,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 import type { CellMeta } from '../core/reconcile.js';
+import { whyOf } from '../core/standing.js';
 import type { RunInfo } from '../protocol.js';
 import { drawDiff } from './diff.js';
 import { button, el, setText, show } from './dom.js';
@@ -301,8 +302,8 @@ export class CellHeader extends Widget {
     }
     if (is.held) return t.__('Waits while you are in this cell');
     if (!is.asks) return '';
-    const said = [estimateLine(info.pending?.estimate ?? {}, t)];
-    if (info.phase === 'paused') said.unshift(info.reason || t.__('Paused'));
+    const said = [whyOf(info), estimateLine(info.pending?.estimate ?? {}, t)];
+    if (info.phase === 'paused' && !info.reason) said.unshift(t.__('Paused'));
     return said.filter(Boolean).join(' · ');
   }
 

@@ -28,6 +28,8 @@ import { Revealer } from './reveal.js';
 const REFUSED_WAIT = 2000;
 /** Ms between two looks at a notebook. */
 const OFTEN = 30;
+/** A cell that asks a question. */
+const QUESTION = /^\s*%%rlm\b/m;
 const PIECE = 65_536;
 const OUTPUT_AT_MOST = 16 * PIECE;
 
@@ -104,7 +106,7 @@ export class Placer {
       now: Date.now(),
       client: link.client?.client ?? '',
       session: link.session,
-      starting: cells.some((cell) => cell.running && /^\s*%%rlm\b/m.test(cell.source)),
+      starting: cells.some((cell) => cell.running && QUESTION.test(cell.source)),
       cells,
       runs: (link.store?.runs ?? []).map((info) => ({
         info,
@@ -343,14 +345,20 @@ export class Placer {
     const model = args.cell.model as Parameters<typeof metaOf>[0];
     const meta = metaOf(model);
     const info = meta ? store?.info(meta.run) : undefined;
+    const text = model.sharedModel.getSource();
+    // A server that executes in this page's place doesn't tell the kernel which cell it is.
+    if (!meta && (QUESTION.test(text) || this.runs.some((run) => run.phase === 'taken over'))) {
+      void client
+        ?.request<Reply>({ type: 'arm', run: '', cell: model.id, source: text })
+        .catch(() => undefined);
+    }
     // Before it runs: a run's last cell is told to be over when the run is.
     if (meta && this.link.isOver(meta.run)) this.plain.add(model.id);
     if (meta && info && info.pending?.cell === meta.cell && info.executor === 'inline') {
-      const source = model.sharedModel.getSource();
       const { run, cell } = meta;
       void client
-        ?.request<Reply>({ type: 'arm', run, cell, source, queued: true })
-        .then(() => this.decide(info, source))
+        ?.request<Reply>({ type: 'arm', run, cell, source: text, queued: true })
+        .then(() => this.decide(info, text))
         .catch(() => undefined);
     }
     this.wake();

@@ -3,7 +3,7 @@
 import { Widget } from '@lumino/widgets';
 import type { Desk } from './desk.js';
 import { el, setText } from './dom.js';
-import { budgetLine, phaseWord } from './words.js';
+import { budgetLine, standingOf } from './words.js';
 
 /** Text of the current notebook's run; a click shows the panel. */
 export class RunStatus extends Widget {
@@ -23,9 +23,10 @@ export class RunStatus extends Widget {
 
   private draw(): void {
     const { trans: t } = this.desk;
-    const info = this.desk.runOf(this.desk.current);
-    if (!info) return setText(this.node, '');
-    const parts = ['rlm', phaseWord(info, t)];
+    const seat = this.desk.current;
+    const info = this.desk.runOf(seat);
+    if (!seat || !info) return setText(this.node, '');
+    const parts = ['rlm', t.__(standingOf(info, seat.link).words)];
     if (info.in_flight > 0) {
       parts.push(t._n('%1 call in flight', '%1 calls in flight', info.in_flight));
     }

@@ -8,7 +8,8 @@ import type { RunInfo } from '../protocol.js';
 import type { Desk } from './desk.js';
 import { el, setText, show } from './dom.js';
 import { backIcon, pauseIcon, resumeIcon, rlmIcon, stopIcon, takeIcon } from './icons.js';
-import { budgetLine, phaseWord } from './words.js';
+import type { Link } from './link.js';
+import { budgetLine, standingOf } from './words.js';
 
 /**
  * An item that is there while there is something for it to show.
@@ -29,13 +30,13 @@ abstract class Item extends Widget {
   }
 
   /** Show what is so now; false hides the item. */
-  protected abstract shows(info: RunInfo | null): boolean;
+  protected abstract shows(info: RunInfo | null, link: Link | null): boolean;
 
   protected draw(): void {
     if (this.isDisposed) return;
     const seat = this.desk.seats.get(this.panel) ?? null;
     const on = seat !== null && (seat.link.state === 'open' || seat.link.state === 'lost');
-    const shown = this.shows(on ? this.desk.runOf(seat) : null) && on;
+    const shown = this.shows(on ? this.desk.runOf(seat) : null, seat?.link ?? null) && on;
     if (shown === !this.isHidden) return;
     this.setHidden(!shown);
     const bar = this.panel.toolbar;
@@ -72,12 +73,14 @@ class PhaseItem extends Item {
     this.draw();
   }
 
-  protected shows(info: RunInfo | null): boolean {
+  protected shows(info: RunInfo | null, link: Link | null): boolean {
     const { trans: t } = this.desk;
     show(this.phase, info !== null);
-    if (info) {
-      setText(this.phase, phaseWord(info, t));
-      this.phase.dataset['phase'] = info.pending?.asks || info.asking ? 'asks' : info.phase;
+    if (info && link) {
+      const stands = standingOf(info, link);
+      setText(this.phase, t.__(stands.words));
+      this.phase.dataset['phase'] =
+        stands.waits && stands.status !== 'paused' ? 'asks' : info.phase;
       this.phase.title = info.reason || t.__('Run %1: %2', info.name, info.question);
     }
     return true;

@@ -3,6 +3,8 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { countText, durationText, moneyText } from '../core/format.js';
 import type { CellMeta } from '../core/reconcile.js';
+import { type Standing, standing } from '../core/standing.js';
+import { wantingNode } from '../core/waiting.js';
 import type { RunInfo } from '../protocol.js';
 import type { Link } from './link.js';
 
@@ -38,7 +40,7 @@ export function stateWord(status: string, trans: TranslationBundle): string {
     case 'waiting':
       return trans.__('about to run');
     case 'asking':
-      return trans.__('asks before it calls');
+      return trans.__('waits for you');
     case 'running':
       return trans.__('running');
     case 'ok':
@@ -64,36 +66,9 @@ export function stateWord(status: string, trans: TranslationBundle): string {
   }
 }
 
-/** A run's phase in words. */
-export function phaseWord(info: RunInfo, trans: TranslationBundle): string {
-  const { pending } = info;
-  if (info.asking || (info.questions > 0 && !info.ended)) return trans.__('asks you');
-  switch (info.phase) {
-    case 'starting':
-      return trans.__('starting');
-    case 'thinking':
-      return trans.__('thinking');
-    case 'proposed':
-      return pending?.asks === false ? trans.__('about to run') : trans.__('waits for you');
-    case 'asking':
-      return trans.__('asks you');
-    case 'running':
-      return info.interrupting ? trans.__('stopping the cell') : trans.__('running');
-    case 'paused':
-      return trans.__('paused');
-    case 'taken over':
-      return trans.__('you write');
-    case 'done':
-      return trans.__('done');
-    case 'partial':
-      return trans.__('partial answer');
-    case 'failed':
-      return trans.__('failed');
-    case 'stopped':
-      return trans.__('stopped');
-    default:
-      return info.phase;
-  }
+/** How a run stands, as the panel has it. */
+export function standingOf(info: RunInfo, link: Link): Standing {
+  return standing(info, wantingNode(info, link.store?.tree(info.run)));
 }
 
 /** "root · turn 3 · gpt-5 · 4 calls · $0.012 · edited by you". */

@@ -6,7 +6,8 @@ import { Editor } from './editor.js';
 import { ActionIcon } from './icons.js';
 import { approve, editedOf } from './keys.js';
 import type { Model } from './model.js';
-import { asReply, isModel } from './person.js';
+import { isModel } from '../core/waiting.js';
+import { asReply } from './person.js';
 
 /** What a person can do to a node, by what it is and how it stands. */
 export function Actions({ model, node }: { model: Model; node: TreeNode }): JSX.Element | null {

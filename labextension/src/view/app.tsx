@@ -11,7 +11,7 @@ import { Icicle } from './icicle.js';
 import { ActionIcon } from './icons.js';
 import type { Model, Tab } from './model.js';
 import { nameOf } from './person.js';
-import { standing } from './phases.js';
+import { standing } from '../core/standing.js';
 import { Splitter } from './splitter.js';
 
 const TABS: readonly (readonly [Tab, string])[] = [

@@ -20,7 +20,8 @@ import { Difference } from './cell.js';
 import { Pieces } from './code.js';
 import { ActionIcon, StatusIcon } from './icons.js';
 import type { Model } from './model.js';
-import { decidedText, isModel, isYours, nameOf } from './person.js';
+import { isModel, isYours } from '../core/waiting.js';
+import { decidedText, nameOf } from './person.js';
 import { Strip, tallied } from './row.js';
 import { Section, Text } from './texts.js';
 

@@ -13,7 +13,7 @@ import type { Meter, RunInfo } from '../protocol.js';
 import { Controls } from './controls.js';
 import { StatusIcon, tone } from './icons.js';
 import type { Model } from './model.js';
-import { standing } from './phases.js';
+import { standing, whyOf } from '../core/standing.js';
 
 /** The run: its question, how it stands, what it used, and what can be done to it as a whole. */
 export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.Element {
@@ -46,9 +46,7 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
             <b>{t(stands.words)}</b>
           </button>
         )}
-        {info.reason !== '' && !info.reason.startsWith(ASKED) && (
-          <span class="rlm-reason">{clean(info.reason)}</span>
-        )}
+        {whyOf(info) !== '' && <span class="rlm-reason">{clean(whyOf(info))}</span>}
         {info.model !== '' && <span class="rlm-said">{clean(info.model)}</span>}
         {info.in_flight > 0 && (
           <span class="rlm-said">
@@ -75,9 +73,6 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
 
 /** Seconds of thinking from which they are shown. */
 const LONG = 5;
-
-/** What the kernel says of a proposal that waits without a rule: the phase says it already. */
-const ASKED = 'This cell waits for your decision';
 
 const UNITS: Record<string, (value: number) => string> = {
   money: (value) => (value <= 0 ? '$0' : moneyText(value)),

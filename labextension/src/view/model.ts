@@ -10,8 +10,7 @@ import { Announcer } from './announce.js';
 import { Colours } from './code.js';
 import { Drawing } from './drawing.js';
 import type { Host } from './host.js';
-import { isYours } from './person.js';
-import { thinkingSince, waitingCell, wantingNode } from './waiting.js';
+import { isYours, thinkingSince, waitingCell, wantingNode } from '../core/waiting.js';
 
 /** The linked views of a run. */
 export type Tab = 'tree' | 'icicle' | 'cell';

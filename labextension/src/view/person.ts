@@ -1,18 +1,8 @@
 /** What a person is to a run: the model of a call, who decides, who writes. */
 
 import { label } from '../core/format.js';
-import { live, type TreeNode } from '../core/node.js';
+import type { TreeNode } from '../core/node.js';
 import { say } from '../core/say.js';
-
-/** Whether a call is the person's to reply to in the place of a model. */
-export function isModel(node: TreeNode): boolean {
-  return node.kind === 'call' && node.model === 'human' && node.role !== 'human';
-}
-
-/** Whether a call waits for words of the person: a question, or one that they are the model of. */
-export function isYours(node: TreeNode): boolean {
-  return live(node) && (node.role === 'human' || isModel(node));
-}
 
 /**
  * What is sent of a reply that was typed for a model. The root's is a cell: code without a fence

@@ -17,7 +17,8 @@ import type { RunTree } from '../core/tree.js';
 import { titleText } from '../core/format.js';
 import { say } from '../core/say.js';
 import { StatusIcon, tone } from './icons.js';
-import { decidedText, isModel, nameOf } from './person.js';
+import { isModel } from '../core/waiting.js';
+import { decidedText, nameOf } from './person.js';
 
 /** The height of every row in px. */
 export const ROW_HEIGHT = 24;

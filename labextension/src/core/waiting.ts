@@ -1,8 +1,18 @@
 /** What a run waits for: a decision, a reply of the person, the model. */
 
-import { live, type TreeNode } from '../core/node.js';
-import { isOver, type RunTree } from '../core/tree.js';
+import { live, type TreeNode } from './node.js';
+import { isOver, type RunTree } from './tree.js';
 import type { RunInfo } from '../protocol.js';
+
+/** Whether a call is the person's to reply to in the place of a model. */
+export function isModel(node: TreeNode): boolean {
+  return node.kind === 'call' && node.model === 'human' && node.role !== 'human';
+}
+
+/** Whether a call waits for words of the person: a question, or one that they are the model of. */
+export function isYours(node: TreeNode): boolean {
+  return live(node) && (node.role === 'human' || isModel(node));
+}
 
 /** The cell that waits for a decision of the person, if one does. */
 export function waitingCell(info?: RunInfo, tree?: RunTree): TreeNode | undefined {

@@ -1,6 +1,6 @@
-import type { TreeNode } from '../core/node.js';
 import type { RunInfo } from '../protocol.js';
-import { isModel } from './person.js';
+import type { TreeNode } from './node.js';
+import { isModel } from './waiting.js';
 
 /** How a run stands, for a person. */
 export interface Standing {
@@ -10,6 +10,19 @@ export interface Standing {
   status: string;
   /** Whether nothing goes on until the person does something. */
   waits: boolean;
+}
+
+/** What the kernel says of a proposal that waits; a colon and what asks come after it. */
+const ASKED = 'This cell waits for your decision';
+
+/** Why a run stands as it does, as far as its words don't say that already. */
+export function whyOf(info: RunInfo): string {
+  const { reason } = info;
+  if (!reason.startsWith(ASKED)) return reason;
+  return reason
+    .slice(ASKED.length)
+    .replace(/^[:.]\s*/, '')
+    .replace(/\.$/, '');
 }
 
 /**
@@ -24,13 +37,13 @@ export function standing(info: RunInfo, wanting?: TreeNode, taking = ''): Standi
   }
   if (!info.ended) {
     if (info.pending?.asks && !info.pending.decided && !info.pending.executing) {
-      return { words: 'waiting for you', status: 'proposed', waits: true };
+      return { words: 'waits for you', status: 'proposed', waits: true };
     }
     if (info.asking !== null) {
-      return { words: 'waiting for you', status: 'asking', waits: true };
+      return { words: 'waits for you', status: 'asking', waits: true };
     }
     if (wanting !== undefined) {
-      const words = isModel(wanting) ? 'waiting for you: you are the model' : 'waiting for you';
+      const words = isModel(wanting) ? 'you are the model' : 'waits for you';
       return { words, status: 'asking', waits: true };
     }
     if (taking !== '' && taking === info.phase) {
@@ -45,15 +58,19 @@ export function standing(info: RunInfo, wanting?: TreeNode, taking = ''): Standi
     case 'paused':
       return { words: 'paused', status: 'paused', waits: true };
     case 'asking':
-      return { words: 'waiting for you', status: 'asking', waits: true };
+      return { words: 'waits for you', status: 'asking', waits: true };
     case 'done':
     case 'failed':
     case 'stopped':
       return { words: info.phase, status: info.phase, waits: false };
     case 'partial':
-      return { words: 'done, in part', status: 'partial', waits: false };
+      return { words: 'partial answer', status: 'partial', waits: false };
+    case 'starting':
+      return { words: 'starting', status: 'running', waits: false };
+    case 'proposed':
+      return { words: 'about to run', status: 'running', waits: false };
     case 'thinking':
-      return { words: 'running · the model thinks', status: 'running', waits: false };
+      return { words: 'the model thinks', status: 'running', waits: false };
     default:
       return {
         words: info.interrupting ? 'being interrupted' : 'running',
