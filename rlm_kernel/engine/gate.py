@@ -24,7 +24,7 @@ ASKED = "This cell waits for your decision"
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A cell that waits for a decision. ``id`` is its node; ``number`` counts cells from 1."""
+    """A cell that waits for a decision. ``id`` is its node; ``number`` counts proposals from 1."""
 
     id: str
     code: str

@@ -97,6 +97,23 @@ def test_a_response_stands_for_the_output_without_running_the_cell(make: Make) -
     assert run.answer == "as you said"
 
 
+def test_each_proposal_has_a_number_of_its_own_by_which_its_output_is_found(make: Make) -> None:
+    page = cell("show_output(3, 2, 6)")
+    model = ScriptedModel([LOOK, LOOK, cell("print('abcdefgh')"), page, cell("FINAL(context)")], name="root")
+    run = make(model, mode="step").start("how long?", "abc")
+    run.wait()
+    run.reject("not this one")
+    run.wait()
+    run.respond("Three.")
+    for _ in range(3):
+        run.wait()
+        run.approve()
+    run.wait()
+    assert [node.number for node in cells(run)] == [1, 2, 3, 4, 5]
+    assert [node.output for node in cells(run)][2:4] == ["abcdefgh\n", "cdef"]
+    assert "cell 4" in told(model).lower()
+
+
 def test_an_edit_to_nothing_is_refused_and_the_proposal_waits_on(make: Make) -> None:
     run = make([LOOK, END], mode="step").start("how long?", "abc")
     run.wait()
