@@ -10,7 +10,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError
+from ..errors import BY_A_PERSON, ConfigError
 from ..protocol import Ack, Command
 from ..protocol import control as c
 from ..protocol.events import BudgetChanged, ModeChanged, Phase
@@ -257,7 +257,7 @@ def _cancel(run: Run, node: str) -> str:
     batch = run.services.children.get(node)
     if batch is not None:
         for task in batch:
-            task.cancel()
+            task.cancel(BY_A_PERSON)
         return ""
     for child in list(run.children.values()):
         if child.node == node or not _cancel(child, node):

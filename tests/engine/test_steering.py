@@ -12,8 +12,9 @@ import pytest
 from policies import HeldModel, cell
 
 from rlm_kernel.engine import RLM, Run
-from rlm_kernel.errors import AnswerError, ConfigError
+from rlm_kernel.errors import BY_A_PERSON, AnswerError, ConfigError
 from rlm_kernel.lm import ScriptedModel
+from rlm_kernel.log import tree_text
 from rlm_kernel.protocol import control as c
 from rlm_kernel.protocol.events import CellProposed
 from rlm_kernel.repl import ShellRepl, shell_runtime
@@ -99,7 +100,8 @@ def test_a_response_stands_for_the_output_without_running_the_cell(make: Make) -
 
 def test_each_proposal_has_a_number_of_its_own_by_which_its_output_is_found(make: Make) -> None:
     page = cell("show_output(3, 2, 6)")
-    model = ScriptedModel([LOOK, LOOK, cell("print('abcdefgh')"), page, cell("FINAL(context)")], name="root")
+    replies = [LOOK, LOOK, cell("print('abcdefgh')"), page, cell("FINAL(context)")]
+    model = ScriptedModel(replies, name="root")
     run = make(model, mode="step").start("how long?", "abc")
     run.wait()
     run.reject("not this one")
@@ -415,7 +417,7 @@ def test_a_cancelled_call_is_an_error_in_the_cell_and_the_run_goes_on(
     assert run.wait()
     other.joined()
     assert run.status == "done"
-    assert run.answer.startswith("Cancelled: ")
+    assert run.answer == "Cancelled: " + BY_A_PERSON
 
 
 BATCH = cell("rs = llm_query_batched(['a', 'b', 'c'])\nprint([str(r) for r in rs])")
@@ -457,6 +459,9 @@ def test_a_cancelled_batch_keeps_the_items_that_were_there(
     assert run.wait()
     other.joined()
     assert run.answer == ["by hand", "Cancelled", "Cancelled"]
+    calls = [node for node in run.tree.walk() if node.status == "cancelled"]
+    assert [node.error for node in calls] == [BY_A_PERSON] * 2
+    assert "call 3: c" in tree_text(run.tree), "it is known by what it asked"
     assert live(run) == []
 
 
