@@ -492,6 +492,7 @@ export interface AskInfo {
 export interface Meter {
   used: number | null;
   limit: number | null;
+  refused: number;
 }
 
 /** A run as a front end shows it in a list or a toolbar; the rest is in the events. */

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ..errors import BY_A_PERSON, ConfigError
+from ..lm.budget import budget_text
 from ..protocol import Ack, Command
 from ..protocol import control as c
 from ..protocol.events import BudgetChanged, ModeChanged, Phase
@@ -89,6 +90,12 @@ def _do(run: Run, command: Command) -> str:
             run.emit(BudgetChanged(node=run.node, budget={
                 "money": budget.money, "tokens": budget.tokens, "calls": budget.calls,
                 "seconds": budget.seconds}, by=command.client))  # fmt: skip
+            if run.gate.paused and run.gate.short:
+                run.gate.reason = (
+                    f"The budget is {budget_text(budget)} now ({run.ledger.remaining_text()}): "
+                    "resume goes on from here."
+                )
+                run.phase_is("paused", run.gate.reason)
         case _:
             return f"This version doesn't know the command {command.type!r}."
     run.gate.poke()

@@ -321,6 +321,7 @@ class Driver:
                 if not self.settings.attended:
                     return await self.close(str(error))
                 self.gate.paused = True
+                self.gate.short = isinstance(error, BudgetExceeded)
                 self.gate.reason = (
                     f"{full(error)} Nothing is lost: resume tries again, stop ends it."
                 )

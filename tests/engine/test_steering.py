@@ -15,8 +15,10 @@ from rlm_kernel.engine import RLM, Run
 from rlm_kernel.errors import BY_A_PERSON, AnswerError, ConfigError
 from rlm_kernel.lm import ScriptedModel
 from rlm_kernel.log import tree_text
+from rlm_kernel.notebook._describe import run_info
 from rlm_kernel.protocol import control as c
 from rlm_kernel.protocol.events import CellProposed
+from rlm_kernel.protocol.front import Meter
 from rlm_kernel.repl import ShellRepl, shell_runtime
 
 Make = Callable[..., RLM]
@@ -673,11 +675,31 @@ def test_a_run_paused_by_its_budget_goes_on_with_a_larger_one(make: Make) -> Non
     refused = run.set_budget("a lot")
     assert not refused.ok
     assert "isn't a budget" in refused.message
+    assert run.ledger.refused() == {"calls": 1}
     assert run.set_budget("5 calls").ok
+    assert run.phase == "paused"
+    assert run.reason.startswith("The budget is $1.00, 5 calls now (")
+    assert run.ledger.refused() == {}
     assert run.resume().ok
     assert run.wait()
     assert (run.status, run.answer) == ("done", 4)
     assert run.usage.subtree.calls == 3
+
+
+def test_calls_that_a_budget_refuses_are_told_while_the_cell_still_runs(make: Make) -> None:
+    runs: list[Run] = []
+    seen: list[Any] = []
+
+    def look() -> None:
+        info = run_info(runs[0], run_id="r", seq=0)
+        seen.append((runs[0].phase, info.budget["calls"], info.budget["money"].refused))
+
+    batch = cell("rs = llm_query_batched(['a', 'b', 'c'])\nlook()")
+    rlm = make([batch, KINDS], lambda m: "x", budget="3 calls", mode="auto",
+               attended=True, tools={"look": look})  # fmt: skip
+    runs.append(rlm.start("q", "abc"))
+    assert not runs[0].wait()
+    assert seen == [("running", Meter(used=3, limit=3, refused=1), 0)]
 
 
 # -- nobody is there ------------------------------------------------------------------------------

@@ -186,3 +186,40 @@ def test_a_run_that_ends_takes_its_controls_and_not_the_keyboard(tree: Open) -> 
     _reach(page, "Take over", "Shift+Tab")
     page.evaluate("rlmPerf.kernel.inform('demo', { ended: true, phase: 'done' })")
     _focused(page, "cell5")
+
+
+SHORT = """rlmPerf.kernel.inform('demo', { phase: 'running', budget: {
+    money: { used: 0.2, limit: 1, refused: 0 }, calls: { used: 40, limit: 40, refused: 3 } } })"""
+ENOUGH = """rlmPerf.kernel.inform('demo', { budget: {
+    money: { used: 0.2, limit: 1, refused: 0 }, calls: { used: 41, limit: 500, refused: 0 } } })"""
+
+
+def test_a_budget_that_is_used_up_is_raised_where_it_is_said(tree: Open) -> None:
+    page = tree("asks")
+    _row(page, "cell5")
+    page.evaluate(SHORT)
+    box = page.get_by_role("group", name="Budget", exact=True)
+    box.get_by_text("Budget used up: 40 of 40 calls made, 3 calls were refused.").wait_for()
+    _reach(page, "Raise budget…", "Shift+Tab")
+    page.keyboard.press("Enter")
+    field = box.get_by_role("textbox")
+    page.wait_for_function("document.activeElement.matches('.rlm-short input')")
+    assert field.input_value() == "80 calls"
+    page.evaluate("rlmPerf.kernel.refuses = \"'many' isn't a budget\"")
+    page.keyboard.type("many")
+    page.keyboard.press("Enter")
+    box.get_by_role("alert").get_by_text("'many' isn't a budget").wait_for()
+    page.evaluate(SHORT.replace("refused: 3", "refused: 4").replace("used: 40", "used: 60"))
+    box.get_by_text("60 of 40 calls made, 4 calls").wait_for()
+    assert field.input_value() == "many"  # not lost, whatever is told meanwhile
+    page.keyboard.press("Escape")
+    _focused(page, "Raise budget…")
+    page.evaluate("rlmPerf.kernel.refuses = ''")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.activeElement.matches('.rlm-short input')")
+    page.keyboard.type("500 calls")
+    page.keyboard.press("Enter")
+    page.wait_for_function("rlmPerf.kernel.steered.some(one => one.budget === '500 calls')")
+    page.evaluate(ENOUGH)
+    box.wait_for(state="detached")
+    _focused(page, "cell5")

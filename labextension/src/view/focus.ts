@@ -4,6 +4,7 @@
 const NEAR: readonly (readonly [within: string, to: string])[] = [
   ['.rlm-filter', '.rlm-search-input'],
   ['.rlm-cellbar', 'select'],
+  ['.rlm-short', 'input, .rlm-raise'],
   ['.rlm-section', '[tabindex="0"]'],
 ];
 
