@@ -83,6 +83,10 @@ class Cancelled(ModelError):
     """A person, an interrupt or a stop ended a call before its reply was whole."""
 
 
+BY_A_PERSON = "A person cancelled this call before its reply was whole; all else is kept."
+"""What is said of a call that a person cancelled; front ends know it by these words."""
+
+
 class ReplError(RLMError):
     """Where cells run: a kernel that can't start, a value that can't cross, a broken channel."""
 

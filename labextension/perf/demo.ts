@@ -220,8 +220,8 @@ export function demoRun(kind: 'done' | 'waits' | 'asks', size: number, now: numb
     mode: 'step',
     started: start,
     budget: {
-      money: { used: 0.093, limit: 1 },
-      calls: { used: size + 9, limit: 1000 },
+      money: { used: 0.093, limit: 1, refused: 0 },
+      calls: { used: size + 9, limit: 1000, refused: 0 },
     },
   });
   if (kind === 'waits') {

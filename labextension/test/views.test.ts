@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { axis, span, ticks, tickText } from '../src/core/axis.js';
 import { difference, issued } from '../src/core/cells.js';
-import { clean, moneyText, oneLine } from '../src/core/format.js';
+import { clean, moneyText, oneLine, titleText } from '../src/core/format.js';
 import { icicle } from '../src/core/icicle.js';
 import { tokenLines, tokens } from '../src/core/python.js';
 import { RunTree } from '../src/core/tree.js';
@@ -131,4 +131,33 @@ test('foreign text can’t turn the line around or hide, and unknown costs are n
   assert.equal(oneLine('  two\n words ', 20), 'two words');
   assert.equal(moneyText(null), 'cost unknown');
   assert.equal(moneyText(0), 'free');
+});
+
+test('a call that was cancelled or not sent is known by what it asked', () => {
+  const title = (end: object) => {
+    const tree = new RunTree();
+    const call = { node: 'call9', type: 'call.started', parent: 'cell1', prompt: 'How much rain?' };
+    tree.apply({ seq: 1, time: 1, event: call as never });
+    tree.apply({ seq: 2, time: 2, event: { type: 'call.ended', node: 'call9', ...end } as never });
+    return titleText(tree.get('call9') as never);
+  };
+  const error = 'A person cancelled this call before its reply was whole; all else is kept.';
+  assert.equal(
+    title({ status: 'cancelled', error, error_kind: 'cancelled' }),
+    'How much rain? · Cancelled by you',
+  );
+  const old = 'call9 was cancelled before its reply was whole; all else is kept.';
+  assert.equal(
+    title({ status: 'cancelled', error: old, error_kind: 'cancelled' }),
+    'How much rain? · Cancelled',
+  );
+  const refused = "The budget of 3 calls doesn't cover this call (3 used): it was not sent.";
+  assert.equal(
+    title({ status: 'error', error: refused, error_kind: 'budget' }),
+    'How much rain? · Not sent: the budget doesn’t cover it',
+  );
+  assert.equal(
+    title({ status: 'error', error: 'It said no.', error_kind: 'refused' }),
+    'It said no.',
+  );
 });

@@ -10,7 +10,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError
+from ..errors import BY_A_PERSON, ConfigError
+from ..lm.budget import budget_text
 from ..protocol import Ack, Command
 from ..protocol import control as c
 from ..protocol.events import BudgetChanged, ModeChanged, Phase
@@ -89,6 +90,12 @@ def _do(run: Run, command: Command) -> str:
             run.emit(BudgetChanged(node=run.node, budget={
                 "money": budget.money, "tokens": budget.tokens, "calls": budget.calls,
                 "seconds": budget.seconds}, by=command.client))  # fmt: skip
+            if run.gate.paused and run.gate.short:
+                run.gate.reason = (
+                    f"The budget is {budget_text(budget)} now ({run.ledger.remaining_text()}): "
+                    "resume goes on from here."
+                )
+                run.phase_is("paused", run.gate.reason)
         case _:
             return f"This version doesn't know the command {command.type!r}."
     run.gate.poke()
@@ -257,7 +264,7 @@ def _cancel(run: Run, node: str) -> str:
     batch = run.services.children.get(node)
     if batch is not None:
         for task in batch:
-            task.cancel()
+            task.cancel(BY_A_PERSON)
         return ""
     for child in list(run.children.values()):
         if child.node == node or not _cancel(child, node):

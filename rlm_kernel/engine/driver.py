@@ -70,7 +70,8 @@ class Driver:
         ]  # fmt: skip
         self.history: list[Message] = []  # all that was said, whole, whatever was folded
         self.draft = Draft()
-        self.cells = 0  # cells run so far, by whomever
+        self.cells = 0  # cells run so far
+        self.proposals = 0  # cells proposed so far: the number of the newest, run or not
         self.looked = not run.has_context
         self._small = self.settings.style == "small"
         self._looks = Looks(run.question, self._small)
@@ -162,7 +163,8 @@ class Driver:
     async def _cell(self, turn: str, number: int, code: str) -> tuple[str, Outcome | None, bool]:
         """Propose, decide and run a cell; give the observation, an end, and whether to go on."""
         cell = self.run.log.new_id("cell")
-        proposal = Proposal(cell, code, self.cells + 1, number)
+        self.proposals += 1
+        proposal = Proposal(cell, code, self.proposals, number)
         estimate = self.run.estimator.of_code(code)
         self.run.emit(CellProposed(node=cell, parent=turn, code=code, number=proposal.number,
                                    estimate=estimate.as_dict()))  # fmt: skip
@@ -180,9 +182,9 @@ class Driver:
         if self.gate.asked:  # so a person has allowed what they were told of
             estimate = estimate if edited is None else self.run.estimator.of_code(edited)
         self.run.permission.begin(cell, estimate if self.gate.asked else None)
-        result = await self.run_cell(cell, ran)
+        result = await self.run_cell(cell, ran, proposal.number)
         self.run.estimator.ran(ran)
-        text = observe(result, self.cells, self.shown)
+        text = observe(result, proposal.number, self.shown)
         if edited is not None and edited != code:
             text = prompts.edited(edited) + "\n" + text
         if refused := self.run.permission.told(cell):
@@ -221,14 +223,16 @@ class Driver:
                                       reason="the run was stopped"))  # fmt: skip
             raise
 
-    async def run_cell(self, cell: str, code: str) -> CellResult:
+    async def run_cell(self, cell: str, code: str, number: int) -> CellResult:
         """Run a decided cell and log what came of it."""
         self.cells += 1
         self.run.cell = cell
         self.run.phase_is("running")
         self.run.emit(CellStarted(node=cell, where=self.settings.where))
         try:
-            result = await self.run.repl.execute(cell, code, limits=self._limits())
+            result = await self.run.repl.execute(
+                cell, code, limits=self._limits(), number=number
+            )
         except asyncio.CancelledError:
             self.run.emit(CellEnded(node=cell, status="interrupted", note="The run was stopped."))
             raise
@@ -317,6 +321,7 @@ class Driver:
                 if not self.settings.attended:
                     return await self.close(str(error))
                 self.gate.paused = True
+                self.gate.short = isinstance(error, BudgetExceeded)
                 self.gate.reason = (
                     f"{full(error)} Nothing is lost: resume tries again, stop ends it."
                 )

@@ -24,7 +24,7 @@ ASKED = "This cell waits for your decision"
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A cell that waits for a decision. ``id`` is its node; ``number`` counts cells from 1."""
+    """A cell that waits for a decision. ``id`` is its node; ``number`` counts proposals from 1."""
 
     id: str
     code: str
@@ -66,6 +66,7 @@ class Gate:
         self.stepping: str | bool = False  # the next proposal waits, whatever the mode says
         self.stepped: str | bool = False  # the pending one does; a text says why
         self.reason = ""
+        self.short = False  # paused since the budget doesn't cover what comes next
         self.placed = False
         self.held = ""
         self.waived = ""  # the proposal about which the mode is asked no more
@@ -97,6 +98,7 @@ class Gate:
                 self._phase("paused", self.reason or "Paused; resume goes on from here.")
             await self._wait()
         self.reason = ""
+        self.short = False
 
     async def decide(self, proposal: Proposal, asks: Asks) -> Decision:
         """Wait for the decision on a proposal, where one is needed.

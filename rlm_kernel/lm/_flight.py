@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import Cancelled, ModelError, ProviderError
+from ..errors import BY_A_PERSON, Cancelled, ModelError, ProviderError
 from ..protocol import (
     CallRequest,
     Constraint,
@@ -119,14 +119,12 @@ class Flight:
         self._settle_cut()
         self.flow.close()
 
-    def cancel(self) -> bool:
-        """End the call: whoever waits for it gets ``Cancelled``."""
+    def cancel(self, why: str = BY_A_PERSON) -> bool:
+        """End the call: whoever waits for it gets ``Cancelled``, which says why."""
         if self.done.done():
             return False
         self.abandon()
-        self.done.set_exception(
-            Cancelled(f"{self.node} was cancelled before its reply was whole; all else is kept.")
-        )
+        self.done.set_exception(Cancelled(why))
         return True
 
     def retry(self) -> bool:
@@ -166,7 +164,7 @@ class Flight:
         except asyncio.CancelledError:
             if self._task is task and not self.done.done():  # cancelled, and not by us
                 self._settle_cut()
-                self.done.set_exception(Cancelled(f"{self.node} was cancelled."))
+                self.done.set_exception(Cancelled("The call was cancelled."))
             raise
         except ModelError as error:
             self._end(task, error)
@@ -174,7 +172,7 @@ class Flight:
             log.exception("%s: an error that isn't the provider's", self.node)
             if self._task is task:
                 self._settle_cut()
-            failed = ModelError(f"{self.node} failed: {type(error).__name__}: {error}")
+            failed = ModelError(f"The call failed: {type(error).__name__}: {error}")
             failed.__cause__ = error
             self._end(task, failed)
         else:
@@ -289,7 +287,7 @@ class Flight:
         finally:
             throttle.leave()
         if self._reservation is not reservation or self._sent is None:
-            raise Cancelled(f"{self.node} was ended by hand.")  # and settled, by ``abandon``
+            raise Cancelled("The call was ended by hand.")  # and settled, by ``abandon``
         usage = billed(reply.usage, info, time.monotonic() - self._sent)
         throttle.used(size.prompt, usage.tokens)
         self._settle(usage)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -110,6 +110,7 @@ class BudgetLedger:
         self._pauses = 0
         self._paused_at: float | None = None
         self._paused = 0.0
+        self._refused: Counter[str] = Counter()
 
     # -- what is known of it ---------------------------------------------------------------
 
@@ -165,6 +166,11 @@ class BudgetLedger:
                 "seconds": (round(self.seconds, 3), limits.seconds),
             }
 
+    def refused(self) -> dict[str, int]:
+        """Give how many calls were refused for want of each thing, since the limits were set."""
+        with self._tree.lock:
+            return dict(self._refused)
+
     def remaining_text(self) -> str:
         """Say what is left: ``"$0.62, 812 calls left"``."""
         with self._tree.lock:
@@ -180,6 +186,7 @@ class BudgetLedger:
         new = parse_budget(budget, base=self.budget)
         with self._tree.lock:
             self.budget = new
+            self._refused.clear()
             self._pump()
         return new
 
@@ -371,7 +378,7 @@ class BudgetLedger:
             least_cost = cost
         for ledger in chain:
             room, why, flying = ledger._room(tokens, cost)
-            if room and not why:
+            if not why:
                 continue
             if flying:
                 return False
@@ -380,7 +387,7 @@ class BudgetLedger:
                 tokens = min(tokens, int(min(left_tokens, 2**62)))
                 cost = min(cost, max(0.0, left_money))
                 continue
-            waiter.refused = BudgetExceeded(why)
+            waiter.refused = ledger._refusal(why, tokens if why == "tokens" else cost)
             return True
         self._grant(waiter, chain, tokens, cost, priced)
         if not priced:
@@ -400,7 +407,7 @@ class BudgetLedger:
                 if room and money > _EPS and least <= ledger._left()[0]:
                     tokens = int(min(tokens, ledger._left()[0]))
                     continue
-                waiter.refused = BudgetExceeded(why or ledger._why("money"))
+                waiter.refused = ledger._refusal(why or "money", tokens if why == "tokens" else 0.0)
                 return True
         prices.flying += 1
         self._grant(waiter, chain, tokens, money, False)
@@ -428,21 +435,22 @@ class BudgetLedger:
         return tokens, money
 
     def _room(self, tokens: int, cost: float) -> tuple[bool, str, bool]:
-        """Say whether less might do, why this much isn't covered, and whether waiting may help."""
+        """Say whether less might do, what is too short, and whether waiting may help."""
         b = self.budget
         if b.seconds is not None and self.seconds >= b.seconds:
-            return False, self._why("seconds"), False
+            return False, "seconds", False
         if b.calls is not None and self._spent.calls + self._calls + 1 > b.calls:
-            return False, self._why("calls"), self._calls > 0
+            return False, "calls", self._calls > 0
         left_tokens, left_money = self._left()
         if tokens > left_tokens:
-            return True, self._why("tokens", tokens), self._calls > 0
+            return True, "tokens", self._calls > 0
         if cost > left_money + _EPS:
-            return True, self._why("money", cost), self._calls > 0
+            return True, "money", self._calls > 0
         return True, "", False
 
-    def _why(self, what: str, need: float = 0.0) -> str:
-        return refusal_text(self.budget, self._spent, self.seconds, what, need)
+    def _refusal(self, what: str, need: float) -> BudgetExceeded:
+        self._refused[what] += 1
+        return BudgetExceeded(refusal_text(self.budget, self._spent, self.seconds, what, need))
 
     def _unpriced(self, model: str) -> str:
         if model in self._tree.told or all(x.budget.money is None for x in self._chain()):

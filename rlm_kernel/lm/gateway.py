@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from traitlets import Bool, Dict, Enum, Float, Int, Unicode
 from traitlets.config import Configurable
 
-from ..errors import Cancelled, ConfigError, ModelError, ProviderError, error_kind
+from ..errors import BY_A_PERSON, Cancelled, ConfigError, ModelError, ProviderError, error_kind
 from ..protocol import (
     CallRequest,
     Ledger,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _FEW = 16  # calls in flight up to which a person can look at one while it comes in
 _STREAMED = ("root", "closing")
+_CLOSED = "The call was cancelled before its reply was whole: the gateway was closed."
 
 
 class Gateway(Configurable):
@@ -276,10 +277,11 @@ class Gateway(Configurable):
             if key and reply.finish in ("stop", "") and reply.model != "human":
                 await self._keep(key, reply)
             return reply
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if flight is not None:
                 flight.abandon()
-            ended = ended or _failed(node, Cancelled("The call was cancelled."), flight, key)
+            why = BY_A_PERSON if BY_A_PERSON in error.args else "The call was cancelled."
+            ended = ended or _failed(node, Cancelled(why), flight, key)
             raise
         except BaseException as error:
             if flight is not None:
@@ -371,7 +373,7 @@ class Gateway(Configurable):
     async def close(self) -> None:
         """Cancel what is in flight and close every provider."""
         for node in list(self._flights):
-            self.cancel(node)
+            self._steer(node, lambda flight: flight.cancel(_CLOSED))
         with self._lock:
             providers = [*self._made.values(), *self._named.values()]
             self._made.clear()

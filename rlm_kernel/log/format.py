@@ -167,6 +167,19 @@ def label(node: Node) -> str:
     return "" if node.kind in ("turn", "batch") else node.kind
 
 
+def call_title(node: Node, title: str) -> str:
+    """Give what a row says of a call: what was asked, or why there is no reply.
+
+    A call that was cancelled or not sent is known by what it asked: nothing went wrong in it.
+    """
+    if node.error_kind == "cancelled":
+        return title or "the call was cancelled"
+    if node.error_kind == "budget":
+        said = "not sent: the budget doesn't cover it"
+        return f"{title} · {said}" if title else said
+    return node.error or title
+
+
 def state_text(node: Node, *, over: bool) -> str:
     """Give the status word where it says more than its icon does.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len, set_cell_size
 
 from .format import (
+    call_title,
     capped,
     clean,
     context_text,
@@ -138,8 +139,8 @@ def _row(tree: Tree, item: Node | Group | str, lines: str, over: bool) -> _Row:
     name, title = label(item), item.title
     if item.kind == "call" and item.role in ("root", "closing"):
         title = item.name
-    if item.error and item.kind == "call":
-        title = item.error
+    if item.kind == "call":
+        title = call_title(item, title)
     words = f"{name}: {title}" if name and title else name or title
     return _Row(lines, icon(item.status), words, " · ".join(_stats(tree, item, over)))
 

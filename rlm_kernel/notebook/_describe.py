@@ -103,8 +103,9 @@ def session_info(
 
 def meters(ledger: BudgetLedger) -> dict[str, Meter]:
     """Give what is used of a budget, and its limits."""
+    refused = ledger.refused()
     return {
-        name: Meter(used=_finite(used), limit=_finite(limit))
+        name: Meter(used=_finite(used), limit=_finite(limit), refused=refused.get(name, 0))
         for name, (used, limit) in ledger.meters().items()
     }
 

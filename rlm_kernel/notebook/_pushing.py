@@ -163,7 +163,7 @@ class Pusher:
 
     def _push_info(self, followed: Followed) -> float | None:
         info, told, now = self._info(followed), followed.told, time.monotonic()
-        if told is None or _standing(info) != _standing(told):
+        if told is None or _standing(info) != _standing(told) or _short(info) != _short(told):
             self._tell(followed, info)
         elif info.in_flight != told.in_flight or _used(info) != _used(told):
             if now - followed.told_at < METERS:
@@ -190,6 +190,11 @@ class Pusher:
 def _standing(info: RunInfo) -> RunInfo:
     """Give what doesn't change all the time."""
     return replace(info, seq=0, in_flight=0, budget={})
+
+
+def _short(info: RunInfo) -> list[str]:
+    """Give the limits for want of which calls were refused: a person can do something about it."""
+    return [name for name, meter in info.budget.items() if meter.refused]
 
 
 def _used(info: RunInfo) -> dict[str, Any]:

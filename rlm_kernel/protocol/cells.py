@@ -165,9 +165,24 @@ class Repl(Protocol):
         ...
 
     async def execute(
-        self, cell: str, code: str, *, author: Author = "model", limits: Limits | None = None
+        self,
+        cell: str,
+        code: str,
+        *,
+        author: Author = "model",
+        limits: Limits | None = None,
+        number: int | None = None,
     ) -> CellResult:
-        """Run a cell and give what came of it; a failing cell is a result, not an exception."""
+        """Run a cell and give what came of it; a failing cell is a result, not an exception.
+
+        Args:
+            cell: its node.
+            code: what it runs.
+            author: whose it is.
+            limits: by default those of the setup.
+            number: by which ``output`` and tracebacks know it, greater than any before; by default
+                the next one.
+        """
         ...
 
     async def interrupt(self) -> None:

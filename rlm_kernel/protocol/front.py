@@ -181,10 +181,15 @@ class AskInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meter:
-    """One limit of the budget; ``limit`` None: there is none, ``used`` None: unknown."""
+    """One limit of the budget; ``limit`` None: there is none, ``used`` None: unknown.
+
+    ``refused`` counts the calls that weren't sent since it doesn't cover them; a new budget begins
+    the count anew.
+    """
 
     used: float | None = 0
     limit: float | None = None
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,7 +87,13 @@ class KernelRepl:
             raise
 
     async def execute(
-        self, cell: str, code: str, *, author: Author = "model", limits: Limits | None = None
+        self,
+        cell: str,
+        code: str,
+        *,
+        author: Author = "model",
+        limits: Limits | None = None,
+        number: int | None = None,
     ) -> CellResult:
         """Run a cell; whatever becomes of the kernel, there is one for the next cell."""
         setup, spool = self._opened()
@@ -95,7 +101,7 @@ class KernelRepl:
         note = "" if self._kernel is not None and self._kernel.alive else await self._renewed()
         kernel = self._kernel
         assert kernel is not None
-        self._number += 1
+        self._number = max(number or 0, self._number + 1)
         job = Job(cell, self._number, code, author, limits)
         path = spool.create(job.number)
         done: asyncio.Future[Report] = asyncio.get_running_loop().create_future()

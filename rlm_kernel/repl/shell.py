@@ -100,12 +100,18 @@ class ShellRepl:
         self._limits = setup.limits
 
     async def execute(
-        self, cell: str, code: str, *, author: Author = "model", limits: Limits | None = None
+        self,
+        cell: str,
+        code: str,
+        *,
+        author: Author = "model",
+        limits: Limits | None = None,
+        number: int | None = None,
     ) -> CellResult:
         """Run a cell on the main thread, as soon as it is in ``pump``."""
         spool = self._opened()
         limits = limits or self._limits
-        self._number += 1
+        self._number = max(number or 0, self._number + 1)
         job = Job(cell, self._number, code, author, limits)
         path = spool.create(job.number)
         loop = asyncio.get_running_loop()

@@ -63,7 +63,7 @@ class Spool:
         try:
             return _page(self.path(number), start, stop)
         except OSError:
-            msg = f"There is no output of a cell {number}; cells are numbered from 1."
+            msg = f"There is no output of a cell {number}: none of that number has run."
             raise ReplError(msg) from None
 
     def close(self) -> None:

@@ -12,10 +12,13 @@ import pytest
 from policies import HeldModel, cell
 
 from rlm_kernel.engine import RLM, Run
-from rlm_kernel.errors import AnswerError, ConfigError
+from rlm_kernel.errors import BY_A_PERSON, AnswerError, ConfigError
 from rlm_kernel.lm import ScriptedModel
+from rlm_kernel.log import tree_text
+from rlm_kernel.notebook._describe import run_info
 from rlm_kernel.protocol import control as c
 from rlm_kernel.protocol.events import CellProposed
+from rlm_kernel.protocol.front import Meter
 from rlm_kernel.repl import ShellRepl, shell_runtime
 
 Make = Callable[..., RLM]
@@ -95,6 +98,24 @@ def test_a_response_stands_for_the_output_without_running_the_cell(make: Make) -
     run.approve()
     run.wait()
     assert run.answer == "as you said"
+
+
+def test_each_proposal_has_a_number_of_its_own_by_which_its_output_is_found(make: Make) -> None:
+    page = cell("show_output(3, 2, 6)")
+    replies = [LOOK, LOOK, cell("print('abcdefgh')"), page, cell("FINAL(context)")]
+    model = ScriptedModel(replies, name="root")
+    run = make(model, mode="step").start("how long?", "abc")
+    run.wait()
+    run.reject("not this one")
+    run.wait()
+    run.respond("Three.")
+    for _ in range(3):
+        run.wait()
+        run.approve()
+    run.wait()
+    assert [node.number for node in cells(run)] == [1, 2, 3, 4, 5]
+    assert [node.output for node in cells(run)][2:4] == ["abcdefgh\n", "cdef"]
+    assert "cell 4" in told(model).lower()
 
 
 def test_an_edit_to_nothing_is_refused_and_the_proposal_waits_on(make: Make) -> None:
@@ -398,7 +419,7 @@ def test_a_cancelled_call_is_an_error_in_the_cell_and_the_run_goes_on(
     assert run.wait()
     other.joined()
     assert run.status == "done"
-    assert run.answer.startswith("Cancelled: ")
+    assert run.answer == "Cancelled: " + BY_A_PERSON
 
 
 BATCH = cell("rs = llm_query_batched(['a', 'b', 'c'])\nprint([str(r) for r in rs])")
@@ -440,6 +461,9 @@ def test_a_cancelled_batch_keeps_the_items_that_were_there(
     assert run.wait()
     other.joined()
     assert run.answer == ["by hand", "Cancelled", "Cancelled"]
+    calls = [node for node in run.tree.walk() if node.status == "cancelled"]
+    assert [node.error for node in calls] == [BY_A_PERSON] * 2
+    assert "call 3: c" in tree_text(run.tree), "it is known by what it asked"
     assert live(run) == []
 
 
@@ -651,11 +675,31 @@ def test_a_run_paused_by_its_budget_goes_on_with_a_larger_one(make: Make) -> Non
     refused = run.set_budget("a lot")
     assert not refused.ok
     assert "isn't a budget" in refused.message
+    assert run.ledger.refused() == {"calls": 1}
     assert run.set_budget("5 calls").ok
+    assert run.phase == "paused"
+    assert run.reason.startswith("The budget is $1.00, 5 calls now (")
+    assert run.ledger.refused() == {}
     assert run.resume().ok
     assert run.wait()
     assert (run.status, run.answer) == ("done", 4)
     assert run.usage.subtree.calls == 3
+
+
+def test_calls_that_a_budget_refuses_are_told_while_the_cell_still_runs(make: Make) -> None:
+    runs: list[Run] = []
+    seen: list[Any] = []
+
+    def look() -> None:
+        info = run_info(runs[0], run_id="r", seq=0)
+        seen.append((runs[0].phase, info.budget["calls"], info.budget["money"].refused))
+
+    batch = cell("rs = llm_query_batched(['a', 'b', 'c'])\nlook()")
+    rlm = make([batch, KINDS], lambda m: "x", budget="3 calls", mode="auto",
+               attended=True, tools={"look": look})  # fmt: skip
+    runs.append(rlm.start("q", "abc"))
+    assert not runs[0].wait()
+    assert seen == [("running", Meter(used=3, limit=3, refused=1), 0)]
 
 
 # -- nobody is there ------------------------------------------------------------------------------

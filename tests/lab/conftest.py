@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 HERE = Path(__file__).parent
+LAB_SOURCES = HERE.parents[1] / "labextension"
 sys.path.insert(0, str(HERE))
 
 if TYPE_CHECKING:
@@ -171,6 +173,48 @@ def browser() -> Any:
     if reason := _cannot_run():
         pytest.skip(f"NOT RUN: {reason}")
     return SHARED.browser()
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page with the real store and view."""
+    if shutil.which("node") is None or not (LAB_SOURCES / "node_modules" / "esbuild").exists():
+        pytest.skip("NOT RUN: the tree in a browser; python3 scripts/build_lab.py")
+    folder = tmp_path_factory.mktemp("tree")
+    subprocess.run(["node", "build.mjs", "perf", str(folder)], cwd=LAB_SOURCES, check=True)
+    shutil.copy(LAB_SOURCES / "perf" / "perf.html", folder)
+    return folder
+
+
+@pytest.fixture
+def tree(browser: Any, pages: Path) -> Iterator[Callable[..., Any]]:
+    """Opens the page; at the end it must not have logged an error."""
+    contexts: list[Any] = []
+    wrong: list[str] = []
+
+    def open_page(
+        show: str = "done",
+        *,
+        size: int = 40,
+        width: int = 1100,
+        pseudo: str = "",
+        wait: bool = True,
+        **more: Any,
+    ) -> Any:
+        context = browser.new_context(viewport={"width": width, "height": 700}, **more)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.goto(f"{(pages / 'perf.html').as_uri()}?show={show}&size={size}{pseudo}")
+        if wait:
+            page.locator("[role=row][data-key]").first.wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,48 +14,6 @@ LAB = Path(__file__).resolve().parents[2] / "labextension"
 FOCUSED = "[role=row]:focus"
 
 Open = Callable[..., Any]
-
-
-@pytest.fixture(scope="session")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page with the real store and view."""
-    if shutil.which("node") is None or not (LAB / "node_modules" / "esbuild").exists():
-        pytest.skip("NOT RUN: the tree in a browser; python3 scripts/build_lab.py")
-    folder = tmp_path_factory.mktemp("tree")
-    subprocess.run(["node", "build.mjs", "perf", str(folder)], cwd=LAB, check=True)
-    shutil.copy(LAB / "perf" / "perf.html", folder)
-    return folder
-
-
-@pytest.fixture
-def tree(browser: Any, pages: Path) -> Iterator[Open]:
-    """Opens the page; at the end it must not have logged an error."""
-    contexts: list[Any] = []
-    wrong: list[str] = []
-
-    def open_page(
-        show: str = "done",
-        *,
-        size: int = 40,
-        width: int = 1100,
-        pseudo: str = "",
-        wait: bool = True,
-        **more: Any,
-    ) -> Any:
-        context = browser.new_context(viewport={"width": width, "height": 700}, **more)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-        page.goto(f"{(pages / 'perf.html').as_uri()}?show={show}&size={size}{pseudo}")
-        if wait:
-            page.locator("[role=row][data-key]").first.wait_for()
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert wrong == []
 
 
 def _key(page: Any) -> str:

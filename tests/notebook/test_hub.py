@@ -389,12 +389,15 @@ def test_calls_in_flight_and_the_budget_are_told(hub: Hub) -> None:
     run.ledger._spent = Usage(input_tokens=10, output_tokens=5, cost=0.25, known_cost=0.25, calls=1)
     page.until(lambda: page.infos()[-1]["in_flight"] == 2)
     budget = page.until(lambda: page.infos()[-1]["budget"])
-    assert budget["money"] == {"used": 0.25, "limit": 1.0}
-    assert budget["calls"] == {"used": 1, "limit": 1000}
-    assert budget["tokens"] == {"used": 15, "limit": None}
+    assert budget["money"] == {"used": 0.25, "limit": 1.0, "refused": 0}
+    assert budget["calls"] == {"used": 1, "limit": 1000, "refused": 0}
+    assert budget["tokens"] == {"used": 15, "limit": None, "refused": 0}
     run.ledger._spent = Usage(cost=None, known_cost=0.1, calls=2)
     money = page.ask("sync")["runs"][0]["budget"]["money"]
     assert money["used"] is None, "unknown is never told as an amount"
+    run.ledger._refused["calls"] += 2
+    run.emit(ev.CallEnded(node=nodes[1], status="error", error_kind="budget"))
+    page.until(lambda: page.infos()[-1]["budget"]["calls"]["refused"] == 2)
 
 
 def test_counts_that_change_all_the_time_are_told_four_times_a_second(hub: Hub) -> None:

@@ -118,6 +118,15 @@ def test_show_output_pages_an_earlier_cell(place):
     assert place.cell("show_output(99)").error.name == "ReplError"
 
 
+def test_a_cell_is_known_by_the_number_that_it_is_given(place):
+    place.cell("print('first')")
+    failed = place.cell("1 / 0", number=5)
+    assert "cell 5, line 1" in failed.error.traceback
+    place.cell("print('third')")
+    assert place.cell("show_output(6)").output.head == "third\n"
+    assert place.cell("show_output(3)").error.name == "ReplError"
+
+
 def test_the_engine_pages_outputs_too(place):
     place.cell("print('abc' * 1000)")
     coroutine = place.repl.output(1, 1, 4)

@@ -217,13 +217,35 @@ export function contextText(info: Readonly<Record<string, unknown>>): string {
     .join(' · ');
 }
 
-/** The title of a row: what a node is about, in its own words; an error instead where it failed. */
+/** How the kernel's sentence begins where a person cancelled a call, not a stop or an interrupt. */
+const BY_A_PERSON = 'A person cancelled';
+
+/** Why a call was cancelled or not sent, for the person: nothing went wrong in it; else nothing. */
+export function unsentText(node: TreeNode): string {
+  if (node.kind !== 'call' || node.ended === null) {
+    return '';
+  }
+  if (node.error_kind === 'budget') {
+    return say('Not sent: the budget doesn’t cover it');
+  }
+  if (node.status !== 'cancelled') {
+    return '';
+  }
+  return node.error.startsWith(BY_A_PERSON) ? say('Cancelled by you') : say('Cancelled');
+}
+
+/**
+ * The title of a row: what a node is about, in its own words; an error instead where it failed.
+ * What was cancelled or not sent is still known by what it asked.
+ */
 export function titleText(node: TreeNode): string {
   if (node.kind === 'call') {
-    if (node.error) {
-      return node.error;
+    const asked = node.role === 'root' || node.role === 'closing' ? node.name : node.title;
+    const unsent = unsentText(node);
+    if (unsent !== '') {
+      return asked === '' ? unsent : `${asked} · ${unsent}`;
     }
-    return node.role === 'root' || node.role === 'closing' ? node.name : node.title;
+    return node.error || asked;
   }
   return node.kind === 'turn' ? say('turn %1', node.number) : node.title;
 }

@@ -2,6 +2,7 @@
 
 import { type ICommandPalette, InputDialog } from '@jupyterlab/apputils';
 import type { CommandRegistry } from '@lumino/commands';
+import { enough, shortage, shortageText } from '../core/budget.js';
 import type { Command, RunInfo } from '../protocol.js';
 import type { Desk, Seat } from './desk.js';
 import { cellOf } from './notebook.js';
@@ -140,13 +141,8 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
     return own ? writeMode(m) : steer(m, { type: 'mode', mode: chosen });
   });
   onRun('rlm:set-budget', t.__('Set the Budget…'), live, async (m, args) => {
-    const budget =
-      given(args, 'budget') ??
-      (await ask(
-        t.__('Budget of the run'),
-        t.__('For example $2, 500 calls, or $2 and 500 calls; what was used stays used.'),
-      ));
-    return budget ? steer(m, { type: 'budget', budget }) : undefined;
+    const budget = given(args, 'budget');
+    return budget === null ? writeBudget(m) : steer(m, { type: 'budget', budget });
   });
   onRun(
     'rlm:jump-to-pending',
@@ -221,8 +217,29 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
     const label = t.__('the next error, the next child, a turn (turn 5) or an amount ($0.50)');
     return (await InputDialog.getItem({ title, label, items, editable: true })).value;
   }
+  /** Send a command; why it was refused, or the empty string. */
+  async function refused({ seat, info }: Meant, command: Command): Promise<string> {
+    const reply = await seat.link.store?.steer(info.run, command);
+    if (reply?.ok) return '';
+    return reply?.message || t.__('The kernel can’t be reached; nothing was changed.');
+  }
   /** Asks again with the kernel's sentence where it refuses what was written. */
-  async function writeMode({ seat, info }: Meant): Promise<void> {
+  async function writeBudget(m: Meant): Promise<void> {
+    const short = shortage(m.info);
+    const hint = t.__('For example $2, 500 calls, or $2 and 500 calls; what was used stays used.');
+    let text = short ? enough(short) : '';
+    let label = short ? `${shortageText(short)} ${hint}` : hint;
+    for (;;) {
+      const budget = await ask(t.__('Budget of the run'), label, text);
+      if (!budget?.trim()) return;
+      label = await refused(m, { type: 'budget', budget });
+      if (label === '') return;
+      text = budget;
+    }
+  }
+  /** The same of a mode. */
+  async function writeMode(m: Meant): Promise<void> {
+    const { info } = m;
     const items = [
       'step',
       'auto',
@@ -245,9 +262,8 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
         })
       ).value;
       if (!mode) return;
-      const reply = await seat.link.store?.steer(info.run, { type: 'mode', mode });
-      if (reply?.ok) return;
-      label = reply?.message || t.__('The kernel can’t be reached; nothing was changed.');
+      label = await refused(m, { type: 'mode', mode });
+      if (label === '') return;
       now = mode;
     }
   }

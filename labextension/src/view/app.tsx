@@ -3,6 +3,7 @@ import { clean, oneLine, plural } from '../core/format.js';
 import type { RunTree } from '../core/tree.js';
 import { CellView } from './cell.js';
 import { Details } from './details.js';
+import { FocusKeeper } from './focus.js';
 import { FilterBar } from './filterbar.js';
 import { Grid } from './grid.js';
 import { Header, Runs } from './header.js';
@@ -24,18 +25,31 @@ const TABS: readonly (readonly [Tab, string])[] = [
 export class App extends Component<{ model: Model }, { filters: boolean }> {
   override state = { filters: false };
   private root = createRef<HTMLDivElement>();
+  private focus: FocusKeeper | null = null;
+  /** Whether the focus goes along with what is selected by itself. */
+  private along = false;
   private told = '';
 
   override componentDidMount(): void {
     const { model } = this.props;
+    const root = this.root.current as HTMLDivElement;
+    const focus = (this.focus = new FocusKeeper(root));
     model.onDraw(() => this.forceUpdate());
-    model.hasKeyboard = () =>
-      this.root.current?.querySelector('.rlm-grid')?.contains(document.activeElement) ?? false;
+    model.hasKeyboard = () => {
+      const own = root.querySelector('.rlm-grid')?.contains(document.activeElement) ?? false;
+      return own && !focus.carried;
+    };
+    model.isCarried = () => focus.carried;
     this.forceUpdate();
+  }
+
+  override componentWillUnmount(): void {
+    this.focus?.dispose();
   }
 
   override componentDidUpdate(): void {
     const { info, announcer, tree, wanting, taking } = this.props.model;
+    this.placeFocus();
     if (info !== undefined) {
       const { words } = standing(info, wanting, taking);
       if (words !== this.told && this.told !== '') {
@@ -45,6 +59,21 @@ export class App extends Component<{ model: Model }, { filters: boolean }> {
       }
       this.told = words;
     }
+  }
+
+  /** The views put the focus on what is selected; where nothing is, it still has to go somewhere. */
+  private placeFocus(): void {
+    const { model } = this.props;
+    const { along } = this;
+    this.along = false;
+    if (along && model.isCarried()) {
+      this.focus?.carry();
+    } else if (model.wantsFocus && (model.tree?.size ?? 0) > 0) {
+      this.focus?.rest();
+    } else {
+      return;
+    }
+    model.wantsFocus = false;
   }
 
   private keyDown = (event: KeyboardEvent): void => {
@@ -62,6 +91,7 @@ export class App extends Component<{ model: Model }, { filters: boolean }> {
     let rows = model.refresh();
     if (model.offer()) {
       rows = model.refresh();
+      this.along = model.isCarried();
     }
     const { info, tree, store, host, tab } = model;
     const t = model.trans;
@@ -148,8 +178,8 @@ export class App extends Component<{ model: Model }, { filters: boolean }> {
 
   private tabKey(event: KeyboardEvent, at: number): void {
     const by = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
-    const to = TABS[(at + by + TABS.length) % TABS.length];
-    if (by !== 0 && to !== undefined) {
+    const to = by === 0 ? TABS[Number(event.key) - 1] : TABS.at((at + by) % TABS.length);
+    if (to !== undefined && !event.ctrlKey && !event.metaKey && !event.altKey) {
       event.preventDefault();
       this.props.model.setTab(to[0]);
       const tabs = (event.currentTarget as HTMLElement).parentElement?.querySelectorAll('button');

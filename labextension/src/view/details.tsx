@@ -9,6 +9,7 @@ import {
   plural,
   titleText,
   statusWord,
+  unsentText,
   tokensText,
 } from '../core/format.js';
 import { tallyText } from '../core/groups.js';
@@ -191,12 +192,23 @@ function Body(props: { model: Model; node: TreeNode; tree: RunTree }): JSX.Eleme
     case 'call': {
       const turn = tree.nearest(node, 'turn');
       const root = node.role === 'root' || node.role === 'closing';
+      const unsent = unsentText(node);
       const told = root && turn?.status === 'error' ? turn : undefined;
       const earlier = root && earlierTurns(tree, turn ?? node);
       return (
         <>
-          {node.error !== '' && (
-            <Text model={model} node={node} field="error" title={t('Error')} class="rlm-bad-text" />
+          {unsent !== '' ? (
+            <p class="rlm-note">{unsentWords(model, node, unsent)}</p>
+          ) : (
+            node.error !== '' && (
+              <Text
+                model={model}
+                node={node}
+                field="error"
+                title={t('Error')}
+                class="rlm-bad-text"
+              />
+            )
           )}
           {node.role === 'human' ? (
             <>
@@ -219,7 +231,7 @@ function Body(props: { model: Model; node: TreeNode; tree: RunTree }): JSX.Eleme
                   node={node}
                   field="text"
                   title={t('Reply')}
-                  empty={t('No reply.')}
+                  empty={unsent === '' ? t('No reply.') : undefined}
                 />
               )}
               <Text
@@ -299,6 +311,17 @@ function Body(props: { model: Model; node: TreeNode; tree: RunTree }): JSX.Eleme
         </>
       );
   }
+}
+
+/** A sentence about a call that was cancelled or not sent. */
+function unsentWords(model: Model, node: TreeNode, unsent: string): string {
+  if (node.error_kind === 'budget') {
+    return clean(node.error); // which says what was used of what, and what to do
+  }
+  const t = model.trans;
+  return node.text === ''
+    ? t('%1 before there was a reply; all else is kept.', unsent)
+    : t('%1 before the reply was whole; all else is kept.', unsent);
 }
 
 /** Whether turns of the same run come before a turn, or before a call that has none. */

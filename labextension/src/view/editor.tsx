@@ -28,7 +28,8 @@ export class Editor extends Component<EditorProps, { text: string; free: boolean
   override componentDidMount(): void {
     const area = this.area.current;
     const { model, quiet } = this.props;
-    if (quiet && !(model.replying && document.activeElement === document.body)) {
+    const free = document.activeElement === document.body || model.isCarried();
+    if (quiet && !(model.replying && free)) {
       return;
     }
     area?.focus({ preventScroll: true });

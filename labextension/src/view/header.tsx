@@ -1,19 +1,13 @@
 import type { JSX } from 'preact';
-import {
-  clean,
-  countText,
-  durationText,
-  moneyText,
-  oneLine,
-  plural,
-  whole,
-} from '../core/format.js';
+import { isMeter, meterText } from '../core/budget.js';
+import { clean, durationText, oneLine, plural } from '../core/format.js';
 import { sayN } from '../core/say.js';
 import type { Meter, RunInfo } from '../protocol.js';
 import { Controls } from './controls.js';
 import { StatusIcon, tone } from './icons.js';
 import type { Model } from './model.js';
 import { standing, whyOf } from '../core/standing.js';
+import { Short } from './short.js';
 
 /** The run: its question, how it stands, what it used, and what can be done to it as a whole. */
 export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.Element {
@@ -55,6 +49,7 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
         )}
         <Meters model={model} info={info} />
       </p>
+      {!info.ended && <Short model={model} info={info} key={info.run} />}
       {!info.ended && <Controls model={model} info={info} />}
       {info.ended && info.answer !== null && info.answer !== '' && (
         <p class="rlm-answer">
@@ -74,23 +69,12 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
 /** Seconds of thinking from which they are shown. */
 const LONG = 5;
 
-const UNITS: Record<string, (value: number) => string> = {
-  money: (value) => (value <= 0 ? '$0' : moneyText(value)),
-  calls: countText,
-  tokens: countText,
-  seconds: (value) => durationText(value),
-};
-/** What is said of a limit: without one, and with it. */
-const SAID: Record<string, readonly [string, string]> = {
-  money: ['%1', '%1 / %2'],
-  calls: ['%1 calls', '%1 / %2 calls'],
-  tokens: ['%1 tokens', '%1 / %2 tokens'],
-  seconds: ['%1', '%1 / %2'],
-};
+/** What the kernel says of a proposal that waits without a rule: the phase says it already. */
+const ASKED = 'This cell waits for your decision';
 
 function Meters({ model, info }: { model: Model; info: RunInfo }): JSX.Element {
   const limited = Object.entries(info.budget).filter(
-    ([name, meter]) => Object.hasOwn(UNITS, name) && (meter.limit !== null || name === 'money'),
+    ([name, meter]) => isMeter(name) && (meter.limit !== null || name === 'money'),
   );
   return (
     <span class="rlm-meters">
@@ -104,11 +88,7 @@ function Meters({ model, info }: { model: Model; info: RunInfo }): JSX.Element {
 function MeterView(props: { model: Model; name: string; meter: Meter }): JSX.Element {
   const { name, meter } = props;
   const t = props.model.trans;
-  const say = UNITS[name] as (value: number) => string;
-  const used = meter.used === null ? t('unknown') : say(meter.used);
-  const [alone, limited] = SAID[name] as readonly [string, string];
-  const most = name === 'calls' ? whole : say;
-  const words = meter.limit === null ? t(alone, used) : t(limited, used, most(meter.limit));
+  const words = meterText(name, meter);
   const part = meter.limit ? Math.min((meter.used ?? 0) / meter.limit, 1) : 0;
   const full = part > 0.9 ? ' rlm-full' : '';
   return (

@@ -52,6 +52,8 @@ export class Model {
 
   /** Whether the keyboard is in the tree; set by the view. */
   hasKeyboard: () => boolean = () => false;
+  /** Whether the keyboard is where it was put since its control went; set by the view. */
+  isCarried: () => boolean = () => false;
 
   private own = '';
   /** What was selected by itself, and whether the person closed such details before. */

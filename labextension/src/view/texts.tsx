@@ -152,7 +152,7 @@ export class Text extends Component<
           </pre>
         )}
         {left > 0 && (
-          <button class="rlm-more" onClick={() => void this.more()} disabled={this.state.busy}>
+          <button class="rlm-more" onClick={() => void this.more()} aria-disabled={this.state.busy}>
             {t(
               'Show next %1 · %2 of %3',
               sizeText(Math.min(left, PAGE)),
