@@ -157,6 +157,7 @@ export interface CellEnded {
   waited?: number;
   changed?: string[];
   note?: string;
+  refused?: number;
 }
 
 /** A running cell wants calls that a person is to allow first; ``node`` is the cell. */

@@ -5,6 +5,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import {
+  callsText,
   contextText,
   countText,
   durationText,
@@ -13,6 +14,7 @@ import {
   stateText,
   usageText,
 } from '../src/core/format.js';
+import { asked } from '../src/core/node.js';
 import { grouped, tally } from '../src/core/groups.js';
 import { isOver, RunTree } from '../src/core/tree.js';
 import type { Logged } from '../src/protocol.js';
@@ -41,6 +43,7 @@ function folded(log: Logged[]): unknown {
           stateText(node, over),
           usageText(node.own),
           usageText(node.total),
+          callsText(asked(node), node.amiss),
           durationText(node.seconds),
           ...node.context.map(contextText),
         ];

@@ -1,5 +1,5 @@
 import type { Event, NodeKind } from '../protocol.js';
-import { NOTHING_USED, type TreeNode, type Used } from './node.js';
+import { amissOf, NOTHING_AMISS, NOTHING_USED, type TreeNode, type Used } from './node.js';
 import type { RunTree } from './tree.js';
 import { head, length, lines, split, strip } from './words.js';
 
@@ -73,6 +73,14 @@ function countInBatch(tree: RunTree, node: TreeNode, ok: boolean): void {
   }
 }
 
+/** Count more calls of a cell that weren't allowed. */
+function refused(tree: RunTree, node: TreeNode, calls: number): void {
+  if (calls > 0) {
+    node.refused += calls;
+    tree.addAmiss(node, { ...NOTHING_AMISS, refused: calls, unmade: calls });
+  }
+}
+
 const DECIDED: Record<string, string> = { reject: 'rejected', respond: 'responded' };
 
 export const FOLDS: Folds = {
@@ -135,6 +143,7 @@ export const FOLDS: Folds = {
       node.reason = e.reason ?? '';
       cutTo(node, cut, { answer: 'answer' });
       tree.end(node, time, status);
+      tree.addAmiss(tree.parent(node), tree.ownAmiss(node));
       countInBatch(tree, node, status === 'done');
     }
     return node;
@@ -234,6 +243,7 @@ export const FOLDS: Folds = {
         error: 'error',
       });
       tree.end(node, time, e.status ?? 'ok');
+      refused(tree, node, (e.refused ?? 0) - node.refused);
     }
     return node;
   },
@@ -242,6 +252,7 @@ export const FOLDS: Folds = {
     const node = tree.spoken(e.node, 'cell');
     if (node.ended === null) {
       node.asking = e.ask ?? '';
+      node.asked = e.calls ?? 0;
       node.reason = e.reason ?? '';
     }
     return node;
@@ -250,6 +261,13 @@ export const FOLDS: Folds = {
   'calls.decided': (tree, e) => {
     const node = tree.spoken(e.node, 'cell');
     if (node.asking === (e.ask ?? '')) {
+      const { asked } = node;
+      if (e.decision === 'reject' && e.by === 'stop') {
+        tree.addAmiss(node, { ...NOTHING_AMISS, cancelled: asked, unmade: asked });
+      } else if (e.decision === 'reject') {
+        refused(tree, node, asked);
+      }
+      node.asked = 0;
       node.asking = node.reason = '';
     }
     if (e.decision === 'reject') {
@@ -343,6 +361,7 @@ export const FOLDS: Folds = {
     tree.end(node, time, status);
     node.own = used(e.usage);
     tree.add(node, node.own);
+    tree.addAmiss(node, amissOf(status, node.error_kind, node.own.calls));
     countInBatch(tree, node, status === 'ok');
     return node;
   },

@@ -1,4 +1,4 @@
-import { live, tokens, type TreeNode, type Used } from './node.js';
+import { type Amiss, live, tokens, type TreeNode, type Used } from './node.js';
 import { say, sayN } from './say.js';
 import { head, length, split } from './words.js';
 
@@ -124,6 +124,37 @@ export function usageText(used: Used): string {
     return '';
   }
   return [plural(used.calls, 'call'), tokensText(used), costText(used)].filter(Boolean).join(' · ');
+}
+
+/** What came to nothing in words, most telling first: `3 failed, 2 refused`. */
+export function amissText(amiss: Partial<Amiss>): string {
+  const { failed = 0, refused = 0, cancelled = 0, children = 0 } = amiss;
+  return [
+    failed ? say('%1 failed', whole(failed)) : '',
+    refused ? say('%1 refused', whole(refused)) : '',
+    cancelled ? say('%1 cancelled', whole(cancelled)) : '',
+    children ? sayN('%1 child not done', '%1 children not done', children) : '',
+  ]
+    .filter(Boolean)
+    .join(', ');
+}
+
+/** How many calls were asked for and what of them came to nothing; nothing where none were. */
+export function callsText(calls: number, amiss: Partial<Amiss>): string {
+  return [calls ? plural(calls, 'call') : '', amissText(amiss)].filter(Boolean).join(', ');
+}
+
+/** What came to nothing by signs, short enough for a row: `3 ✗ 2 ⊘`. */
+export function amissSigns({ failed, children, refused, cancelled }: Amiss): string {
+  const signs: [number, string][] = [
+    [failed + children, '✗'],
+    [refused, '⊘'],
+    [cancelled, '■'],
+  ];
+  return signs
+    .filter(([count]) => count > 0)
+    .map(([count, sign]) => `${countText(count)} ${sign}`)
+    .join(' ');
 }
 
 /** Foreign text, safe to show: control characters become visible ones. */

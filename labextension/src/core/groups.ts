@@ -1,4 +1,4 @@
-import { costText, durationText, whole } from './format.js';
+import { costText, countText, durationText, whole } from './format.js';
 import { say } from './say.js';
 import { live, NOTHING_USED, plus, type TreeNode, type Used } from './node.js';
 
@@ -8,7 +8,10 @@ export const LEAST = 5;
 /** How many of several nodes are done, failed and open, and what they took together. */
 export interface Tally {
   done: number;
+  /** All that came to nothing; of them `cancelled` and `refused` weren't made. */
   failed: number;
+  cancelled: number;
+  refused: number;
   open: number;
   median: number | null;
   total: Used;
@@ -33,11 +36,16 @@ export function outcome(node: TreeNode): 'done' | 'failed' | 'open' {
 
 /** Count nodes by how they ended and add up what they used. */
 export function tally(nodes: Iterable<TreeNode>): Tally {
-  const counts = { done: 0, failed: 0, open: 0 };
+  const counts = { done: 0, failed: 0, cancelled: 0, refused: 0, open: 0 };
   let total = NOTHING_USED;
   const seconds: number[] = [];
   for (const node of nodes) {
-    counts[outcome(node)] += 1;
+    const how = outcome(node);
+    counts[how] += 1;
+    if (how === 'failed') {
+      counts.cancelled += node.status === 'cancelled' || node.status === 'stopped' ? 1 : 0;
+      counts.refused += node.status === 'error' && node.error_kind === 'budget' ? 1 : 0;
+    }
     if (node.total !== NOTHING_USED) {
       total = plus(total, node.total);
     }
@@ -58,15 +66,26 @@ function median(values: number[]): number | null {
   return sorted.length % 2 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2;
 }
 
+/** How several nodes went, by signs: `117 ✓ 1 ✗ 2 ⊘`; none of those that there are none of. */
+export function countsText(counts: Tally, said: (count: number) => string = countText): string {
+  const { done, failed, cancelled, refused, open } = counts;
+  const parts: [number, string][] = [
+    [done, '✓'],
+    [failed - cancelled - refused, '✗'],
+    [refused, '⊘'],
+    [cancelled, '■'],
+    [open, '…'],
+  ];
+  return parts
+    .filter(([count]) => count > 0)
+    .map(([count, sign]) => `${said(count)} ${sign}`)
+    .join(' ');
+}
+
 /** How several calls went: counts, the median duration, the sum of what they cost. */
 export function tallyText(counts: Tally): string {
-  const said = [
-    counts.done ? `${whole(counts.done)} ✓` : '',
-    counts.failed ? `${whole(counts.failed)} ✗` : '',
-    counts.open ? `${whole(counts.open)} …` : '',
-  ];
   return [
-    said.filter(Boolean).join(' '),
+    countsText(counts, whole),
     counts.median === null ? '' : say('p50 %1', durationText(counts.median)),
     counts.total.calls ? `∑ ${costText(counts.total)}` : '',
   ]

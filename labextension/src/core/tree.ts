@@ -1,6 +1,16 @@
 import type { Event, Logged, NodeKind } from '../protocol.js';
 import { FOLDS, guess } from './folds.js';
-import { live, newNode, NOTHING_USED, plus, type TreeNode, type Used } from './node.js';
+import {
+  type Amiss,
+  both,
+  live,
+  newNode,
+  NOTHING_AMISS,
+  NOTHING_USED,
+  plus,
+  type TreeNode,
+  type Used,
+} from './node.js';
 
 type Fold = (
   tree: RunTree,
@@ -8,6 +18,8 @@ type Fold = (
   time: number,
   cut: Readonly<Record<string, number>> | undefined,
 ) => TreeNode;
+
+const ONE_CHILD: Amiss = Object.freeze({ ...NOTHING_AMISS, children: 1 });
 
 /**
  * The tree of a run, folded from its events one after another.
@@ -192,13 +204,30 @@ export class RunTree {
 
   /** Add to what a node and those above it used. */
   add(node: TreeNode | undefined, usage: Used): void {
-    for (
-      let at = node;
-      at !== undefined;
-      at = at.parent === null ? undefined : this.at(at.parent)
-    ) {
+    for (let at = node; at !== undefined; at = this.parent(at)) {
       at.total = plus(at.total, usage);
     }
+  }
+
+  /** Add to what came to nothing in a node and those above it. */
+  addAmiss(node: TreeNode | undefined, more: Amiss): void {
+    if (more === NOTHING_AMISS) {
+      return;
+    }
+    for (let at = node; at !== undefined; at = this.parent(at)) {
+      at.amiss = both(at.amiss, more);
+    }
+  }
+
+  /** What a child that ended counts as for what is above it. */
+  ownAmiss(node: TreeNode): Amiss {
+    const bad = node.kind === 'run' && node.ended !== null && node.status !== 'done';
+    return bad ? ONE_CHILD : NOTHING_AMISS;
+  }
+
+  /** The node right above a node. */
+  parent(node: TreeNode): TreeNode | undefined {
+    return node.parent === null ? undefined : this.at(node.parent);
   }
 
   /** Mark a node as ended; nothing where it had ended already. */
@@ -226,6 +255,8 @@ export class RunTree {
     if (node.total !== NOTHING_USED) {
       this.add(parent, node.total);
     }
+    this.addAmiss(parent, node.amiss);
+    this.addAmiss(parent, this.ownAmiss(node));
   }
 
   private at(id: string): TreeNode {

@@ -1,5 +1,6 @@
 import { Component, type JSX } from 'preact';
 import {
+  callsText,
   clean,
   contextText,
   costText,
@@ -13,7 +14,7 @@ import {
 } from '../core/format.js';
 import { tallyText } from '../core/groups.js';
 import { tally } from '../core/groups.js';
-import { live, type TreeNode } from '../core/node.js';
+import { asked, live, type TreeNode } from '../core/node.js';
 import type { RunTree } from '../core/tree.js';
 import { Actions } from './actions.js';
 import { Difference } from './cell.js';
@@ -327,12 +328,11 @@ function Facts(props: { model: Model; tree: RunTree; node: TreeNode }): JSX.Elem
     add('Own', `${tokensText(node.own)} · ${costText(node.own)}`);
     add('From the cache', node.own.cached_tokens ? plural(node.own.cached_tokens, 'token') : '');
   }
-  if (node.total.calls && node.children.length > 0) {
-    const { total } = node;
-    add(
-      'With all below',
-      [plural(total.calls, 'call'), tokensText(total), costText(total)].filter(Boolean).join(' · '),
-    );
+  const { total } = node;
+  const calls = node.kind === 'call' ? '' : callsText(asked(node), node.amiss);
+  if (calls !== '') {
+    const paid = total.calls ? [tokensText(total), costText(total)] : [];
+    add('With all below', [calls, ...paid].filter(Boolean).join(' · '));
   }
   if (node.kind === 'cell') {
     add('Author', node.author === 'human' ? t('you') : t('the model'));

@@ -1,6 +1,8 @@
 import { Component, type JSX } from 'preact';
 import { type Axis, span } from '../core/axis.js';
 import {
+  amissSigns,
+  amissText,
   clean,
   costText,
   countText,
@@ -10,7 +12,7 @@ import {
   statusWord,
   tokensShort,
 } from '../core/format.js';
-import { type Group, type Tally, tally } from '../core/groups.js';
+import { countsText, type Group, type Tally, tally } from '../core/groups.js';
 import { live, tokens, type TreeNode, type Used } from '../core/node.js';
 import type { Row } from '../core/rows.js';
 import type { RunTree } from '../core/tree.js';
@@ -51,6 +53,9 @@ interface Told {
   costSaid: string;
   time: string;
   counts: Tally | null;
+  /** What below it came to nothing, by signs and in words. */
+  amiss: string;
+  amissSaid: string;
 }
 
 /** One row of the tree. It draws itself again only when what it shows has changed. */
@@ -150,6 +155,12 @@ export class RowView extends Component<RowProps> {
           <span class="rlm-words" title={told.title.length > 40 ? told.title : undefined}>
             {told.title}
           </span>
+          {told.amiss !== '' && (
+            <span class="rlm-amiss" title={told.amissSaid}>
+              <span aria-hidden="true">{told.amiss}</span>
+              <span class="rlm-hidden">{told.amissSaid}</span>
+            </span>
+          )}
           {told.counts !== null && <Strip counts={told.counts} />}
           {told.tail !== '' && <span class="rlm-tail">{told.tail}</span>}
         </span>
@@ -211,6 +222,7 @@ function cellOf(tree: RunTree, turn: TreeNode): TreeNode | undefined {
 function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
   const leaf = node.children.length === 0;
   const batch = node.kind === 'batch';
+  const holds = !batch && node.kind !== 'call';
   const counts = batch && !leaf ? tallied(tree, node) : null;
   const sum = batch && counts !== null ? counts.total : node.total;
   const tails: string[] = [];
@@ -256,6 +268,8 @@ function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
             node.seconds ?? (waits ? Math.max(nowOf(tree) - (node.started ?? 0), 0) : null),
           ),
     counts,
+    amiss: holds ? amissSigns(node.amiss) : '',
+    amissSaid: holds ? amissText(node.amiss) : '',
   };
 }
 
@@ -281,16 +295,9 @@ function ofGroup(group: Group): Told {
     costSaid: counts.total.calls ? costText(counts.total) : '',
     time: counts.median === null ? '' : say('p50 %1', durationText(counts.median)),
     counts,
+    amiss: '',
+    amissSaid: '',
   };
-}
-
-function countsText(counts: Tally): string {
-  const said = [
-    counts.done ? `${countText(counts.done)} ✓` : '',
-    counts.failed ? `${countText(counts.failed)} ✗` : '',
-    counts.open ? `${countText(counts.open)} …` : '',
-  ];
-  return said.filter(Boolean).join(' ');
 }
 
 const kept = new WeakMap<TreeNode, { below: number; counts: Tally }>();
