@@ -146,14 +146,21 @@ export function callsText(calls: number, amiss: Partial<Amiss>): string {
 
 /** What came to nothing by signs, short enough for a row: `3 ✗ 2 ⊘`. */
 export function amissSigns({ failed, children, refused, cancelled }: Amiss): string {
-  const signs: [number, string][] = [
+  return signs([
     [failed + children, '✗'],
     [refused, '⊘'],
     [cancelled, '■'],
-  ];
-  return signs
+  ]);
+}
+
+/** Counts with a sign each; none of those that there are none of. */
+export function signs(
+  counts: readonly (readonly [count: number, sign: string])[],
+  said: (count: number) => string = countText,
+): string {
+  return counts
     .filter(([count]) => count > 0)
-    .map(([count, sign]) => `${countText(count)} ${sign}`)
+    .map(([count, sign]) => `${said(count)} ${sign}`)
     .join(' ');
 }
 

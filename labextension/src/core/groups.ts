@@ -1,6 +1,14 @@
-import { costText, countText, durationText, whole } from './format.js';
+import { costText, durationText, signs, whole } from './format.js';
 import { say } from './say.js';
-import { live, NOTHING_USED, plus, type TreeNode, type Used } from './node.js';
+import {
+  type Amiss,
+  live,
+  NOTHING_AMISS,
+  NOTHING_USED,
+  plus,
+  type TreeNode,
+  type Used,
+} from './node.js';
 
 /** Siblings that make a group. */
 export const LEAST = 5;
@@ -66,26 +74,35 @@ function median(values: number[]): number | null {
   return sorted.length % 2 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2;
 }
 
+/** What of several nodes came to nothing. */
+export function amissIn({ failed, cancelled, refused }: Tally): Amiss {
+  return { ...NOTHING_AMISS, failed: failed - cancelled - refused, cancelled, refused };
+}
+
+/** How many are done and how many go on, by signs: `117 ✓ 3 …`. */
+export function goneText({ done, open }: Tally): string {
+  return signs([
+    [done, '✓'],
+    [open, '…'],
+  ]);
+}
+
 /** How several nodes went, by signs: `117 ✓ 1 ✗ 2 ⊘`; none of those that there are none of. */
-export function countsText(counts: Tally, said: (count: number) => string = countText): string {
-  const { done, failed, cancelled, refused, open } = counts;
-  const parts: [number, string][] = [
+export function countsText({ done, failed, cancelled, refused, open }: Tally): string {
+  const all: [number, string][] = [
     [done, '✓'],
     [failed - cancelled - refused, '✗'],
     [refused, '⊘'],
     [cancelled, '■'],
     [open, '…'],
   ];
-  return parts
-    .filter(([count]) => count > 0)
-    .map(([count, sign]) => `${said(count)} ${sign}`)
-    .join(' ');
+  return signs(all, whole);
 }
 
 /** How several calls went: counts, the median duration, the sum of what they cost. */
 export function tallyText(counts: Tally): string {
   return [
-    countsText(counts, whole),
+    countsText(counts),
     counts.median === null ? '' : say('p50 %1', durationText(counts.median)),
     counts.total.calls ? `∑ ${costText(counts.total)}` : '',
   ]

@@ -12,8 +12,8 @@ import {
   statusWord,
   tokensShort,
 } from '../core/format.js';
-import { countsText, type Group, type Tally, tally } from '../core/groups.js';
-import { live, tokens, type TreeNode, type Used } from '../core/node.js';
+import { amissIn, goneText, type Group, type Tally, tally } from '../core/groups.js';
+import { live, NOTHING_AMISS, tokens, type TreeNode, type Used } from '../core/node.js';
 import type { Row } from '../core/rows.js';
 import type { RunTree } from '../core/tree.js';
 import { titleText } from '../core/format.js';
@@ -222,8 +222,9 @@ function cellOf(tree: RunTree, turn: TreeNode): TreeNode | undefined {
 function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
   const leaf = node.children.length === 0;
   const batch = node.kind === 'batch';
-  const holds = !batch && node.kind !== 'call';
   const counts = batch && !leaf ? tallied(tree, node) : null;
+  const holds = node.kind === 'call' ? NOTHING_AMISS : node.amiss;
+  const amiss = counts === null ? holds : amissIn(counts);
   const sum = batch && counts !== null ? counts.total : node.total;
   const tails: string[] = [];
   if (node.decision !== '' && node.decision !== 'approve') {
@@ -245,7 +246,7 @@ function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
     tails.push(plural(node.retries, 'retry', 'retries'));
   }
   if (counts !== null) {
-    tails.push(countsText(counts));
+    tails.push(goneText(counts));
   }
   const own = node.own.calls ? node.own : null;
   const paid = leaf ? own : sum.calls ? sum : null;
@@ -268,8 +269,8 @@ function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
             node.seconds ?? (waits ? Math.max(nowOf(tree) - (node.started ?? 0), 0) : null),
           ),
     counts,
-    amiss: holds ? amissSigns(node.amiss) : '',
-    amissSaid: holds ? amissText(node.amiss) : '',
+    amiss: amissSigns(amiss),
+    amissSaid: amissText(amiss),
   };
 }
 
@@ -287,7 +288,7 @@ function ofGroup(group: Group): Told {
     status,
     name: '',
     title: group.title,
-    tail: countsText(counts),
+    tail: goneText(counts),
     model: models.size === 1 ? clean([...models][0] ?? '') : plural(models.size, 'model'),
     own: '',
     sum: sums(counts.total),
@@ -295,8 +296,8 @@ function ofGroup(group: Group): Told {
     costSaid: counts.total.calls ? costText(counts.total) : '',
     time: counts.median === null ? '' : say('p50 %1', durationText(counts.median)),
     counts,
-    amiss: '',
-    amissSaid: '',
+    amiss: amissSigns(amissIn(counts)),
+    amissSaid: amissText(amissIn(counts)),
   };
 }
 
