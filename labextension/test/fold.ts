@@ -37,7 +37,7 @@ function folded(log: Logged[]): unknown {
     root: tree.root?.id ?? null,
     nodes: Object.fromEntries(
       [...tree.all()].map((node) => {
-        const { cut: _cut, version: _version, below: _below, ...told } = node;
+        const { cut: _cut, version: _version, below: _below, waits: _waits, ...told } = node;
         const said = [
           label(node),
           stateText(node, over),

@@ -397,6 +397,28 @@ def test_a_narrow_panel_keeps_titles_and_what_failed(tree: Open, width: int) -> 
     assert not shown["batch1"]["cut"], "of how many calls is read beside those that failed"
 
 
+def test_waiting_for_the_person_is_drawn_and_said_apart_from_work(tree: Open) -> None:
+    page = tree("waits", width=600)
+    for key in ("run1", "turn5", "cell5"):
+        row = page.locator(f"[data-key='{key}']")
+        assert row.locator(".rlm-wait").last.bounding_box()["width"] > 5, key
+        assert "waiting for you" in row.locator(".rlm-time").get_attribute("title"), key
+    cell = page.locator("[data-key='cell5']")
+    assert cell.locator(".rlm-work").count() == 0, "it did nothing yet"
+    assert cell.locator(".rlm-time.rlm-idle").count() == 1
+    ran = page.locator("[data-key='cell3']")  # it was decided after 2 s, and then ran
+    assert ran.locator(".rlm-wait").count() == 0
+    assert ran.locator(".rlm-time").inner_text() == "20 ms"
+    page.get_by_role("tab", name="Icicle").click()
+    page.locator("canvas").wait_for()
+    page.locator("canvas").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    told = page.locator(".rlm-icicle-told")
+    told.filter(has_text="turn 2").wait_for()
+    assert "s + 6.4 s waiting for you" in told.inner_text()
+
+
 @pytest.mark.parametrize(("width", "more"), [(700, "ArrowUp"), (1200, "ArrowLeft")])
 def test_the_details_grow_by_keys_and_stay_so(tree: Open, width: int, more: str) -> None:
     page = tree("waits", width=width)

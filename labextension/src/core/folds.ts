@@ -111,11 +111,16 @@ export const FOLDS: Folds = {
     return node;
   },
 
-  'run.phase': (tree, e) => {
+  'run.phase': (tree, e, time) => {
     const node = tree.spoken(e.node, 'run');
     if (node.ended === null) {
       node.status = e.phase ?? 'thinking';
       node.reason = e.reason ?? '';
+      if (node.status === 'paused') {
+        tree.wait(node, 'pause', time);
+      } else {
+        tree.waited(node, 'pause', time);
+      }
     }
     return node;
   },
@@ -185,6 +190,9 @@ export const FOLDS: Folds = {
       if (code === proposed) {
         cutTo(node, cut, { code: 'code' });
       }
+      if (node.ended === null && node.decision === '') {
+        tree.wait(node, 'decision', time);
+      }
     }
     return node;
   },
@@ -193,6 +201,7 @@ export const FOLDS: Folds = {
     const node = tree.spoken(e.node, 'cell');
     const decision = e.decision ?? 'approve';
     node.decision = decision;
+    tree.waited(node, 'decision', time);
     node.by = e.by ?? 'auto';
     node.reason = e.reason ?? '';
     if (e.code !== undefined && e.code !== null) {
@@ -217,6 +226,7 @@ export const FOLDS: Folds = {
   'cell.started': (tree, e, time) => {
     const node = tree.spoken(e.node, 'cell');
     node.where = e.where ?? 'kernel';
+    tree.waited(node, 'decision', time);
     if (node.ended === null) {
       node.status = 'running';
       node.started = time;
@@ -248,20 +258,22 @@ export const FOLDS: Folds = {
     return node;
   },
 
-  'calls.proposed': (tree, e) => {
+  'calls.proposed': (tree, e, time) => {
     const node = tree.spoken(e.node, 'cell');
     if (node.ended === null) {
       node.asking = e.ask ?? '';
       node.asked = e.calls ?? 0;
+      tree.wait(node, 'calls', time);
       node.reason = e.reason ?? '';
     }
     return node;
   },
 
-  'calls.decided': (tree, e) => {
+  'calls.decided': (tree, e, time) => {
     const node = tree.spoken(e.node, 'cell');
     if (node.asking === (e.ask ?? '')) {
       const { asked } = node;
+      tree.waited(node, 'calls', time);
       if (e.decision === 'reject' && e.by === 'stop') {
         tree.addAmiss(node, { ...NOTHING_AMISS, cancelled: asked, unmade: asked });
       } else if (e.decision === 'reject') {

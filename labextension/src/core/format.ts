@@ -68,6 +68,16 @@ export function durationText(seconds: number | null): string {
   return say('%1 h %2 min', Math.floor(all / 3600), two(Math.floor((all % 3600) / 60)));
 }
 
+/** A duration, and how long of it the person was waited for, apart. */
+export function timeText({ work, waiting }: { work: number; waiting: number }): string {
+  if (waiting < 0.05) {
+    return durationText(work);
+  }
+  return work < 0.05
+    ? say('%1 waiting for you', durationText(waiting))
+    : say('%1 + %2 waiting for you', durationText(work), durationText(waiting));
+}
+
 const UNITS: readonly (readonly [number, string])[] = [
   [1_000_000_000, 'G'],
   [1_000_000, 'M'],

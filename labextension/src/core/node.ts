@@ -1,4 +1,5 @@
 import type { NodeKind } from '../protocol.js';
+import type { Waits } from './waits.js';
 
 /** What calls used, every field there; adds up by `plus`. */
 export interface Used {
@@ -174,6 +175,8 @@ export interface TreeNode {
   cut: Readonly<Record<string, number>>;
   version: number;
   below: number;
+  /** When a person was waited for; null where nobody was. */
+  waits: Waits | null;
 }
 
 const NONE: readonly never[] = Object.freeze([]);
@@ -249,6 +252,7 @@ export function newNode(id: string, kind: NodeKind): TreeNode {
     cut: NOTHING,
     version: 0,
     below: 0,
+    waits: null,
   };
 }
 

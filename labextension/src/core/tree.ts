@@ -11,6 +11,7 @@ import {
   type TreeNode,
   type Used,
 } from './node.js';
+import { adopt, begin, end } from './waits.js';
 
 type Fold = (
   tree: RunTree,
@@ -18,6 +19,13 @@ type Fold = (
   time: number,
   cut: Readonly<Record<string, number>> | undefined,
 ) => TreeNode;
+
+/** What a node of a kind waits for the person for, at most until it ends. */
+const WAITS: Partial<Record<NodeKind, readonly string[]>> = {
+  run: ['pause'],
+  cell: ['decision', 'calls'],
+  call: ['call'],
+};
 
 const ONE_CHILD: Amiss = Object.freeze({ ...NOTHING_AMISS, children: 1 });
 
@@ -43,6 +51,8 @@ export class RunTree {
   /** The calls that are a person's to reply to and haven't ended, oldest first. */
   readonly persons = new Set<string>();
 
+  /** What is waited for: a node and what of it. */
+  private readonly waiting = new Set<string>();
   private readonly nodes = new Map<string, TreeNode>();
   private readonly top = new Set<string>();
 
@@ -183,6 +193,7 @@ export class RunTree {
     Object.assign(node, values);
     if (kind === 'call' && node.ended === null && [node.role, node.model].includes('human')) {
       this.persons.add(id);
+      this.wait(node, 'call', time);
     }
     if (node.ended !== null) {
       node.status = status; // its end was told first: what the end said stays
@@ -230,6 +241,26 @@ export class RunTree {
     return node.parent === null ? undefined : this.at(node.parent);
   }
 
+  /** A person is waited for from now on; nothing where it is so already. */
+  wait(node: TreeNode, what: string, time: number): void {
+    const key = `${node.id}\n${what}`;
+    if (!this.waiting.has(key)) {
+      this.waiting.add(key);
+      for (let at: TreeNode | undefined = node; at !== undefined; at = this.parent(at)) {
+        begin(at, time);
+      }
+    }
+  }
+
+  /** They aren't any more. */
+  waited(node: TreeNode, what: string, time: number): void {
+    if (this.waiting.delete(`${node.id}\n${what}`)) {
+      for (let at: TreeNode | undefined = node; at !== undefined; at = this.parent(at)) {
+        end(at, time);
+      }
+    }
+  }
+
   /** Mark a node as ended; nothing where it had ended already. */
   end(node: TreeNode, time: number, status: string): void {
     if (node.ended !== null) {
@@ -238,6 +269,9 @@ export class RunTree {
     node.ended = time;
     node.status = status;
     this.persons.delete(node.id);
+    for (const what of WAITS[node.kind] ?? []) {
+      this.waited(node, what, time);
+    }
     if (node.seconds === null && node.started !== null) {
       node.seconds = Math.max(time - node.started, 0);
     }
@@ -254,6 +288,11 @@ export class RunTree {
     parent.children.push(node.id);
     if (node.total !== NOTHING_USED) {
       this.add(parent, node.total);
+    }
+    if (node.waits !== null) {
+      for (let at: TreeNode | undefined = parent; at !== undefined; at = this.parent(at)) {
+        adopt(at, node.waits);
+      }
     }
     this.addAmiss(parent, node.amiss);
     this.addAmiss(parent, this.ownAmiss(node));

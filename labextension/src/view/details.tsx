@@ -10,12 +10,14 @@ import {
   plural,
   titleText,
   statusWord,
+  timeText,
   tokensText,
 } from '../core/format.js';
 import { tallyText } from '../core/groups.js';
 import { tally } from '../core/groups.js';
 import { asked, live, type TreeNode } from '../core/node.js';
 import type { RunTree } from '../core/tree.js';
+import { timeOf } from '../core/waits.js';
 import { Actions } from './actions.js';
 import { Difference } from './cell.js';
 import { Pieces } from './code.js';
@@ -319,9 +321,12 @@ function Facts(props: { model: Model; tree: RunTree; node: TreeNode }): JSX.Elem
   };
   const models = [node.model, node.sub_model].filter(Boolean);
   add('Model', isModel(node) ? t('you') : clean([...new Set(models)].join(', ')));
-  add('Took', durationText(node.seconds));
+  const took =
+    node.seconds === null && (!live(node) || model.over) ? null : timeOf(node, model.now());
+  const waiting = took !== null && took.waiting >= 0.05;
+  add('Took', waiting ? timeText(took) : durationText(node.seconds));
   if (node.waited) {
-    add('Waiting', durationText(node.waited));
+    add('Waiting for calls', durationText(node.waited));
   }
   add('First token', durationText(node.first_token));
   if (node.own.calls) {

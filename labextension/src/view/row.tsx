@@ -1,5 +1,5 @@
 import { Component, type JSX } from 'preact';
-import { type Axis, span } from '../core/axis.js';
+import { type Axis, span, waitSpans } from '../core/axis.js';
 import {
   amissSigns,
   amissText,
@@ -10,12 +10,14 @@ import {
   oneLine,
   plural,
   statusWord,
+  timeText,
   tokensShort,
 } from '../core/format.js';
 import { amissIn, goneText, type Group, type Tally, tally } from '../core/groups.js';
 import { live, NOTHING_AMISS, tokens, type TreeNode, type Used } from '../core/node.js';
 import type { Row } from '../core/rows.js';
 import type { RunTree } from '../core/tree.js';
+import { timeOf } from '../core/waits.js';
 import { titleText } from '../core/format.js';
 import { say } from '../core/say.js';
 import { StatusIcon, tone } from './icons.js';
@@ -24,6 +26,8 @@ import { decidedText, isModel, nameOf } from './person.js';
 /** The height of every row in px. */
 export const ROW_HEIGHT = 24;
 const DEEPEST_INDENT = 10;
+/** Seconds of waiting below which nothing is said of it. */
+const LEAST_SAID = 0.05;
 
 /** What a row is drawn from. */
 export interface RowProps {
@@ -52,6 +56,9 @@ interface Told {
   cost: string;
   costSaid: string;
   time: string;
+  timeSaid: string;
+  /** Whether the time is one of waiting for the person only. */
+  idle: boolean;
   counts: Tally | null;
   /** What below it came to nothing, by signs and in words. */
   amiss: string;
@@ -179,7 +186,12 @@ export class RowView extends Component<RowProps> {
         <span role="gridcell" aria-colindex={6} class="rlm-cost" title={told.costSaid}>
           {told.cost}
         </span>
-        <span role="gridcell" aria-colindex={7} class="rlm-time">
+        <span
+          role="gridcell"
+          aria-colindex={7}
+          class={told.idle ? 'rlm-time rlm-idle' : 'rlm-time'}
+          title={told.timeSaid || undefined}
+        >
           {told.time}
         </span>
         <span role="gridcell" aria-colindex={8} class="rlm-bar" aria-hidden="true">
@@ -250,7 +262,9 @@ function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
   }
   const own = node.own.calls ? node.own : null;
   const paid = leaf ? own : sum.calls ? sum : null;
-  const waits = live(node) && !over && node.started !== null;
+  const goes = live(node) && !over && node.started !== null;
+  const took = node.seconds !== null || goes ? timeOf(node, nowOf(tree)) : null;
+  const idle = took !== null && took.work < LEAST_SAID && took.waiting >= LEAST_SAID;
   return {
     status: statusOf(tree, node, over),
     name: clean(nameOf(node)),
@@ -265,9 +279,11 @@ function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
     time:
       counts !== null && counts.median !== null
         ? say('p50 %1', durationText(counts.median))
-        : durationText(
-            node.seconds ?? (waits ? Math.max(nowOf(tree) - (node.started ?? 0), 0) : null),
-          ),
+        : took === null
+          ? ''
+          : durationText(idle ? took.waiting : took.work),
+    timeSaid: took === null || took.waiting < LEAST_SAID ? '' : timeText(took),
+    idle,
     counts,
     amiss: amissSigns(amiss),
     amissSaid: amissText(amiss),
@@ -296,6 +312,8 @@ function ofGroup(group: Group): Told {
     costSaid: counts.total.calls ? costText(counts.total) : '',
     time: counts.median === null ? '' : say('p50 %1', durationText(counts.median)),
     counts,
+    timeSaid: '',
+    idle: false,
     amiss: amissSigns(amissIn(counts)),
     amissSaid: amissText(amissIn(counts)),
   };
@@ -358,9 +376,13 @@ function Bar({
   if (right < left) {
     return null;
   }
+  const waits = row.node === null || right <= left ? [] : waitSpans(row.node, axis);
   const classes = ['rlm-span', `rlm-${tone(status)}`];
   if (row.node !== null && row.node.kind !== 'call') {
     classes.push('rlm-holds');
+  }
+  if (waits.length > 0) {
+    classes.push('rlm-split');
   }
   return (
     <span
@@ -369,6 +391,38 @@ function Bar({
         left: `${(left * 100).toFixed(2)}%`,
         width: `${((right - left) * 100).toFixed(2)}%`,
       }}
-    />
+    >
+      {pieces(left, right, waits).map((piece) => (
+        <i
+          key={piece.left}
+          class={piece.waits ? 'rlm-wait' : 'rlm-work'}
+          style={{
+            left: `${(((piece.left - left) / (right - left)) * 100).toFixed(2)}%`,
+            width: `${((piece.width / (right - left)) * 100).toFixed(2)}%`,
+          }}
+        />
+      ))}
+    </span>
   );
+}
+
+/** A bar cut where the person was waited for; nothing where they never were. */
+function pieces(
+  left: number,
+  right: number,
+  waits: readonly { left: number; width: number }[],
+): { left: number; width: number; waits: boolean }[] {
+  const found: { left: number; width: number; waits: boolean }[] = [];
+  let at = left;
+  for (const wait of waits) {
+    if (wait.left > at) {
+      found.push({ left: at, width: wait.left - at, waits: false });
+    }
+    found.push({ ...wait, waits: true });
+    at = wait.left + wait.width;
+  }
+  if (waits.length > 0 && at < right) {
+    found.push({ left: at, width: right - at, waits: false });
+  }
+  return found;
 }
