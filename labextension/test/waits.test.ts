@@ -122,10 +122,27 @@ test('what is decided by itself waited for nobody, however often', () => {
   for (let n = 1; n <= 500; n += 1) {
     const node = `cell${n}`;
     tree.apply({ seq: 0, time: n, event: { type: 'cell.proposed', node, parent: 'run1' } });
-    tree.apply({ seq: 0, time: n + 0.01, event: { type: 'cell.decided', node } });
+    tree.apply({ seq: 0, time: n + 0.5, event: { type: 'cell.decided', node } });
   }
   assert.deepEqual(timeOf(at(tree, 'run1'), 501), { work: 501, waiting: 0 });
   assert.deepEqual(at(tree, 'run1').waits?.list, [], 'and nothing of it is kept');
+});
+
+test('what went on by itself doesn’t end, nor take away, what waits for a person beside it', () => {
+  const tree = treeOf(
+    [0, RUN],
+    [0, TURN],
+    [0, CELL],
+    [0, { type: 'cell.decided', node: 'cell1' }],
+    [0, BEGUN],
+    [10, { type: 'call.started', node: 'call1', parent: 'cell1', role: 'human' }],
+    [12, { type: 'run.started', node: 'run2', parent: 'cell1' }],
+    [12, { type: 'cell.proposed', node: 'cell2', parent: 'run2' }],
+    [30, { type: 'call.ended', node: 'call1' }],
+    [35, { type: 'cell.decided', node: 'cell2', by: 'auto' }],
+  );
+  assert.deepEqual(timeOf(at(tree, 'run1'), 50), { work: 30, waiting: 20 });
+  assert.deepEqual(timeOf(at(tree, 'run2'), 50), { work: 38, waiting: 0 });
 });
 
 test('a run that ends while it waits, waited until then', () => {

@@ -123,6 +123,7 @@ def test_a_cell_that_ran_says_in_its_header_that_calls_of_it_failed(
     good = next(one for one in lab.ours() if one["source"] == LOOK)
     assert not lab.header(good).locator(".rlm-Header-amiss").is_visible()
     assert lab.axe(".rlm-Header") == []
+    assert lab.panel.locator(".rlm-wait, .rlm-idle").count() == 0, "nobody was waited for"
     lab.screenshot(pictures, "failed-calls")
 
 

@@ -81,6 +81,9 @@ function refused(tree: RunTree, node: TreeNode, calls: number): void {
   }
 }
 
+/** Who decides without a person; until then a cell waits for a front end at most. */
+const BY_ITSELF = new Set(['auto', 'rules', 'headless']);
+
 const DECIDED: Record<string, string> = { reject: 'rejected', respond: 'responded' };
 
 export const FOLDS: Folds = {
@@ -201,8 +204,8 @@ export const FOLDS: Folds = {
     const node = tree.spoken(e.node, 'cell');
     const decision = e.decision ?? 'approve';
     node.decision = decision;
-    tree.waited(node, 'decision', time);
     node.by = e.by ?? 'auto';
+    tree.waited(node, 'decision', time, BY_ITSELF.has(node.by));
     node.reason = e.reason ?? '';
     if (e.code !== undefined && e.code !== null) {
       node.code = e.code;

@@ -252,11 +252,11 @@ export class RunTree {
     }
   }
 
-  /** They aren't any more. */
-  waited(node: TreeNode, what: string, time: number): void {
+  /** They aren't any more; `byItself`: it went on without them, and they weren't waited for. */
+  waited(node: TreeNode, what: string, time: number, byItself = false): void {
     if (this.waiting.delete(`${node.id}\n${what}`)) {
       for (let at: TreeNode | undefined = node; at !== undefined; at = this.parent(at)) {
-        end(at, time);
+        end(at, time, byItself);
       }
     }
   }

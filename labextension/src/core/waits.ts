@@ -20,16 +20,19 @@ export interface Waits {
   list: Wait[];
   /** How many waits go on now. */
   open: number;
+  /** When the last one of the stretch that goes on ended by a person; -Infinity: none did. */
+  until: number;
 }
 
-/** Shorter than this nobody was waited for: it was decided by itself. */
+/** Seconds; what is shorter was nobody's time. */
 const LEAST = 0.2;
 
 /** A wait begins for a node. */
 export function begin(node: TreeNode, time: number): void {
-  const waits = (node.waits ??= { list: [], open: 0 });
+  const waits = (node.waits ??= { list: [], open: 0, until: -Infinity });
   waits.open += 1;
   if (waits.open === 1) {
+    waits.until = -Infinity;
     const last = waits.list[waits.list.length - 1];
     if (last !== undefined && time <= last.to) {
       last.to = Infinity; // the clock went back
@@ -39,16 +42,19 @@ export function begin(node: TreeNode, time: number): void {
   }
 }
 
-/** A wait of a node is over. */
-export function end(node: TreeNode, time: number): void {
+/** A wait of a node is over; `byItself`: not by a person, so that it was none. */
+export function end(node: TreeNode, time: number, byItself = false): void {
   const { waits } = node;
   const last = waits?.list[waits.list.length - 1];
   if (!waits || waits.open === 0 || last === undefined) {
     return;
   }
   waits.open -= 1;
+  if (!byItself) {
+    waits.until = Math.max(waits.until, time);
+  }
   if (waits.open === 0) {
-    last.to = Math.max(time, last.from);
+    last.to = waits.until;
     if (last.to - last.from < LEAST) {
       waits.list.pop();
     }
@@ -57,7 +63,7 @@ export function end(node: TreeNode, time: number): void {
 
 /** A node was hung below another: what is waited for below it is waited for above it. */
 export function adopt(node: TreeNode, below: Waits): void {
-  const waits = (node.waits ??= { list: [], open: 0 });
+  const waits = (node.waits ??= { list: [], open: 0, until: -Infinity });
   const all = [...waits.list, ...below.list].sort((a, b) => a.from - b.from);
   const list: Wait[] = [];
   for (const wait of all) {
@@ -68,7 +74,8 @@ export function adopt(node: TreeNode, below: Waits): void {
       list.push({ ...wait });
     }
   }
-  node.waits = { list, open: waits.open + below.open };
+  const until = Math.max(waits.until, below.until);
+  node.waits = { list, open: waits.open + below.open, until };
 }
 
 /** When a node began and ended by its own clock; null where it hasn't started. */
