@@ -19,12 +19,13 @@ import { asked, live, type TreeNode } from '../core/node.js';
 import type { RunTree } from '../core/tree.js';
 import { timeOf } from '../core/waits.js';
 import { Actions } from './actions.js';
+import { Strip } from './bar.js';
 import { Difference } from './cell.js';
 import { Pieces } from './code.js';
 import { ActionIcon, StatusIcon } from './icons.js';
 import type { Model } from './model.js';
 import { decidedText, isModel, isYours, nameOf } from './person.js';
-import { Strip, tallied } from './row.js';
+import { tallied } from './row.js';
 import { Section, Text } from './texts.js';
 
 /** What is known of the selected row: texts, code, usage, and what can be done about it. */
