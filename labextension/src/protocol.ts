@@ -2,37 +2,26 @@
 
 export const PROTOCOL_VERSION = 1;
 export const FRONT_VERSION = 1;
-export const COMM_ID = 'rlm';
-export const COMM_TARGET = 'rlm';
-export const REQUEST = 'rlm_request';
-export const REPLY = 'rlm_reply';
+export const COMM_ID = "rlm";
+export const COMM_TARGET = "rlm";
+export const REQUEST = "rlm_request";
+export const REPLY = "rlm_reply";
 
-export type NodeKind = 'session' | 'run' | 'turn' | 'cell' | 'batch' | 'call';
+export type NodeKind = "session" | "run" | "turn" | "cell" | "batch" | "call";
 
-export type Author = 'model' | 'human';
+export type Author = "model" | "human";
 
-export type CellStatus = 'ok' | 'error' | 'interrupted' | 'timeout' | 'memory' | 'died';
+export type CellStatus = "ok" | "error" | "interrupted" | "timeout" | "memory" | "died";
 
-export type CallStatus = 'ok' | 'error' | 'cancelled';
+export type CallStatus = "ok" | "error" | "cancelled";
 
-export type RunStatus = 'done' | 'partial' | 'failed' | 'stopped';
+export type RunStatus = "done" | "partial" | "failed" | "stopped";
 
-export type Phase =
-  | 'starting'
-  | 'thinking'
-  | 'proposed'
-  | 'running'
-  | 'asking'
-  | 'paused'
-  | 'taken over'
-  | 'done'
-  | 'partial'
-  | 'failed'
-  | 'stopped';
+export type Phase = "starting" | "thinking" | "proposed" | "running" | "asking" | "paused" | "taken over" | "done" | "partial" | "failed" | "stopped";
 
-export type DecisionKind = 'approve' | 'edit' | 'reject' | 'respond';
+export type DecisionKind = "approve" | "edit" | "reject" | "respond";
 
-export type Executor = 'notebook' | 'inline' | 'kernel' | 'background';
+export type Executor = "notebook" | "inline" | "kernel" | "background";
 
 /** What calls used; adds up. */
 export interface Usage {
@@ -47,13 +36,13 @@ export interface Usage {
 
 /** A run began; ``parent`` is None for the top run, else the cell or session that asked. */
 export interface RunStarted {
-  type: 'run.started';
+  type: "run.started";
   node: string;
   parent?: string | null;
   run_id?: string;
   question?: string;
   name?: string;
-  context?: Record<string, unknown>[];
+  context?: (Record<string, unknown>)[];
   model?: string;
   sub_model?: string;
   mode?: string;
@@ -66,33 +55,22 @@ export interface RunStarted {
 
 /** A notebook session began: calls typed outside a run belong to it. */
 export interface SessionStarted {
-  type: 'session.started';
+  type: "session.started";
   node: string;
   title?: string;
 }
 
 /** A run went to another phase; ``reason`` is one plain sentence where a person wants one. */
 export interface PhaseChanged {
-  type: 'run.phase';
+  type: "run.phase";
   node: string;
-  phase?:
-    | 'starting'
-    | 'thinking'
-    | 'proposed'
-    | 'running'
-    | 'asking'
-    | 'paused'
-    | 'taken over'
-    | 'done'
-    | 'partial'
-    | 'failed'
-    | 'stopped';
+  phase?: "starting" | "thinking" | "proposed" | "running" | "asking" | "paused" | "taken over" | "done" | "partial" | "failed" | "stopped";
   reason?: string;
 }
 
 /** How proposals are decided was changed while the run went on. */
 export interface ModeChanged {
-  type: 'run.mode';
+  type: "run.mode";
   node: string;
   mode?: string;
   by?: string;
@@ -100,7 +78,7 @@ export interface ModeChanged {
 
 /** The budget was set anew while the run went on. */
 export interface BudgetChanged {
-  type: 'run.budget';
+  type: "run.budget";
   node: string;
   budget?: Record<string, unknown>;
   by?: string;
@@ -108,9 +86,9 @@ export interface BudgetChanged {
 
 /** A run ended. ``answer`` is its text form; ``partial`` is never passed off as an answer. */
 export interface RunEnded {
-  type: 'run.ended';
+  type: "run.ended";
   node: string;
-  status?: 'done' | 'partial' | 'failed' | 'stopped';
+  status?: "done" | "partial" | "failed" | "stopped";
   answer?: string | null;
   answer_type?: string;
   forced?: boolean;
@@ -120,7 +98,7 @@ export interface RunEnded {
 
 /** The root was asked for its next message. */
 export interface TurnStarted {
-  type: 'turn.started';
+  type: "turn.started";
   node: string;
   parent?: string;
   number?: number;
@@ -129,7 +107,7 @@ export interface TurnStarted {
 
 /** A turn is over; ``observation`` is what the root model will be told of it. */
 export interface TurnEnded {
-  type: 'turn.ended';
+  type: "turn.ended";
   node: string;
   status?: string;
   observation?: string;
@@ -137,11 +115,11 @@ export interface TurnEnded {
 
 /** Code is proposed (by the model) or written (by a person who took over). */
 export interface CellProposed {
-  type: 'cell.proposed';
+  type: "cell.proposed";
   node: string;
   parent?: string;
   code?: string;
-  author?: 'model' | 'human';
+  author?: "model" | "human";
   number?: number;
   place?: string;
   estimate?: Record<string, unknown>;
@@ -149,9 +127,9 @@ export interface CellProposed {
 
 /** What became of a proposal, and who decided. */
 export interface CellDecided {
-  type: 'cell.decided';
+  type: "cell.decided";
   node: string;
-  decision?: 'approve' | 'edit' | 'reject' | 'respond';
+  decision?: "approve" | "edit" | "reject" | "respond";
   by?: string;
   code?: string | null;
   reason?: string;
@@ -160,16 +138,16 @@ export interface CellDecided {
 
 /** A cell began to run. */
 export interface CellStarted {
-  type: 'cell.started';
+  type: "cell.started";
   node: string;
   where?: string;
 }
 
 /** A cell ended. ``output`` is what is kept in the log of its output (head and tail). */
 export interface CellEnded {
-  type: 'cell.ended';
+  type: "cell.ended";
   node: string;
-  status?: 'ok' | 'error' | 'interrupted' | 'timeout' | 'memory' | 'died';
+  status?: "ok" | "error" | "interrupted" | "timeout" | "memory" | "died";
   output?: string;
   output_chars?: number;
   result?: string | null;
@@ -179,11 +157,12 @@ export interface CellEnded {
   waited?: number;
   changed?: string[];
   note?: string;
+  refused?: number;
 }
 
 /** A running cell wants calls that a person is to allow first; ``node`` is the cell. */
 export interface CallsProposed {
-  type: 'calls.proposed';
+  type: "calls.proposed";
   node: string;
   ask?: string;
   calls?: number;
@@ -195,27 +174,27 @@ export interface CallsProposed {
 
 /** What became of calls that waited to be allowed: ``approve`` or ``reject``, and by whom. */
 export interface CallsDecided {
-  type: 'calls.decided';
+  type: "calls.decided";
   node: string;
   ask?: string;
-  decision?: 'approve' | 'edit' | 'reject' | 'respond';
+  decision?: "approve" | "edit" | "reject" | "respond";
   by?: string;
   reason?: string;
 }
 
 /** Several calls (``kind="llm"``) or children (``"rlm"``) are issued together. */
 export interface BatchStarted {
-  type: 'batch.started';
+  type: "batch.started";
   node: string;
   parent?: string;
-  kind?: 'llm' | 'rlm';
+  kind?: "llm" | "rlm";
   size?: number;
   line?: number | null;
 }
 
 /** A batch is over. */
 export interface BatchEnded {
-  type: 'batch.ended';
+  type: "batch.ended";
   node: string;
   ok?: number;
   failed?: number;
@@ -223,7 +202,7 @@ export interface BatchEnded {
 
 /** A completion is asked for; ``role`` is root, sub, fold, closing or human (a question). */
 export interface CallStarted {
-  type: 'call.started';
+  type: "call.started";
   node: string;
   parent?: string;
   role?: string;
@@ -239,14 +218,14 @@ export interface CallStarted {
 
 /** A piece of a reply as it streams in. */
 export interface CallText {
-  type: 'call.text';
+  type: "call.text";
   node: string;
   text?: string;
 }
 
 /** An attempt failed and another will be made after ``wait`` seconds. */
 export interface CallRetried {
-  type: 'call.retried';
+  type: "call.retried";
   node: string;
   attempt?: number;
   wait?: number;
@@ -255,9 +234,9 @@ export interface CallRetried {
 
 /** A completion is over: the whole text, what it used, or what went wrong. */
 export interface CallEnded {
-  type: 'call.ended';
+  type: "call.ended";
   node: string;
-  status?: 'ok' | 'error' | 'cancelled';
+  status?: "ok" | "error" | "cancelled";
   text?: string;
   model?: string;
   finish?: string;
@@ -271,7 +250,7 @@ export interface CallEnded {
 
 /** A cell submitted an answer: accepted, or refused with the reason the model is told. */
 export interface AnswerGiven {
-  type: 'answer.given';
+  type: "answer.given";
   node: string;
   accepted?: boolean;
   answer?: string;
@@ -281,7 +260,7 @@ export interface AnswerGiven {
 
 /** The root's older messages were folded into a summary; all stays in ``history``. */
 export interface Folded {
-  type: 'run.folded';
+  type: "run.folded";
   node: string;
   messages?: number;
   tokens_before?: number;
@@ -291,10 +270,10 @@ export interface Folded {
 
 /** A sentence for the person watching. */
 export interface Noted {
-  type: 'note';
+  type: "note";
   node: string;
   text?: string;
-  level?: 'info' | 'warning' | 'error';
+  level?: "info" | "warning" | "error";
 }
 
 export type Event =
@@ -327,7 +306,7 @@ export type Logged = { seq: number; time: number; event: Event; cut?: Record<str
 
 /** Run the proposal as it is; or let the calls be made that wait to be allowed. */
 export interface Approve {
-  type: 'approve';
+  type: "approve";
   client?: string;
   id?: string;
   proposal?: string;
@@ -335,7 +314,7 @@ export interface Approve {
 
 /** Run this code instead of the proposal; the difference is kept and the model is shown it. */
 export interface Edit {
-  type: 'edit';
+  type: "edit";
   client?: string;
   id?: string;
   proposal?: string;
@@ -344,7 +323,7 @@ export interface Edit {
 
 /** Don't run the proposal, or don't make the calls; the model is told why. */
 export interface Reject {
-  type: 'reject';
+  type: "reject";
   client?: string;
   id?: string;
   proposal?: string;
@@ -353,7 +332,7 @@ export interface Reject {
 
 /** Give the observation by hand, without running the proposal. */
 export interface Respond {
-  type: 'respond';
+  type: "respond";
   client?: string;
   id?: string;
   proposal?: string;
@@ -362,28 +341,28 @@ export interface Respond {
 
 /** Pause at the next boundary (a proposal not yet run, or the end of the running cell). */
 export interface Pause {
-  type: 'pause';
+  type: "pause";
   client?: string;
   id?: string;
 }
 
 /** Go on where the run was paused, with the same proposal. */
 export interface Resume {
-  type: 'resume';
+  type: "resume";
   client?: string;
   id?: string;
 }
 
 /** Let the waiting proposal run, and wait again at the next one. */
 export interface Step {
-  type: 'step';
+  type: "step";
   client?: string;
   id?: string;
 }
 
 /** Go on without asking until something happens, then wait at the next proposal. */
 export interface RunTo {
-  type: 'run to';
+  type: "run to";
   client?: string;
   id?: string;
   until?: string;
@@ -391,21 +370,21 @@ export interface RunTo {
 
 /** End the run at once: the running cell is interrupted, calls in flight are cancelled. */
 export interface Stop {
-  type: 'stop';
+  type: "stop";
   client?: string;
   id?: string;
 }
 
 /** Interrupt the running cell and pause; with no cell running, pause at once. */
 export interface Interrupt {
-  type: 'interrupt';
+  type: "interrupt";
   client?: string;
   id?: string;
 }
 
 /** Cancel one node and what is below it: a call, a batch, a child run. */
 export interface Cancel {
-  type: 'cancel';
+  type: "cancel";
   client?: string;
   id?: string;
   node?: string;
@@ -413,7 +392,7 @@ export interface Cancel {
 
 /** Try a call in flight again, from the start. */
 export interface Retry {
-  type: 'retry';
+  type: "retry";
   client?: string;
   id?: string;
   node?: string;
@@ -421,7 +400,7 @@ export interface Retry {
 
 /** Answer a call in flight, or a question to a person, by hand. */
 export interface AnswerCall {
-  type: 'answer';
+  type: "answer";
   client?: string;
   id?: string;
   node?: string;
@@ -430,14 +409,14 @@ export interface AnswerCall {
 
 /** The person writes the cells from here on; the run waits. */
 export interface TakeOver {
-  type: 'take over';
+  type: "take over";
   client?: string;
   id?: string;
 }
 
 /** The model goes on, and is told what the person did and this note. */
 export interface HandBack {
-  type: 'hand back';
+  type: "hand back";
   client?: string;
   id?: string;
   note?: string;
@@ -445,7 +424,7 @@ export interface HandBack {
 
 /** Change how proposals are decided: ``"auto"``, ``"step"`` or ``"ask when …"``. */
 export interface SetMode {
-  type: 'mode';
+  type: "mode";
   client?: string;
   id?: string;
   mode?: string;
@@ -453,7 +432,7 @@ export interface SetMode {
 
 /** Set the budget anew (``"$2"``, ``"2000 calls"``); what was used stays used. */
 export interface SetBudget {
-  type: 'budget';
+  type: "budget";
   client?: string;
   id?: string;
   budget?: string;
@@ -530,7 +509,7 @@ export interface RunInfo {
   mode: string;
   where: string;
   model: string;
-  executor: 'notebook' | 'inline' | 'kernel' | 'background';
+  executor: "notebook" | "inline" | "kernel" | "background";
   anchor: string;
   session: string;
   seq: number;
@@ -545,14 +524,14 @@ export interface RunInfo {
 
 /** Say what there is; a front end asks at its start and after every doubt. */
 export interface Sync {
-  type: 'sync';
+  type: "sync";
   client?: string;
   id?: string;
 }
 
 /** Give the events of a run after ``since``, at most ``limit``; long texts are cut. */
 export interface GetEvents {
-  type: 'events';
+  type: "events";
   client?: string;
   id?: string;
   run?: string;
@@ -562,7 +541,7 @@ export interface GetEvents {
 
 /** Give characters ``start:stop`` of a text of a node: prompt, text, code, output, … */
 export interface GetText {
-  type: 'text';
+  type: "text";
   client?: string;
   id?: string;
   run?: string;
@@ -574,7 +553,7 @@ export interface GetText {
 
 /** Give what the cell that asked the question shows of the run now, whole. */
 export interface GetShown {
-  type: 'shown';
+  type: "shown";
   client?: string;
   id?: string;
   run?: string;
@@ -582,7 +561,7 @@ export interface GetShown {
 
 /** Have the reply of these calls pushed as it streams in, instead of those watched before. */
 export interface Watch {
-  type: 'watch';
+  type: "watch";
   client?: string;
   id?: string;
   run?: string;
@@ -591,7 +570,7 @@ export interface Watch {
 
 /** Send a command (``protocol.control``) to a run; the reply holds its ``Ack``. */
 export interface Steer {
-  type: 'steer';
+  type: "steer";
   client?: string;
   id?: string;
   run?: string;
@@ -600,7 +579,7 @@ export interface Steer {
 
 /** Take on the placing and executing of a run's cells; ``session`` is the kernel client's. */
 export interface Claim {
-  type: 'claim';
+  type: "claim";
   client?: string;
   id?: string;
   run?: string;
@@ -609,7 +588,7 @@ export interface Claim {
 
 /** Take on the placing (and, where it is to run, the running) of one cell, for some seconds. */
 export interface Lease {
-  type: 'lease';
+  type: "lease";
   client?: string;
   id?: string;
   run?: string;
@@ -619,7 +598,7 @@ export interface Lease {
 
 /** Keep the pending cell from running by itself: a person is in it, or has changed it. */
 export interface Hold {
-  type: 'hold';
+  type: "hold";
   client?: string;
   id?: string;
   run?: string;
@@ -629,7 +608,7 @@ export interface Hold {
 
 /** Say that the next execution of this very source is that cell. */
 export interface Arm {
-  type: 'arm';
+  type: "arm";
   client?: string;
   id?: string;
   run?: string;
@@ -639,7 +618,16 @@ export interface Arm {
 }
 
 export type Request =
-  Sync | GetEvents | GetText | GetShown | Watch | Steer | Claim | Lease | Hold | Arm;
+  | Sync
+  | GetEvents
+  | GetText
+  | GetShown
+  | Watch
+  | Steer
+  | Claim
+  | Lease
+  | Hold
+  | Arm;
 
 /** The answer to a request; ``ok`` False comes with one sentence. */
 export interface Reply {
@@ -668,7 +656,7 @@ export interface EventsReply {
   message: string;
   to: string;
   run: string;
-  events: Record<string, unknown>[];
+  events: (Record<string, unknown>)[];
   seq: number;
   more: boolean;
 }
@@ -714,22 +702,22 @@ export interface LeaseReply {
 
 /** New events of a run; a gap between ``since`` and what is known means: ask for them. */
 export interface EventsPush {
-  kind: 'events';
+  kind: "events";
   run: string;
   since: number;
-  events: Record<string, unknown>[];
+  events: (Record<string, unknown>)[];
   seq: number;
 }
 
 /** A run is there, or what is known of it has changed. */
 export interface RunPush {
-  kind: 'run';
+  kind: "run";
   info: RunInfo;
 }
 
 /** What has streamed in of a watched call: ``text`` goes to position ``at``. */
 export interface TextPush {
-  kind: 'text';
+  kind: "text";
   run: string;
   node: string;
   text: string;
@@ -738,7 +726,11 @@ export interface TextPush {
 
 /** The kernel unloads us, or ends. */
 export interface Bye {
-  kind: 'bye';
+  kind: "bye";
 }
 
-export type Push = EventsPush | RunPush | TextPush | Bye;
+export type Push =
+  | EventsPush
+  | RunPush
+  | TextPush
+  | Bye;

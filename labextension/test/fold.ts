@@ -5,6 +5,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import {
+  callsText,
   contextText,
   countText,
   durationText,
@@ -13,6 +14,7 @@ import {
   stateText,
   usageText,
 } from '../src/core/format.js';
+import { asked } from '../src/core/node.js';
 import { grouped, tally } from '../src/core/groups.js';
 import { isOver, RunTree } from '../src/core/tree.js';
 import type { Logged } from '../src/protocol.js';
@@ -35,12 +37,13 @@ function folded(log: Logged[]): unknown {
     root: tree.root?.id ?? null,
     nodes: Object.fromEntries(
       [...tree.all()].map((node) => {
-        const { cut: _cut, version: _version, below: _below, ...told } = node;
+        const { cut: _cut, version: _version, below: _below, waits: _waits, ...told } = node;
         const said = [
           label(node),
           stateText(node, over),
           usageText(node.own),
           usageText(node.total),
+          callsText(asked(node), node.amiss),
           durationText(node.seconds),
           ...node.context.map(contextText),
         ];

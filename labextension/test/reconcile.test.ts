@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NOTHING_AMISS } from '../src/core/node.js';
 import {
   type Action,
   type CellFacts,
@@ -100,6 +101,7 @@ function facts(more: Partial<CellFacts> = {}): CellFacts {
     status: 'ok',
     model: 'm',
     calls: 0,
+    amiss: NOTHING_AMISS,
     tokens: 0,
     cost: 0,
     output: { text: '', chars: 0, result: null, error: null, traceback: '' },

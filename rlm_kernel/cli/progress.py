@@ -11,7 +11,7 @@ from typing import Any
 from ..engine import Run
 from ..engine.heading import header_text
 from ..log import count_text, duration_text, money_text, oneline, tree_text
-from ..log.format import clean
+from ..log.format import clean, plural
 from ..protocol import Logged
 from ..protocol import events as e
 
@@ -147,6 +147,7 @@ def event_line(run: Run, logged: Logged) -> str:
         case e.CellEnded():
             seen = event.output or event.result or event.error or "(no output)"
             state = "" if event.status == "ok" else f" [{event.status}]"
+            state += f" [{plural(event.refused, 'call')} refused]" if event.refused else ""
             return f"{_indent(_cut(seen), '  > ')}{state}"
         case e.BatchEnded():
             return f"  batch: {event.ok} ok, {event.failed} failed"

@@ -197,6 +197,11 @@ class Permission:
             return ""
         return f"{plural(counted.refusals, 'call')} of this cell: {counted.refused}"
 
+    def refusals(self, cell: str) -> int:
+        """Give how many calls of a cell were refused."""
+        counted = self._cells.get(cell)
+        return 0 if counted is None else counted.refusals
+
     async def __call__(
         self, call: Call, queries: Sequence[Query], child: bool
     ) -> ModelError | None:

@@ -241,7 +241,7 @@ class Driver:
             raise
         finally:
             self.run.cell = ""
-        self.run.emit(cell_ended(cell, result))
+        self.run.emit(cell_ended(cell, result, self.run.permission.refusals(cell)))
         if not result.answer.empty and not result.answer.problem:
             self.draft = Draft(result.answer.content, result.answer.text)
         if result.status == "interrupted" and self.run.by_a_person():

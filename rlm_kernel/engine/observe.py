@@ -73,8 +73,8 @@ def _sentences(result: CellResult) -> list[str]:
     return told
 
 
-def cell_ended(cell: str, result: CellResult) -> CellEnded:
-    """Give the event for what came of a cell."""
+def cell_ended(cell: str, result: CellResult, refused: int = 0) -> CellEnded:
+    """Give the event for what came of a cell, ``refused`` of whose calls weren't allowed."""
     output = result.output
     text = output.head + output.tail
     if output.cut:
@@ -86,4 +86,5 @@ def cell_ended(cell: str, result: CellResult) -> CellEnded:
         result=result.result, error=said,
         traceback=error.traceback if error else "", seconds=round(result.seconds, 4),
         waited=round(result.waited, 4), changed=list(result.changed), note=result.note,
+        refused=refused,
     )  # fmt: skip

@@ -373,7 +373,7 @@ class Run(Reading, Steering):
             node=node, parent=self.node, code=code, author="human", place=place
         ))  # fmt: skip
         self.emit(CellDecided(node=node, by="human"))
-        self.emit(cell_ended(node, result))
+        self.emit(cell_ended(node, result, self.permission.refusals(node)))
         self.estimator.ran(code)
         driver = self.driver
         if driver is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..protocol import Event, NodeKind, Usage, usage_from_dict
 from ..protocol import events as ev
-from .node import Node
+from .node import Amiss, Node, amiss_of
 
 if TYPE_CHECKING:
     from .tree import Tree
@@ -77,6 +77,7 @@ def _run_ended(tree: Tree, e: ev.RunEnded, time: float) -> Node:
         node.answer, node.answer_type, node.forced = e.answer, e.answer_type, e.forced
         node.reason = e.reason
         tree._end(node, time, e.status)
+        tree._add_amiss(tree._parent(node), tree._own_amiss(node))
         _count_in_batch(tree, node, e.status == "done")
     return node
 
@@ -138,23 +139,37 @@ def _cell_ended(tree: Tree, e: ev.CellEnded, time: float) -> Node:
         node.seconds, node.waited, node.changed = e.seconds or None, e.waited, e.changed
         node.note = e.note
         tree._end(node, time, e.status)
+        _refused(tree, node, e.refused - node.refused)
     return node
 
 
 def _calls_proposed(tree: Tree, e: ev.CallsProposed, time: float) -> Node:
     node = tree._node(e.node, "cell")
     if node.ended is None:
-        node.asking, node.reason = e.ask, e.reason
+        node.asking, node.asked, node.reason = e.ask, e.calls, e.reason
     return node
 
 
 def _calls_decided(tree: Tree, e: ev.CallsDecided, time: float) -> Node:
     node = tree._node(e.node, "cell")
     if node.asking == e.ask:
+        if e.decision == "reject" and e.by == "stop":
+            asked = node.asked
+            tree._add_amiss(node, Amiss(cancelled=asked, unmade=asked))
+        elif e.decision == "reject":
+            _refused(tree, node, node.asked)
         node.asking = node.reason = ""
+        node.asked = 0
     if e.decision == "reject":
         node.reason = " ".join(filter(None, ["calls were refused", e.reason and f"({e.reason})"]))
     return node
+
+
+def _refused(tree: Tree, node: Node, calls: int) -> None:
+    """Count more calls of a cell that weren't allowed."""
+    if calls > 0:
+        node.refused += calls
+        tree._add_amiss(node, Amiss(refused=calls, unmade=calls))
 
 
 def _batch_started(tree: Tree, e: ev.BatchStarted, time: float) -> Node:
@@ -215,6 +230,7 @@ def _call_ended(tree: Tree, e: ev.CallEnded, time: float) -> Node:
     tree._end(node, time, e.status)
     node.own = usage
     tree._add(node, usage)
+    tree._add_amiss(node, amiss_of(e.status, e.error_kind, usage.calls))
     _count_in_batch(tree, node, e.status == "ok")
     return node
 

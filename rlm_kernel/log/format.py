@@ -94,6 +94,28 @@ def usage_text(usage: Usage) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def calls_text(node: Node) -> str:
+    """Say how many calls a node asked for and how many came to nothing; nothing where none."""
+    amiss = node.amiss
+    said = [plural(node.calls, "call")] if node.calls else []
+    for count, word in (
+        (amiss.failed, "failed"), (amiss.refused, "refused"), (amiss.cancelled, "cancelled"),
+    ):  # fmt: skip
+        said += [f"{count:,} {word}"] if count else []
+    if amiss.children:
+        said.append(f"{plural(amiss.children, 'child', 'children')} not done")
+    return ", ".join(said)
+
+
+def sum_text(node: Node, *, tokens: bool = False) -> str:
+    """Say what a node and everything below it used, and what of it came to nothing."""
+    total = node.total
+    said = [calls_text(node), tokens_text(total) if tokens else ""]
+    said.append(cost_text(total) if total.calls or total.tokens else "")
+    words = " · ".join(part for part in said if part)
+    return f"∑ {words}" if words else ""
+
+
 def estimate_text(estimate: Mapping[str, Any]) -> str:
     """Say what the calls of a cell may come to, before they are made; nothing where none is."""
     calls, tokens, cost = (estimate.get(key) for key in ("calls", "tokens", "cost"))

@@ -15,10 +15,15 @@ LEAST = 5  # siblings that make a group
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many of several nodes are done, failed and open, and what they took together."""
+    """How many of several nodes are done, failed and open, and what they took together.
+
+    ``failed`` are all that came to nothing; of them ``cancelled`` and ``refused`` weren't made.
+    """
 
     done: int
     failed: int
+    cancelled: int
+    refused: int
     open: int
     median: float | None
     total: Usage
@@ -39,7 +44,7 @@ class Group:
 
 def tally(nodes: Iterable[Node]) -> Tally:
     """Count nodes by how they ended and add up what they used."""
-    done = failed = still = 0
+    done = failed = cancelled = refused = still = 0
     total, seconds = NOTHING_USED, []
     for node in nodes:
         if node.live or not node.known:
@@ -48,10 +53,13 @@ def tally(nodes: Iterable[Node]) -> Tally:
             done += 1
         else:
             failed += 1
+            cancelled += node.status in ("cancelled", "stopped")
+            refused += node.status == "error" and node.error_kind == "budget"
         total = total + node.total
         if node.seconds is not None:
             seconds.append(node.seconds)
-    return Tally(done, failed, still, median(seconds) if seconds else None, total)
+    middle = median(seconds) if seconds else None
+    return Tally(done, failed, cancelled, refused, still, middle, total)
 
 
 def grouped(nodes: Iterable[Node], least: int = LEAST) -> list[Node | Group]:

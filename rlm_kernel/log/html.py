@@ -38,8 +38,8 @@ from .format import (
     oneline,
     plural,
     state_text,
+    sum_text,
     tokens_text,
-    usage_text,
 )
 from .groups import Group, grouped, tally
 from .node import Node
@@ -90,8 +90,8 @@ class _Page:
             said.append(f"model <code>{esc(oneline(root.model, 80))}</code>")
         if root.sub_model not in ("", root.model):
             said.append(f"sub-model <code>{esc(oneline(root.sub_model, 80))}</code>")
-        used = usage_text(root.total)
-        said += [esc(f"∑ {used}")] if used else []
+        used = sum_text(root, tokens=True)
+        said += [esc(used)] if used else []
         said += [esc(duration_text(root.seconds))] if root.seconds is not None else []
         title = esc(capped(root.question or root.title, TEXT))
         parts = [
@@ -143,9 +143,8 @@ class _Page:
         if node.kind == "cell" and node.decision:
             said = [_decided(node)]
             said.append("" if node.status in ("ok", "rejected", "responded") else node.status)
-        if node.total.calls and node.kind != "call":
-            said.append(f"∑ {plural(node.total.calls, 'call')}")
-            said.append(cost_text(node.total))
+        if node.kind != "call":
+            said.append(sum_text(node))
         said.append(duration_text(node.seconds))
         return f"{mark(icon(node.status))} {words}{aside(said)}"
 

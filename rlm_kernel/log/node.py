@@ -10,13 +10,55 @@ from ..protocol import NodeKind, Usage
 NOTHING_USED = Usage()
 
 
+@dataclass(frozen=True, slots=True)
+class Amiss:
+    """How many of several calls came to nothing.
+
+    Args:
+        failed: were sent and ended in an error.
+        cancelled: were taken back.
+        refused: were not sent: a person, or the budget, didn't let them.
+        children: runs that ended otherwise than done.
+        unmade: those of the calls that no usage counts.
+    """
+
+    failed: int = 0
+    cancelled: int = 0
+    refused: int = 0
+    children: int = 0
+    unmade: int = 0
+
+    def __add__(self, other: Amiss) -> Amiss:
+        return Amiss(
+            self.failed + other.failed, self.cancelled + other.cancelled,
+            self.refused + other.refused, self.children + other.children,
+            self.unmade + other.unmade,
+        )  # fmt: skip
+
+
+NOTHING_AMISS = Amiss()
+
+
+def amiss_of(status: str, error_kind: str, calls: int) -> Amiss:
+    """Give what one call that ended counts as, of which a usage counts so many calls."""
+    if status == "ok":
+        return NOTHING_AMISS
+    unmade = 0 if calls else 1
+    if status == "cancelled":
+        return Amiss(cancelled=1, unmade=unmade)
+    if error_kind == "budget":
+        return Amiss(refused=1, unmade=unmade)
+    return Amiss(failed=1, unmade=unmade)
+
+
 @dataclass(slots=True, repr=False, eq=False)
 class Node:
     """A run, turn, cell, batch, call or session, as far as the events have told of it.
 
     Fields that don't apply to a kind keep their defaults. Times are epoch seconds, ``first_token``
     and ``seconds`` are seconds, None where unknown. ``own`` is what this node used itself,
-    ``total`` what it and everything below it used.
+    ``total`` what it and everything below it used; ``amiss`` counts the calls in there that came to
+    nothing.
 
     Status words: runs have their phase (``"thinking"``, ``"paused"``, ``"done"``, …); cells
     ``"proposed"``, ``"decided"``, ``"running"``, then how they ended (``"ok"``, ``"error"``,
@@ -38,6 +80,7 @@ class Node:
     seconds: float | None = None
     own: Usage = NOTHING_USED
     total: Usage = NOTHING_USED
+    amiss: Amiss = NOTHING_AMISS
     depth: int = 0
     line: int | None = None
     index: int | None = None
@@ -71,6 +114,8 @@ class Node:
     place: str = ""  # id of the notebook cell it was typed in
     estimate: dict[str, Any] = field(default_factory=dict)
     asking: str = ""  # calls of it that wait to be allowed
+    asked: int = 0  # how many
+    refused: int = 0  # calls of it that weren't allowed, and have no node
     decision: str = ""
     by: str = ""
     output: str = ""
@@ -121,6 +166,11 @@ class Node:
     def live(self) -> bool:
         """Whether it hasn't ended yet, as far as the events tell."""
         return self.known and self.ended is None and self.kind != "session"
+
+    @property
+    def calls(self) -> int:
+        """How many calls it and everything below it asked for, also those that weren't made."""
+        return self.total.calls + self.amiss.unmade
 
     @property
     def progress(self) -> tuple[int, int]:

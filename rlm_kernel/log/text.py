@@ -19,8 +19,8 @@ from .format import (
     oneline,
     plural,
     state_text,
+    sum_text,
     tokens_text,
-    usage_text,
 )
 from .groups import LEAST, Group, Tally, grouped, tally
 from .node import Node
@@ -77,7 +77,7 @@ def _header(root: Node, over: bool, width: int, color: bool) -> list[str]:
     said = [
         root.status,
         models,
-        f"∑ {usage_text(root.total)}" if usage_text(root.total) else "",
+        sum_text(root, tokens=True),
         duration_text(root.seconds),
     ]
     mark = icon(root.status)
@@ -158,8 +158,7 @@ def _stats(tree: Tree, node: Node, over: bool) -> list[str]:
         if node.decision in ("edit", "reject", "respond"):
             word = {"edit": "edited", "reject": "rejected", "respond": "answered"}[node.decision]
             said[0] = f"{word} by {_line(node.by, 20)}" if node.by else word
-        if node.total.calls:
-            said.append(f"∑ {plural(node.total.calls, 'call')} · {cost_text(node.total)}")
+        said.append(sum_text(node))
     said.append(duration_text(node.seconds))
     return [part for part in said if part]
 
@@ -167,7 +166,10 @@ def _stats(tree: Tree, node: Node, over: bool) -> list[str]:
 def tally_text(counts: Tally) -> str:
     """Say how several calls went: counts, the median duration, the sum of what they cost."""
     said = [f"{counts.done:,} ✓"] if counts.done else []
-    said += [f"{counts.failed:,} ✗"] if counts.failed else []
+    failed = counts.failed - counts.cancelled - counts.refused
+    said += [f"{failed:,} ✗"] if failed else []
+    said += [f"{counts.refused:,} ⊘"] if counts.refused else []
+    said += [f"{counts.cancelled:,} ■"] if counts.cancelled else []
     said += [f"{counts.open:,} open"] if counts.open else []
     words = [" ".join(said)]
     if counts.total.calls:

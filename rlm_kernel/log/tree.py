@@ -16,7 +16,7 @@ from typing import Any
 
 from ..protocol import Logged, NodeKind, Usage
 from ._folds import FOLDS, KINDS, guess
-from .node import NOTHING_USED, Node
+from .node import NOTHING_AMISS, NOTHING_USED, Amiss, Node
 
 
 class Tree:
@@ -188,11 +188,27 @@ class Tree:
         parent.children.append(node.id)
         if node.total != NOTHING_USED:
             self._add(parent, node.total)
+        self._add_amiss(parent, node.amiss + self._own_amiss(node))
 
     def _add(self, node: Node | None, usage: Usage) -> None:
         while node is not None:
             node.total = node.total + usage
-            node = self._nodes[node.parent] if node.parent is not None else None
+            node = self._parent(node)
+
+    def _add_amiss(self, node: Node | None, more: Amiss) -> None:
+        if more == NOTHING_AMISS:
+            return
+        while node is not None:
+            node.amiss = node.amiss + more
+            node = self._parent(node)
+
+    def _own_amiss(self, node: Node) -> Amiss:
+        """Give what a child that ended counts as for what is above it."""
+        bad = node.kind == "run" and node.ended is not None and node.status != "done"
+        return Amiss(children=1) if bad else NOTHING_AMISS
+
+    def _parent(self, node: Node) -> Node | None:
+        return self._nodes[node.parent] if node.parent is not None else None
 
     def _end(self, node: Node, time: float, status: str) -> bool:
         """Mark a node as ended; False where it had ended already."""

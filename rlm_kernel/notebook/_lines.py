@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..log.format import clean
+from ..log.format import clean, plural
 from ..protocol import Event
 from ..protocol.events import (
     AnswerGiven,
@@ -117,6 +117,8 @@ def _cell_ended(event: CellEnded) -> Iterator[str]:
         yield _indent(clip(event.output), "    ")
     if event.result is not None:
         yield _indent(clip(event.result), "  = ")
+    if event.refused:
+        yield f"  ⊘ {plural(event.refused, 'call')} refused"
     if event.error:
         yield f"  ✗ {one_line(event.error)}"
     elif event.status != "ok":

@@ -168,7 +168,10 @@ class CellStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellEnded(Event):
-    """A cell ended. ``output`` is what is kept in the log of its output (head and tail)."""
+    """A cell ended. ``output`` is what is kept in the log of its output (head and tail).
+
+    ``refused``: how many of its calls weren't allowed, and so have no node of their own.
+    """
 
     type = "cell.ended"
     status: CellStatus = "ok"
@@ -181,6 +184,7 @@ class CellEnded(Event):
     waited: float = 0.0
     changed: list[str] = field(default_factory=list)
     note: str = ""
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,6 +145,7 @@ def test_refused_calls_are_errors_in_their_places_and_the_model_is_told(
     assert run.answer == ["ModelError", "ModelError", "A person refused these calls: too many."]
     assert sub.requests == []
     assert "40 calls of this cell: A person refused these calls: too many." in told(root)
+    assert [cell.refused for cell in run.tree.find(kind="cell")] == [40, 0]
 
 
 @pytest.mark.parametrize("where", ["shell", "kernel"])
@@ -172,6 +173,7 @@ for line in range(9):
     # refused once, refused for the rest of the cell: a loop doesn't ask again and again
     assert run.answer == [3, "ModelError: A person refused these calls."]
     assert len(sub.requests) == 3
+    assert [cell.refused for cell in run.tree.find(kind="cell")] == [6, 0]
 
 
 def test_allowing_lets_the_cell_go_on_until_it_passes_the_limit_anew(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rlm_kernel import ScriptedModel
+from rlm_kernel.errors import ProviderError
 
 __all__ = ["script", "sub", "text", "until"]
 
@@ -23,10 +24,13 @@ def script(*replies: str) -> ScriptedModel:
 
 
 class _Sub(ScriptedModel):
-    """Never answers "slow" prompts, others at once; as the root of a child it finds a needle."""
+    """Answers at once, "slow" prompts never, "fail" ones not; as the root of a child it finds."""
 
     async def complete(self, request: Any, on_text: Any = None) -> Any:
-        if str(request.messages[-1]["content"]).startswith("slow"):
+        prompt = str(request.messages[-1]["content"])
+        if prompt.startswith("fail"):
+            raise ProviderError("The provider said no.", kind="server")
+        if prompt.startswith("slow"):
             await asyncio.sleep(3600)
         return await super().complete(request, on_text)
 

@@ -16,6 +16,7 @@ from rlm_kernel.engine import RLM
 from rlm_kernel.lm import ScriptedModel
 from rlm_kernel.log import Tree
 from rlm_kernel.log.format import (
+    calls_text,
     context_text,
     count_text,
     duration_text,
@@ -60,6 +61,8 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "level": ("info", "warning", "error"),
     "line": (None, 1, 1, 2),
     "ask": ("", "ask1", "ask2"),
+    "by": ("", "you", "stop"),
+    "error_kind": ("", "rate", "budget"),
     "model": ("", "m", "a/b"),
 }
 
@@ -143,12 +146,14 @@ def _expected(log: list[Logged]) -> dict[str, Any]:
     nodes = {}
     for node in tree.find():
         told = {f.name: getattr(node, f.name) for f in fields(Node) if not f.name.startswith("_")}
-        told |= {"own": asdict(node.own), "total": asdict(node.total), "text": node.text}
+        told |= {name: asdict(getattr(node, name)) for name in ("own", "total", "amiss")}
+        told["text"] = node.text
         told["said"] = [
             label(node) or ("run" if node.kind == "run" else ""),
             state_text(node, over=over),
             usage_text(node.own),
             usage_text(node.total),
+            calls_text(node),
             duration_text(node.seconds),
             *map(context_text, node.context),
         ]

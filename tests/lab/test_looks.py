@@ -19,6 +19,8 @@ print(len(days), "needles in", len(context), "characters")"""
 PARTS = """parts = [context[at:at + 200] for at in range(0, 4000, 20)]
 notes = llm_query_batched([f"Part {n}: does it name a needle? " + p for n, p in enumerate(parts)])
 print(len(notes), "notes")"""
+SOME_FAIL = """asked = [("fail " if n % 4 == 1 else "note ") + str(n) for n in range(12)]
+found = llm_query_batched(asked)"""
 CHILD = """found = rlm_query("Where is the first needle?", context[:400])
 print(found)"""
 END = "FINAL(f'{len(days)} needles')"
@@ -102,6 +104,27 @@ def test_a_batch_of_200_calls_is_one_row_with_its_counts(lab: Lab, pictures: Pat
     assert lab.axe(".rlm-Panel") == []
     lab.tidy()
     lab.screenshot(pictures, "batch")
+
+
+def test_a_cell_that_ran_says_in_its_header_that_calls_of_it_failed(
+    lab: Lab, pictures: Path
+) -> None:
+    finished(lab, SOME_FAIL, LOOK, END)
+    cell = next(one for one in lab.ours() if "fail" in one["source"])
+    header = lab.header(cell)
+    said = header.locator(".rlm-Header-amiss")
+    said.filter(has_text="12 calls, 3 failed").wait_for()
+    assert "ran" in header.inner_text()
+    edge = header.evaluate("(node) => getComputedStyle(node).getPropertyValue('--rlm-edge')")
+    warning = "(node) => getComputedStyle(node).getPropertyValue('--jp-warn-color1')"
+    assert edge.strip() == header.evaluate(warning).strip()
+    meta = lab.cells()[lab.index(cell)]["metadata"]["rlm"]
+    assert (meta["calls"], meta["failed"]) == (12, 3)
+    good = next(one for one in lab.ours() if one["source"] == LOOK)
+    assert not lab.header(good).locator(".rlm-Header-amiss").is_visible()
+    assert lab.axe(".rlm-Header") == []
+    assert lab.panel.locator(".rlm-wait, .rlm-idle").count() == 0, "nobody was waited for"
+    lab.screenshot(pictures, "failed-calls")
 
 
 def test_a_child_run_is_nested_in_the_cell_that_started_it(lab: Lab, pictures: Path) -> None:

@@ -324,6 +324,57 @@ def test_the_cell_view_tells_which_line_the_calls_came_from(tree: Open) -> None:
     page.get_by_label("Details", exact=True).get_by_text("With all below").first.wait_for()
 
 
+@pytest.mark.parametrize("width", [320, 450, 600])
+def test_a_narrow_panel_keeps_titles_and_what_failed(tree: Open, width: int) -> None:
+    page = tree("done", size=120, width=width)
+    where = """(row) => {
+        const box = (one) => one.getBoundingClientRect();
+        const title = row.querySelector('.rlm-title');
+        const words = title.querySelector('.rlm-words');
+        const said = title.querySelector('.rlm-amiss');
+        const time = row.querySelector('.rlm-time');
+        return { cut: words.scrollWidth > words.clientWidth, wide: words.clientWidth,
+                 failed: said.innerText.trim().split(/\\s+/).slice(0, 2).join(' '),
+                 inside: box(said).right <= box(title).right && box(said).left >= box(words).right,
+                 apart: box(title).right <= box(time).left,
+                 icon: box(title.querySelector('.rlm-icon')).width > 0 };
+    }"""
+    shown = {
+        key: page.locator(f"[data-key='{key}']").evaluate(where)
+        for key in ("run1", "turn2", "cell2", "batch1")
+    }
+    for key, row in shown.items():
+        assert row["failed"] == "2 ✗", key
+        assert row["inside"], key
+        assert row["apart"], key
+        assert row["icon"], key
+        assert row["wide"] > 40, key
+    assert not shown["turn2"]["cut"]
+    assert not shown["batch1"]["cut"], "of how many calls is read beside those that failed"
+
+
+def test_waiting_for_the_person_is_drawn_and_said_apart_from_work(tree: Open) -> None:
+    page = tree("waits", width=600)
+    for key in ("run1", "turn5", "cell5"):
+        row = page.locator(f"[data-key='{key}']")
+        assert row.locator(".rlm-wait").last.bounding_box()["width"] > 5, key
+        assert "waiting for you" in row.locator(".rlm-time").get_attribute("title"), key
+    cell = page.locator("[data-key='cell5']")
+    assert cell.locator(".rlm-work").count() == 0, "it did nothing yet"
+    assert cell.locator(".rlm-time.rlm-idle").count() == 1
+    ran = page.locator("[data-key='cell3']")  # it was decided after 2 s, and then ran
+    assert ran.locator(".rlm-wait").count() == 0
+    assert ran.locator(".rlm-time").inner_text() == "20 ms"
+    page.get_by_role("tab", name="Icicle").click()
+    page.locator("canvas").wait_for()
+    page.locator("canvas").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    told = page.locator(".rlm-icicle-told")
+    told.filter(has_text="turn 2").wait_for()
+    assert "s + 6.4 s waiting for you" in told.inner_text()
+
+
 @pytest.mark.parametrize(("width", "more"), [(700, "ArrowUp"), (1200, "ArrowLeft")])
 def test_the_details_grow_by_keys_and_stay_so(tree: Open, width: int, more: str) -> None:
     page = tree("waits", width=width)

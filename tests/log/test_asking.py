@@ -60,3 +60,38 @@ def test_refused_calls_leave_their_reason_at_the_cell(reason: str) -> None:
     decided = ev.CallsDecided(node="cell1", ask="ask1", decision="reject", reason=reason)
     said = "reason: calls were refused" + (" (too dear)" if reason else "")
     assert said in tree_html(tree(*ASKED, decided))
+
+
+def test_calls_that_came_to_nothing_are_told_apart_at_every_node_above_them() -> None:
+    ended = [
+        ("error", "rate", {}), ("error", "budget", {}), ("cancelled", "cancelled", {}),
+        ("ok", "", {"calls": 1, "cost": 0.0}),
+    ]  # fmt: skip
+    calls: list[Event] = [ev.CellStarted(node="cell1")]
+    for number, (status, kind, usage) in enumerate(ended):
+        node = f"call{number}"
+        calls.append(ev.CallStarted(node=node, parent="cell1"))
+        calls.append(ev.CallEnded(
+            node=node, status=status, error_kind=kind, usage=usage,  # type: ignore[arg-type]
+        ))  # fmt: skip
+    child = [
+        ev.RunStarted(node="run2", parent="cell1", question="q", depth=1),
+        ev.RunEnded(node="run2", status="failed"),
+    ]
+    made = tree(*calls, *child, ev.CellEnded(node="cell1"))
+    said = "∑ 4 calls, 1 failed, 1 refused, 1 cancelled, 1 child not done"
+    for view in (tree_text(made, width=160), tree_html(made)):
+        assert view.count(said) == 3, "the run, its turn and its cell"
+    assert made["run2"].amiss.children == 0, "what is below it"
+
+
+def test_calls_that_a_person_refused_count_as_asked_for_and_refused() -> None:
+    decided = ev.CallsDecided(node="cell1", ask="ask1", decision="reject")
+    while_it_runs = tree(*ASKED, decided)
+    assert "∑ 9 calls, 9 refused" in tree_text(while_it_runs)
+    # the end of the cell counts those that were refused without being asked about again
+    over = tree(*ASKED, decided, ev.CellEnded(node="cell1", refused=12))
+    assert "∑ 12 calls, 12 refused" in tree_html(over)
+    assert over["cell1"].refused == 12
+    stopped = tree(*ASKED, ev.CallsDecided(node="cell1", ask="ask1", decision="reject", by="stop"))
+    assert "∑ 9 calls, 9 cancelled" in tree_text(stopped)

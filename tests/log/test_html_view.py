@@ -56,9 +56,10 @@ def a_tree(words="", **options):
 def test_it_says_everything_and_the_answer_last():
     page = Page(tree_html(a_tree()))
     for words in (
-        "Which city?", "done", "∑ 29 calls", "1 min 23 s", "9 characters", "turn 1", "cell 1",
-        "x = llm_query_batched(prompts)", "output · 4 characters", "28 ✓ 2 ✗", "reply 5",
-        "llm_query × 30", "The provider said no.", "… 10 more", "note: said once",  # noqa: RUF001
+        "Which city?", "done", "∑ 31 calls, 2 failed", "1 min 23 s", "9 characters",
+        "turn 1", "cell 1", "x = llm_query_batched(prompts)", "output · 4 characters",
+        "28 ✓ 2 ✗", "reply 5", "The provider said no.", "… 10 more", "note: said once",
+        "llm_query × 30",  # noqa: RUF001
     ):  # fmt: skip
         assert words in page.text, words
     assert page.text.endswith("Answer Lagos")

@@ -21,7 +21,7 @@ def test_it_says_the_question_the_state_the_totals_and_the_answer():
     text = tree_text(a_tree())
     lines = text.splitlines()
     assert lines[0] == "Which city?"
-    for word in ("done", "m, s", "∑ 119 calls", "$0.12", "1 min 23 s"):
+    for word in ("done", "m, s", "∑ 121 calls, 2 failed", "$0.12", "1 min 23 s"):
         assert word in lines[1]
     assert "9 characters" in lines[2]
     assert lines[-2:] == ["note: said once", "Answer: Lagos"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rlm_kernel.cli.progress import event_line
 from rlm_kernel.notebook._lines import Teller, clip, plain
+from rlm_kernel.protocol import Logged
 from rlm_kernel.protocol.events import (
     AnswerGiven,
     BatchEnded,
@@ -38,6 +40,13 @@ def test_a_cell_is_told_with_its_code_its_output_and_its_error() -> None:
     assert "print(7)" in text
     assert "    7" in text
     assert "✗ ZeroDivisionError" in text
+
+
+def test_calls_that_were_refused_are_told_though_the_cell_ran() -> None:
+    ran = CellEnded(node="cell1", output="7\n", refused=9)
+    assert "⊘ 9 calls refused" in told(*START, ran)
+    assert "[9 calls refused]" in event_line(None, Logged(1, 1.0, ran))  # type: ignore[arg-type]
+    assert "refused" not in told(*START, CellEnded(node="cell1", output="7\n"))
 
 
 def test_what_a_person_decided_is_told() -> None:

@@ -1,5 +1,6 @@
 import type { TreeNode } from './node.js';
 import type { RunTree } from './tree.js';
+import { extent, type Wait, waitsIn } from './waits.js';
 
 /** A stretch of time that bars are drawn on. */
 export interface Axis {
@@ -31,13 +32,32 @@ function rounded(seconds: number): number {
 
 /** Where a node's bar is on an axis, in parts of 1; null where it hasn't started. */
 export function span(node: TreeNode, on: Axis): { left: number; width: number } | null {
-  if (node.started === null) {
-    return null;
+  const own = extent(node, on.now);
+  return own === null ? null : placed(own, on);
+}
+
+/** Where on an axis a node waited for the person, in parts of 1; too narrow to see isn't told. */
+export function waitSpans(
+  node: TreeNode,
+  on: Axis,
+  narrowest = 0.004,
+): { left: number; width: number }[] {
+  const found: { left: number; width: number }[] = [];
+  for (const wait of waitsIn(node, on.now)) {
+    const at = placed(wait, on);
+    const last = found[found.length - 1];
+    if (last !== undefined && at.left - last.left - last.width < narrowest / 2) {
+      last.width = at.left + at.width - last.left;
+    } else {
+      found.push(at);
+    }
   }
-  const stop = node.ended ?? on.now;
-  const start = node.seconds === null ? node.started : Math.max(node.started, stop - node.seconds);
-  const left = clamp((start - on.from) / on.seconds);
-  return { left, width: Math.max(clamp((stop - on.from) / on.seconds) - left, 0) };
+  return found.filter((at) => at.width >= narrowest);
+}
+
+function placed({ from, to }: Wait, on: Axis): { left: number; width: number } {
+  const left = clamp((from - on.from) / on.seconds);
+  return { left, width: Math.max(clamp((to - on.from) / on.seconds) - left, 0) };
 }
 
 /** Round moments to mark on an axis, in seconds from its start. */

@@ -24,6 +24,11 @@ export function described(info: RunInfo, facts: CellFacts, source: string): Cell
   if (facts.reason !== '') meta.reason = facts.reason;
   if (facts.author !== 'human') meta.model = facts.model || info.model;
   meta.calls = facts.calls;
+  const { failed, refused, cancelled, children } = facts.amiss;
+  if (failed > 0) meta.failed = failed;
+  if (refused > 0) meta.refused = refused;
+  if (cancelled > 0) meta.cancelled = cancelled;
+  if (children > 0) meta.children = children;
   meta.tokens = facts.tokens;
   meta.cost = facts.cost;
   const kept = rejected(facts) && source !== facts.code;

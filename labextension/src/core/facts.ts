@@ -2,7 +2,7 @@
 
 import type { DecisionKind, RunInfo } from '../protocol.js';
 import { oneLine } from './format.js';
-import { tokens, type TreeNode } from './node.js';
+import { asked, tokens, type TreeNode } from './node.js';
 import type { CellFacts } from './reconcile.js';
 import type { RunTree } from './tree.js';
 import { length } from './words.js';
@@ -41,7 +41,8 @@ export function factOf(tree: RunTree, info: RunInfo, node: TreeNode): CellFacts 
     endedAt: ran && node.ended !== null ? node.ended * 1000 : 0,
     status: ran && node.ended !== null ? node.status : '',
     model: root?.model || info.model,
-    calls: node.total.calls,
+    calls: asked(node),
+    amiss: node.amiss,
     tokens: tokens(node.total),
     cost: node.total.cost,
     output: {

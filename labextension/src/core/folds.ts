@@ -1,5 +1,5 @@
 import type { Event, NodeKind } from '../protocol.js';
-import { NOTHING_USED, type TreeNode, type Used } from './node.js';
+import { amissOf, NOTHING_AMISS, NOTHING_USED, type TreeNode, type Used } from './node.js';
 import type { RunTree } from './tree.js';
 import { head, length, lines, split, strip } from './words.js';
 
@@ -73,6 +73,17 @@ function countInBatch(tree: RunTree, node: TreeNode, ok: boolean): void {
   }
 }
 
+/** Count more calls of a cell that weren't allowed. */
+function refused(tree: RunTree, node: TreeNode, calls: number): void {
+  if (calls > 0) {
+    node.refused += calls;
+    tree.addAmiss(node, { ...NOTHING_AMISS, refused: calls, unmade: calls });
+  }
+}
+
+/** Who decides without a person; until then a cell waits for a front end at most. */
+const BY_ITSELF = new Set(['auto', 'rules', 'headless']);
+
 const DECIDED: Record<string, string> = { reject: 'rejected', respond: 'responded' };
 
 export const FOLDS: Folds = {
@@ -103,11 +114,16 @@ export const FOLDS: Folds = {
     return node;
   },
 
-  'run.phase': (tree, e) => {
+  'run.phase': (tree, e, time) => {
     const node = tree.spoken(e.node, 'run');
     if (node.ended === null) {
       node.status = e.phase ?? 'thinking';
       node.reason = e.reason ?? '';
+      if (node.status === 'paused') {
+        tree.wait(node, 'pause', time);
+      } else {
+        tree.waited(node, 'pause', time);
+      }
     }
     return node;
   },
@@ -135,6 +151,7 @@ export const FOLDS: Folds = {
       node.reason = e.reason ?? '';
       cutTo(node, cut, { answer: 'answer' });
       tree.end(node, time, status);
+      tree.addAmiss(tree.parent(node), tree.ownAmiss(node));
       countInBatch(tree, node, status === 'done');
     }
     return node;
@@ -176,6 +193,9 @@ export const FOLDS: Folds = {
       if (code === proposed) {
         cutTo(node, cut, { code: 'code' });
       }
+      if (node.ended === null && node.decision === '') {
+        tree.wait(node, 'decision', time);
+      }
     }
     return node;
   },
@@ -185,6 +205,7 @@ export const FOLDS: Folds = {
     const decision = e.decision ?? 'approve';
     node.decision = decision;
     node.by = e.by ?? 'auto';
+    tree.waited(node, 'decision', time, BY_ITSELF.has(node.by));
     node.reason = e.reason ?? '';
     if (e.code !== undefined && e.code !== null) {
       node.code = e.code;
@@ -208,6 +229,7 @@ export const FOLDS: Folds = {
   'cell.started': (tree, e, time) => {
     const node = tree.spoken(e.node, 'cell');
     node.where = e.where ?? 'kernel';
+    tree.waited(node, 'decision', time);
     if (node.ended === null) {
       node.status = 'running';
       node.started = time;
@@ -234,22 +256,33 @@ export const FOLDS: Folds = {
         error: 'error',
       });
       tree.end(node, time, e.status ?? 'ok');
+      refused(tree, node, (e.refused ?? 0) - node.refused);
     }
     return node;
   },
 
-  'calls.proposed': (tree, e) => {
+  'calls.proposed': (tree, e, time) => {
     const node = tree.spoken(e.node, 'cell');
     if (node.ended === null) {
       node.asking = e.ask ?? '';
+      node.asked = e.calls ?? 0;
+      tree.wait(node, 'calls', time);
       node.reason = e.reason ?? '';
     }
     return node;
   },
 
-  'calls.decided': (tree, e) => {
+  'calls.decided': (tree, e, time) => {
     const node = tree.spoken(e.node, 'cell');
     if (node.asking === (e.ask ?? '')) {
+      const { asked } = node;
+      tree.waited(node, 'calls', time);
+      if (e.decision === 'reject' && e.by === 'stop') {
+        tree.addAmiss(node, { ...NOTHING_AMISS, cancelled: asked, unmade: asked });
+      } else if (e.decision === 'reject') {
+        refused(tree, node, asked);
+      }
+      node.asked = 0;
       node.asking = node.reason = '';
     }
     if (e.decision === 'reject') {
@@ -343,6 +376,7 @@ export const FOLDS: Folds = {
     tree.end(node, time, status);
     node.own = used(e.usage);
     tree.add(node, node.own);
+    tree.addAmiss(node, amissOf(status, node.error_kind, node.own.calls));
     countInBatch(tree, node, status === 'ok');
     return node;
   },

@@ -1,4 +1,4 @@
-import { live, tokens, type TreeNode, type Used } from './node.js';
+import { type Amiss, live, tokens, type TreeNode, type Used } from './node.js';
 import { say, sayN } from './say.js';
 import { head, length, split } from './words.js';
 
@@ -68,6 +68,16 @@ export function durationText(seconds: number | null): string {
   return say('%1 h %2 min', Math.floor(all / 3600), two(Math.floor((all % 3600) / 60)));
 }
 
+/** A duration, and how long of it the person was waited for, apart. */
+export function timeText({ work, waiting }: { work: number; waiting: number }): string {
+  if (waiting < 0.05) {
+    return durationText(work);
+  }
+  return work < 0.05
+    ? say('%1 waiting for you', durationText(waiting))
+    : say('%1 + %2 waiting for you', durationText(work), durationText(waiting));
+}
+
 const UNITS: readonly (readonly [number, string])[] = [
   [1_000_000_000, 'G'],
   [1_000_000, 'M'],
@@ -124,6 +134,44 @@ export function usageText(used: Used): string {
     return '';
   }
   return [plural(used.calls, 'call'), tokensText(used), costText(used)].filter(Boolean).join(' · ');
+}
+
+/** What came to nothing in words, most telling first: `3 failed, 2 refused`. */
+export function amissText(amiss: Partial<Amiss>): string {
+  const { failed = 0, refused = 0, cancelled = 0, children = 0 } = amiss;
+  return [
+    failed ? say('%1 failed', whole(failed)) : '',
+    refused ? say('%1 refused', whole(refused)) : '',
+    cancelled ? say('%1 cancelled', whole(cancelled)) : '',
+    children ? sayN('%1 child not done', '%1 children not done', children) : '',
+  ]
+    .filter(Boolean)
+    .join(', ');
+}
+
+/** How many calls were asked for and what of them came to nothing; nothing where none were. */
+export function callsText(calls: number, amiss: Partial<Amiss>): string {
+  return [calls ? plural(calls, 'call') : '', amissText(amiss)].filter(Boolean).join(', ');
+}
+
+/** What came to nothing by signs, short enough for a row: `3 ✗ 2 ⊘`. */
+export function amissSigns({ failed, children, refused, cancelled }: Amiss): string {
+  return signs([
+    [failed + children, '✗'],
+    [refused, '⊘'],
+    [cancelled, '■'],
+  ]);
+}
+
+/** Counts with a sign each; none of those that there are none of. */
+export function signs(
+  counts: readonly (readonly [count: number, sign: string])[],
+  said: (count: number) => string = countText,
+): string {
+  return counts
+    .filter(([count]) => count > 0)
+    .map(([count, sign]) => `${said(count)} ${sign}`)
+    .join(' ');
 }
 
 /** Foreign text, safe to show: control characters become visible ones. */

@@ -1,6 +1,14 @@
-import { costText, durationText, whole } from './format.js';
+import { costText, durationText, signs, whole } from './format.js';
 import { say } from './say.js';
-import { live, NOTHING_USED, plus, type TreeNode, type Used } from './node.js';
+import {
+  type Amiss,
+  live,
+  NOTHING_AMISS,
+  NOTHING_USED,
+  plus,
+  type TreeNode,
+  type Used,
+} from './node.js';
 
 /** Siblings that make a group. */
 export const LEAST = 5;
@@ -8,7 +16,10 @@ export const LEAST = 5;
 /** How many of several nodes are done, failed and open, and what they took together. */
 export interface Tally {
   done: number;
+  /** All that came to nothing; of them `cancelled` and `refused` weren't made. */
   failed: number;
+  cancelled: number;
+  refused: number;
   open: number;
   median: number | null;
   total: Used;
@@ -33,11 +44,16 @@ export function outcome(node: TreeNode): 'done' | 'failed' | 'open' {
 
 /** Count nodes by how they ended and add up what they used. */
 export function tally(nodes: Iterable<TreeNode>): Tally {
-  const counts = { done: 0, failed: 0, open: 0 };
+  const counts = { done: 0, failed: 0, cancelled: 0, refused: 0, open: 0 };
   let total = NOTHING_USED;
   const seconds: number[] = [];
   for (const node of nodes) {
-    counts[outcome(node)] += 1;
+    const how = outcome(node);
+    counts[how] += 1;
+    if (how === 'failed') {
+      counts.cancelled += node.status === 'cancelled' || node.status === 'stopped' ? 1 : 0;
+      counts.refused += node.status === 'error' && node.error_kind === 'budget' ? 1 : 0;
+    }
     if (node.total !== NOTHING_USED) {
       total = plus(total, node.total);
     }
@@ -58,15 +74,35 @@ function median(values: number[]): number | null {
   return sorted.length % 2 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2;
 }
 
+/** What of several nodes came to nothing. */
+export function amissIn({ failed, cancelled, refused }: Tally): Amiss {
+  return { ...NOTHING_AMISS, failed: failed - cancelled - refused, cancelled, refused };
+}
+
+/** How many are done and how many go on, by signs: `117 ✓ 3 …`. */
+export function goneText({ done, open }: Tally): string {
+  return signs([
+    [done, '✓'],
+    [open, '…'],
+  ]);
+}
+
+/** How several nodes went, by signs: `117 ✓ 1 ✗ 2 ⊘`; none of those that there are none of. */
+export function countsText({ done, failed, cancelled, refused, open }: Tally): string {
+  const all: [number, string][] = [
+    [done, '✓'],
+    [failed - cancelled - refused, '✗'],
+    [refused, '⊘'],
+    [cancelled, '■'],
+    [open, '…'],
+  ];
+  return signs(all, whole);
+}
+
 /** How several calls went: counts, the median duration, the sum of what they cost. */
 export function tallyText(counts: Tally): string {
-  const said = [
-    counts.done ? `${whole(counts.done)} ✓` : '',
-    counts.failed ? `${whole(counts.failed)} ✗` : '',
-    counts.open ? `${whole(counts.open)} …` : '',
-  ];
   return [
-    said.filter(Boolean).join(' '),
+    countsText(counts),
     counts.median === null ? '' : say('p50 %1', durationText(counts.median)),
     counts.total.calls ? `∑ ${costText(counts.total)}` : '',
   ]

@@ -1,5 +1,6 @@
 import { tokens, type TreeNode } from './node.js';
 import type { RunTree } from './tree.js';
+import { timeOf } from './waits.js';
 
 /** What the width of a box in the icicle stands for. */
 export type Measure = 'time' | 'cost' | 'tokens';
@@ -20,7 +21,7 @@ export interface Box {
  *
  * Args: the narrowest box as a part of the whole; boxes below it are drawn together with their
  * neighbours and not gone into. `time` is time spent: of calls and children one after another,
- * whether or not they ran at once. Of `kept` is drawn what is in it, null for everything; a box
+ * whether or not they ran at once, without waiting for the person. Of `kept` is drawn what is in it, null for everything; a box
  * is as wide as what is kept below it, and one with nothing kept below it as wide as itself.
  */
 export function icicle(
@@ -120,10 +121,7 @@ function own(node: TreeNode, below: number, measure: Measure, now: number): numb
     case 'tokens':
       return Math.max(below, tokens(node.total));
     case 'time': {
-      if (node.started === null) {
-        return below;
-      }
-      return Math.max(below, node.seconds ?? Math.max(now - node.started, 0));
+      return node.started === null ? below : Math.max(below, timeOf(node, now)?.work ?? 0);
     }
   }
 }

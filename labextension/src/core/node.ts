@@ -1,4 +1,5 @@
 import type { NodeKind } from '../protocol.js';
+import type { Waits } from './waits.js';
 
 /** What calls used, every field there; adds up by `plus`. */
 export interface Used {
@@ -34,6 +35,57 @@ export function plus(a: Used, b: Used): Used {
   };
 }
 
+/** How many of several calls came to nothing; the same as `rlm_kernel/log/node.py` says. */
+export interface Amiss {
+  /** They were sent and ended in an error. */
+  readonly failed: number;
+  /** They were taken back. */
+  readonly cancelled: number;
+  /** They were not sent: a person, or the budget, didn't let them. */
+  readonly refused: number;
+  /** Runs that ended otherwise than done. */
+  readonly children: number;
+  /** Those of the calls that no usage counts. */
+  readonly unmade: number;
+}
+
+export const NOTHING_AMISS: Amiss = Object.freeze({
+  failed: 0,
+  cancelled: 0,
+  refused: 0,
+  children: 0,
+  unmade: 0,
+});
+
+/** Add what came to nothing in two places. */
+export function both(a: Amiss, b: Amiss): Amiss {
+  return {
+    failed: a.failed + b.failed,
+    cancelled: a.cancelled + b.cancelled,
+    refused: a.refused + b.refused,
+    children: a.children + b.children,
+    unmade: a.unmade + b.unmade,
+  };
+}
+
+/** What one call that ended counts as, of which a usage counts so many calls. */
+export function amissOf(status: string, errorKind: string, calls: number): Amiss {
+  if (status === 'ok') {
+    return NOTHING_AMISS;
+  }
+  const unmade = calls ? 0 : 1;
+  if (status === 'cancelled') {
+    return { ...NOTHING_AMISS, cancelled: 1, unmade };
+  }
+  const what = errorKind === 'budget' ? { refused: 1 } : { failed: 1 };
+  return { ...NOTHING_AMISS, ...what, unmade };
+}
+
+/** How many calls a node and everything below it asked for, also those that weren't made. */
+export function asked(node: TreeNode): number {
+  return node.total.calls + node.amiss.unmade;
+}
+
 /** Input and output tokens together. */
 export function tokens(used: Used): number {
   return used.input_tokens + used.output_tokens;
@@ -59,6 +111,8 @@ export interface TreeNode {
   seconds: number | null;
   own: Used;
   total: Used;
+  /** The calls in there that came to nothing. */
+  amiss: Amiss;
   depth: number;
   line: number | null;
   index: number | null;
@@ -90,6 +144,9 @@ export interface TreeNode {
   place: string;
   estimate: Record<string, unknown>;
   asking: string;
+  asked: number;
+  /** Calls of it that weren't allowed, and have no node. */
+  refused: number;
   decision: string;
   by: string;
   output: string;
@@ -118,6 +175,8 @@ export interface TreeNode {
   cut: Readonly<Record<string, number>>;
   version: number;
   below: number;
+  /** When a person was waited for; null where nobody was. */
+  waits: Waits | null;
 }
 
 const NONE: readonly never[] = Object.freeze([]);
@@ -138,6 +197,7 @@ export function newNode(id: string, kind: NodeKind): TreeNode {
     seconds: null,
     own: NOTHING_USED,
     total: NOTHING_USED,
+    amiss: NOTHING_AMISS,
     depth: 0,
     line: null,
     index: null,
@@ -167,6 +227,8 @@ export function newNode(id: string, kind: NodeKind): TreeNode {
     place: '',
     estimate: NOTHING,
     asking: '',
+    asked: 0,
+    refused: 0,
     decision: '',
     by: '',
     output: '',
@@ -190,6 +252,7 @@ export function newNode(id: string, kind: NodeKind): TreeNode {
     cut: NOTHING,
     version: 0,
     below: 0,
+    waits: null,
   };
 }
 

@@ -10,6 +10,7 @@
  */
 
 import type { DecisionKind, PendingInfo, RunInfo } from '../protocol.js';
+import type { Amiss } from './node.js';
 import { described, rejected, same } from './described.js';
 import { patched, type CellOutput } from './outputs.js';
 import { digest } from './transcript.js';
@@ -26,7 +27,13 @@ export interface CellMeta {
   by?: string;
   reason?: string;
   model?: string;
+  /** All that it asked for, and those of them that came to nothing, where some did. */
   calls?: number;
+  failed?: number;
+  refused?: number;
+  cancelled?: number;
+  /** Children that ended otherwise than done. */
+  children?: number;
   tokens?: number;
   cost?: number | null;
   proposed?: string;
@@ -81,6 +88,8 @@ export interface CellFacts {
   status: string;
   model: string;
   calls: number;
+  /** Those of them that came to nothing. */
+  amiss: Amiss;
   tokens: number;
   cost: number | null;
   output: CellOutput;

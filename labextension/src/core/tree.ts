@@ -1,6 +1,17 @@
 import type { Event, Logged, NodeKind } from '../protocol.js';
 import { FOLDS, guess } from './folds.js';
-import { live, newNode, NOTHING_USED, plus, type TreeNode, type Used } from './node.js';
+import {
+  type Amiss,
+  both,
+  live,
+  newNode,
+  NOTHING_AMISS,
+  NOTHING_USED,
+  plus,
+  type TreeNode,
+  type Used,
+} from './node.js';
+import { adopt, begin, end } from './waits.js';
 
 type Fold = (
   tree: RunTree,
@@ -8,6 +19,15 @@ type Fold = (
   time: number,
   cut: Readonly<Record<string, number>> | undefined,
 ) => TreeNode;
+
+/** What a node of a kind waits for the person for, at most until it ends. */
+const WAITS: Partial<Record<NodeKind, readonly string[]>> = {
+  run: ['pause'],
+  cell: ['decision', 'calls'],
+  call: ['call'],
+};
+
+const ONE_CHILD: Amiss = Object.freeze({ ...NOTHING_AMISS, children: 1 });
 
 /**
  * The tree of a run, folded from its events one after another.
@@ -31,6 +51,8 @@ export class RunTree {
   /** The calls that are a person's to reply to and haven't ended, oldest first. */
   readonly persons = new Set<string>();
 
+  /** What is waited for: a node and what of it. */
+  private readonly waiting = new Set<string>();
   private readonly nodes = new Map<string, TreeNode>();
   private readonly top = new Set<string>();
 
@@ -171,6 +193,7 @@ export class RunTree {
     Object.assign(node, values);
     if (kind === 'call' && node.ended === null && [node.role, node.model].includes('human')) {
       this.persons.add(id);
+      this.wait(node, 'call', time);
     }
     if (node.ended !== null) {
       node.status = status; // its end was told first: what the end said stays
@@ -192,12 +215,49 @@ export class RunTree {
 
   /** Add to what a node and those above it used. */
   add(node: TreeNode | undefined, usage: Used): void {
-    for (
-      let at = node;
-      at !== undefined;
-      at = at.parent === null ? undefined : this.at(at.parent)
-    ) {
+    for (let at = node; at !== undefined; at = this.parent(at)) {
       at.total = plus(at.total, usage);
+    }
+  }
+
+  /** Add to what came to nothing in a node and those above it. */
+  addAmiss(node: TreeNode | undefined, more: Amiss): void {
+    if (more === NOTHING_AMISS) {
+      return;
+    }
+    for (let at = node; at !== undefined; at = this.parent(at)) {
+      at.amiss = both(at.amiss, more);
+    }
+  }
+
+  /** What a child that ended counts as for what is above it. */
+  ownAmiss(node: TreeNode): Amiss {
+    const bad = node.kind === 'run' && node.ended !== null && node.status !== 'done';
+    return bad ? ONE_CHILD : NOTHING_AMISS;
+  }
+
+  /** The node right above a node. */
+  parent(node: TreeNode): TreeNode | undefined {
+    return node.parent === null ? undefined : this.at(node.parent);
+  }
+
+  /** A person is waited for from now on; nothing where it is so already. */
+  wait(node: TreeNode, what: string, time: number): void {
+    const key = `${node.id}\n${what}`;
+    if (!this.waiting.has(key)) {
+      this.waiting.add(key);
+      for (let at: TreeNode | undefined = node; at !== undefined; at = this.parent(at)) {
+        begin(at, time);
+      }
+    }
+  }
+
+  /** They aren't any more; `byItself`: it went on without them, and they weren't waited for. */
+  waited(node: TreeNode, what: string, time: number, byItself = false): void {
+    if (this.waiting.delete(`${node.id}\n${what}`)) {
+      for (let at: TreeNode | undefined = node; at !== undefined; at = this.parent(at)) {
+        end(at, time, byItself);
+      }
     }
   }
 
@@ -209,6 +269,9 @@ export class RunTree {
     node.ended = time;
     node.status = status;
     this.persons.delete(node.id);
+    for (const what of WAITS[node.kind] ?? []) {
+      this.waited(node, what, time);
+    }
     if (node.seconds === null && node.started !== null) {
       node.seconds = Math.max(time - node.started, 0);
     }
@@ -226,6 +289,13 @@ export class RunTree {
     if (node.total !== NOTHING_USED) {
       this.add(parent, node.total);
     }
+    if (node.waits !== null) {
+      for (let at: TreeNode | undefined = parent; at !== undefined; at = this.parent(at)) {
+        adopt(at, node.waits);
+      }
+    }
+    this.addAmiss(parent, node.amiss);
+    this.addAmiss(parent, this.ownAmiss(node));
   }
 
   private at(id: string): TreeNode {

@@ -7,7 +7,7 @@ import { whyOf } from '../core/standing.js';
 import type { RunInfo } from '../protocol.js';
 import { drawDiff } from './diff.js';
 import { button, el, setText, show } from './dom.js';
-import { estimateLine, factsLine, flightLine, SIGNS, stateWord } from './words.js';
+import { amissLine, estimateLine, factsLine, flightLine, SIGNS, stateWord } from './words.js';
 
 /** What a header shows now. */
 export interface HeaderView {
@@ -82,6 +82,7 @@ export class CellHeader extends Widget {
         'div',
         { class: 'rlm-Header-line' },
         this.state,
+        this.amiss,
         this.facts,
         el('span', { class: 'rlm-Header-space' }),
         this.restoreButton,
@@ -187,13 +188,17 @@ export class CellHeader extends Widget {
     // What the run says of it, as that it was approved, isn't true of what it shows now.
     const again = view.meta.again === true;
     show(this.state, !again || status === 'running');
+    const amiss = again ? '' : amissLine(view.meta);
+    setText(this.amiss, amiss);
+    show(this.amiss, amiss !== '');
     setText(this.facts, this.factsOf(view));
     this.facts.title =
       view.old && info === null
         ? t.__('Its run isn’t in this kernel any more: run again, this is an ordinary cell.')
         : (this.facts.textContent ?? '');
-    const label = this.state.hidden ? '' : ` · ${word}`;
-    this.node.setAttribute('aria-label', `${this.facts.textContent}${label}`);
+    const label = [this.facts.textContent, this.state.hidden ? '' : word, amiss];
+    this.node.setAttribute('aria-label', label.filter(Boolean).join(' · '));
+    this.node.classList.toggle('rlm-mod-amiss', amiss !== '');
     const edited = view.proposed !== null && view.proposed !== view.source;
     const open = status === 'proposed' || status === 'waiting';
     show(this.diffButton, edited);
@@ -366,6 +371,7 @@ export class CellHeader extends Widget {
   private diffOn = false;
   private diffKey = '';
   private readonly state = el('span', { class: 'rlm-Header-state' });
+  private readonly amiss = el('span', { class: 'rlm-Header-amiss', hidden: true });
   private readonly facts = el('span', { class: 'rlm-Header-facts' });
   private readonly bar = el('div', { class: 'rlm-Bar' });
   private readonly note = el('span', { class: 'rlm-Bar-note' });

@@ -1,7 +1,7 @@
 /** States, facts and estimates in words, the same in headers, toolbar and status bar. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { countText, durationText, moneyText } from '../core/format.js';
+import { amissText, callsText, countText, durationText, moneyText } from '../core/format.js';
 import type { CellMeta } from '../core/reconcile.js';
 import { type Standing, standing } from '../core/standing.js';
 import { wantingNode } from '../core/waiting.js';
@@ -71,6 +71,11 @@ export function standingOf(info: RunInfo, link: Link): Standing {
   return standing(info, wantingNode(info, link.store?.tree(info.run)));
 }
 
+/** "120 calls, 3 failed, 2 refused": nothing where every call came to something. */
+export function amissLine(meta: CellMeta): string {
+  return amissText(meta) === '' ? '' : callsText(meta.calls ?? 0, meta);
+}
+
 /** "root · turn 3 · gpt-5 · 4 calls · $0.012 · edited by you". */
 export function factsLine(meta: CellMeta, trans: TranslationBundle): string {
   const human = meta.author === 'human';
@@ -78,7 +83,7 @@ export function factsLine(meta: CellMeta, trans: TranslationBundle): string {
   if (meta.turn) parts.push(trans.__('turn %1', meta.turn));
   if (!human && meta.model) parts.push(shortModel(meta.model));
   if (meta.calls) {
-    parts.push(trans._n('%1 call', '%1 calls', meta.calls));
+    if (amissLine(meta) === '') parts.push(callsText(meta.calls, {}));
     if (meta.tokens) parts.push(trans.__('%1 tokens', countText(meta.tokens)));
     if (meta.cost !== undefined) parts.push(moneyText(meta.cost));
   }

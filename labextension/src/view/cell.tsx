@@ -10,7 +10,7 @@ import type { Piece } from './host.js';
 import { StatusIcon } from './icons.js';
 import type { Model } from './model.js';
 import { nameOf } from './person.js';
-import { Strip } from './row.js';
+import { Strip } from './bar.js';
 
 /** Lines of a cell that are shown; longer code is rare and slow to look at. */
 const MOST_LINES = 3000;

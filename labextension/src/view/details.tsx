@@ -1,5 +1,6 @@
 import { Component, type JSX } from 'preact';
 import {
+  callsText,
   clean,
   contextText,
   costText,
@@ -9,21 +10,24 @@ import {
   plural,
   titleText,
   statusWord,
+  timeText,
   unsentText,
   tokensText,
 } from '../core/format.js';
 import { tallyText } from '../core/groups.js';
 import { tally } from '../core/groups.js';
-import { live, type TreeNode } from '../core/node.js';
+import { asked, live, type TreeNode } from '../core/node.js';
 import type { RunTree } from '../core/tree.js';
+import { timeOf } from '../core/waits.js';
 import { Actions } from './actions.js';
+import { Strip } from './bar.js';
 import { Difference } from './cell.js';
 import { Pieces } from './code.js';
 import { ActionIcon, StatusIcon } from './icons.js';
 import type { Model } from './model.js';
 import { isModel, isYours } from '../core/waiting.js';
 import { decidedText, nameOf } from './person.js';
-import { Strip, tallied } from './row.js';
+import { tallied } from './row.js';
 import { Section, Text } from './texts.js';
 
 /** What is known of the selected row: texts, code, usage, and what can be done about it. */
@@ -342,21 +346,23 @@ function Facts(props: { model: Model; tree: RunTree; node: TreeNode }): JSX.Elem
   };
   const models = [node.model, node.sub_model].filter(Boolean);
   add('Model', isModel(node) ? t('you') : clean([...new Set(models)].join(', ')));
-  add('Took', durationText(node.seconds));
+  const took =
+    node.seconds === null && (!live(node) || model.over) ? null : timeOf(node, model.now());
+  const waiting = took !== null && took.waiting >= 0.05;
+  add('Took', waiting ? timeText(took) : durationText(node.seconds));
   if (node.waited) {
-    add('Waiting', durationText(node.waited));
+    add('Waiting for calls', durationText(node.waited));
   }
   add('First token', durationText(node.first_token));
   if (node.own.calls) {
     add('Own', `${tokensText(node.own)} · ${costText(node.own)}`);
     add('From the cache', node.own.cached_tokens ? plural(node.own.cached_tokens, 'token') : '');
   }
-  if (node.total.calls && node.children.length > 0) {
-    const { total } = node;
-    add(
-      'With all below',
-      [plural(total.calls, 'call'), tokensText(total), costText(total)].filter(Boolean).join(' · '),
-    );
+  const { total } = node;
+  const calls = node.kind === 'call' ? '' : callsText(asked(node), node.amiss);
+  if (calls !== '') {
+    const paid = total.calls ? [tokensText(total), costText(total)] : [];
+    add('With all below', [calls, ...paid].filter(Boolean).join(' · '));
   }
   if (node.kind === 'cell') {
     add('Author', node.author === 'human' ? t('you') : t('the model'));

@@ -69,9 +69,6 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
 /** Seconds of thinking from which they are shown. */
 const LONG = 5;
 
-/** What the kernel says of a proposal that waits without a rule: the phase says it already. */
-const ASKED = 'This cell waits for your decision';
-
 function Meters({ model, info }: { model: Model; info: RunInfo }): JSX.Element {
   const limited = Object.entries(info.budget).filter(
     ([name, meter]) => isMeter(name) && (meter.limit !== null || name === 'money'),

@@ -7,10 +7,12 @@ import {
   oneLine,
   plural,
   statusWord,
+  timeText,
   titleText,
 } from '../core/format.js';
 import { type Box, icicle, type Measure } from '../core/icicle.js';
 import type { RunTree } from '../core/tree.js';
+import { timeOf } from '../core/waits.js';
 import { tone } from './icons.js';
 import { runKey } from './keys.js';
 import type { Model } from './model.js';
@@ -77,6 +79,16 @@ export class Icicle extends Component<{ model: Model; tree: RunTree }, State> {
     }
   }
 
+  /** What a box stands for; time with that in which the person was waited for beside it. */
+  private worth(box: Box): string {
+    const { model } = this.props;
+    const waiting =
+      this.state.measure === 'time' && box.count === 1
+        ? (timeOf(box.node, model.now())?.waiting ?? 0)
+        : 0;
+    return waiting > 0 ? timeText({ work: box.value, waiting }) : this.value(box.value);
+  }
+
   private says(box: Box): string {
     const { node } = box;
     const name = [clean(nameOf(node)), oneLine(titleText(node), 80)].filter(Boolean).join(': ');
@@ -85,7 +97,7 @@ export class Icicle extends Component<{ model: Model; tree: RunTree }, State> {
       box.count > 1
         ? plural(box.count, 'small node')
         : `${name} · ${this.props.model.trans(statusWord(node, this.props.model.over))}`;
-    return `${what} · ${this.value(box.value)} · ${share}`;
+    return `${what} · ${this.worth(box)} · ${share}`;
   }
 
   private draw(): void {

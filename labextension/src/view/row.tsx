@@ -1,6 +1,8 @@
 import { Component, type JSX } from 'preact';
-import { type Axis, span } from '../core/axis.js';
+import type { Axis } from '../core/axis.js';
 import {
+  amissSigns,
+  amissText,
   clean,
   costText,
   countText,
@@ -8,14 +10,17 @@ import {
   oneLine,
   plural,
   statusWord,
+  timeText,
   tokensShort,
 } from '../core/format.js';
-import { type Group, type Tally, tally } from '../core/groups.js';
-import { live, tokens, type TreeNode, type Used } from '../core/node.js';
+import { amissIn, goneText, type Group, type Tally, tally } from '../core/groups.js';
+import { live, NOTHING_AMISS, tokens, type TreeNode, type Used } from '../core/node.js';
 import type { Row } from '../core/rows.js';
 import type { RunTree } from '../core/tree.js';
+import { timeOf } from '../core/waits.js';
 import { titleText } from '../core/format.js';
 import { say } from '../core/say.js';
+import { Bar, Strip } from './bar.js';
 import { StatusIcon, tone } from './icons.js';
 import { isModel } from '../core/waiting.js';
 import { decidedText, nameOf } from './person.js';
@@ -23,6 +28,8 @@ import { decidedText, nameOf } from './person.js';
 /** The height of every row in px. */
 export const ROW_HEIGHT = 24;
 const DEEPEST_INDENT = 10;
+/** Seconds of waiting below which nothing is said of it. */
+const LEAST_SAID = 0.05;
 
 /** What a row is drawn from. */
 export interface RowProps {
@@ -51,7 +58,13 @@ interface Told {
   cost: string;
   costSaid: string;
   time: string;
+  timeSaid: string;
+  /** Whether the time is one of waiting for the person only. */
+  idle: boolean;
   counts: Tally | null;
+  /** What below it came to nothing, by signs and in words. */
+  amiss: string;
+  amissSaid: string;
 }
 
 /** One row of the tree. It draws itself again only when what it shows has changed. */
@@ -151,6 +164,12 @@ export class RowView extends Component<RowProps> {
           <span class="rlm-words" title={told.title.length > 40 ? told.title : undefined}>
             {told.title}
           </span>
+          {told.amiss !== '' && (
+            <span class="rlm-amiss" title={told.amissSaid}>
+              <span aria-hidden="true">{told.amiss}</span>
+              <span class="rlm-hidden">{told.amissSaid}</span>
+            </span>
+          )}
           {told.counts !== null && <Strip counts={told.counts} />}
           {told.tail !== '' && <span class="rlm-tail">{told.tail}</span>}
         </span>
@@ -169,7 +188,12 @@ export class RowView extends Component<RowProps> {
         <span role="gridcell" aria-colindex={6} class="rlm-cost" title={told.costSaid}>
           {told.cost}
         </span>
-        <span role="gridcell" aria-colindex={7} class="rlm-time">
+        <span
+          role="gridcell"
+          aria-colindex={7}
+          class={told.idle ? 'rlm-time rlm-idle' : 'rlm-time'}
+          title={told.timeSaid || undefined}
+        >
           {told.time}
         </span>
         <span role="gridcell" aria-colindex={8} class="rlm-bar" aria-hidden="true">
@@ -213,6 +237,8 @@ function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
   const leaf = node.children.length === 0;
   const batch = node.kind === 'batch';
   const counts = batch && !leaf ? tallied(tree, node) : null;
+  const holds = node.kind === 'call' ? NOTHING_AMISS : node.amiss;
+  const amiss = counts === null ? holds : amissIn(counts);
   const sum = batch && counts !== null ? counts.total : node.total;
   const tails: string[] = [];
   if (node.decision !== '' && node.decision !== 'approve') {
@@ -234,11 +260,13 @@ function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
     tails.push(plural(node.retries, 'retry', 'retries'));
   }
   if (counts !== null) {
-    tails.push(countsText(counts));
+    tails.push(goneText(counts));
   }
   const own = node.own.calls ? node.own : null;
   const paid = leaf ? own : sum.calls ? sum : null;
-  const waits = live(node) && !over && node.started !== null;
+  const goes = live(node) && !over && node.started !== null;
+  const took = node.seconds !== null || goes ? timeOf(node, nowOf(tree)) : null;
+  const idle = took !== null && took.work < LEAST_SAID && took.waiting >= LEAST_SAID;
   return {
     status: statusOf(tree, node, over),
     name: clean(nameOf(node)),
@@ -253,10 +281,14 @@ function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
     time:
       counts !== null && counts.median !== null
         ? say('p50 %1', durationText(counts.median))
-        : durationText(
-            node.seconds ?? (waits ? Math.max(nowOf(tree) - (node.started ?? 0), 0) : null),
-          ),
+        : took === null
+          ? ''
+          : durationText(idle ? took.waiting : took.work),
+    timeSaid: took === null || took.waiting < LEAST_SAID ? '' : timeText(took),
+    idle,
     counts,
+    amiss: amissSigns(amiss),
+    amissSaid: amissText(amiss),
   };
 }
 
@@ -274,7 +306,7 @@ function ofGroup(group: Group): Told {
     status,
     name: '',
     title: group.title,
-    tail: countsText(counts),
+    tail: goneText(counts),
     model: models.size === 1 ? clean([...models][0] ?? '') : plural(models.size, 'model'),
     own: '',
     sum: sums(counts.total),
@@ -282,16 +314,11 @@ function ofGroup(group: Group): Told {
     costSaid: counts.total.calls ? costText(counts.total) : '',
     time: counts.median === null ? '' : say('p50 %1', durationText(counts.median)),
     counts,
+    timeSaid: '',
+    idle: false,
+    amiss: amissSigns(amissIn(counts)),
+    amissSaid: amissText(amissIn(counts)),
   };
-}
-
-function countsText(counts: Tally): string {
-  const said = [
-    counts.done ? `${countText(counts.done)} ✓` : '',
-    counts.failed ? `${countText(counts.failed)} ✗` : '',
-    counts.open ? `${countText(counts.open)} …` : '',
-  ];
-  return said.filter(Boolean).join(' ');
 }
 
 const kept = new WeakMap<TreeNode, { below: number; counts: Tally }>();
@@ -311,57 +338,4 @@ export function tallied(tree: RunTree, node: TreeNode): Tally {
 
 function nowOf(tree: RunTree): number {
   return Math.max(Date.now() / 1000, tree.to ?? 0);
-}
-
-/** How many of several are done, failed and open, as a small strip. */
-export function Strip({ counts }: { counts: Tally }): JSX.Element {
-  const all = Math.max(counts.done + counts.failed + counts.open, 1);
-  const part = (count: number, kind: string) =>
-    count > 0 && <span class={`rlm-${kind}`} style={{ flexGrow: count / all, minWidth: '2px' }} />;
-  return (
-    <span class="rlm-strip" aria-hidden="true">
-      {part(counts.done, 'good')}
-      {part(counts.failed, 'bad')}
-      {part(counts.open, 'open')}
-    </span>
-  );
-}
-
-function Bar({
-  row,
-  axis,
-  over,
-  status,
-}: {
-  row: Row;
-  axis: Axis;
-  over: boolean;
-  status: string;
-}): JSX.Element | null {
-  const nodes = row.node === null ? (row.group?.nodes ?? []) : [row.node];
-  let left = 1;
-  let right = 0;
-  for (const node of nodes) {
-    const at = live(node) && over ? null : span(node, axis);
-    if (at !== null) {
-      left = Math.min(left, at.left);
-      right = Math.max(right, at.left + at.width);
-    }
-  }
-  if (right < left) {
-    return null;
-  }
-  const classes = ['rlm-span', `rlm-${tone(status)}`];
-  if (row.node !== null && row.node.kind !== 'call') {
-    classes.push('rlm-holds');
-  }
-  return (
-    <span
-      class={classes.join(' ')}
-      style={{
-        left: `${(left * 100).toFixed(2)}%`,
-        width: `${((right - left) * 100).toFixed(2)}%`,
-      }}
-    />
-  );
 }
