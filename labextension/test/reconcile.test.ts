@@ -208,6 +208,18 @@ test('nothing runs in the notebook while a waiting cell executes the cells', () 
   assert.equal(next(world(runs, cells, { memory: leased('c1') })), null);
 });
 
+test('a proposal that was run just before another cell began to execute the cells is decided', () => {
+  const memory = leased('c1');
+  memory.pressed.set(keyOf(RUN, 'c1'), 'x = 2');
+  const cells = [cell('a'), ours('b', 'c1', { running: true, source: 'x = 2' })];
+  const inline = one({ pending: pending({}), executor: 'inline' });
+  const decide = { do: 'decide', run: RUN, cell: 'c1', source: 'x = 2' };
+  assert.deepEqual(next(world(inline, cells, { memory })), decide);
+  const decided = one({ pending: pending({ decided: true }), executor: 'inline' });
+  assert.equal(next(world(decided, cells, { memory })), null);
+  assert.equal(next(world(one({ pending: pending({}) }), cells, { memory })), null);
+});
+
 test('auto waits for a person who is in the cell or has changed it, and goes on after', () => {
   const memory = leased('c1');
   const auto = (more: Partial<PendingInfo>): RunView[] =>

@@ -123,6 +123,8 @@ export interface Memory {
   later: Map<string, number>;
   /** Cells we have run, how often that was tried, and whether an attempt is under way. */
   ran: Map<string, { tries: number; under: boolean; at: number }>;
+  /** Cells that a person has run and whose execution isn't over, and what stood in them then. */
+  pressed: Map<string, string>;
   /** Cells whose outputs are as good as they get. */
   complete: Set<string>;
   /** Cells that were in the notebook at some time: where they are gone, a person removed them. */
@@ -143,6 +145,7 @@ export type Action =
   | { do: 'hold'; run: string; cell: string; on: boolean }
   | { do: 'source'; id: string; source: string }
   | { do: 'run'; run: string; cell: string; id: string; source: string }
+  | { do: 'decide'; run: string; cell: string; source: string }
   | { do: 'describe'; id: string; meta: CellMeta }
   | { do: 'remove'; id: string }
   | { do: 'outputs'; run: string; cell: string; id: string }
@@ -168,6 +171,7 @@ export function newMemory(): Memory {
     leases: new Map(),
     later: new Map(),
     ran: new Map(),
+    pressed: new Map(),
     complete: new Set(),
     seen: new Set(),
     executed: new Set(),
@@ -236,7 +240,14 @@ function forPending(world: World, run: RunView): Action | null {
     if (!shown(world, info)) return null;
     return withLease(world, info, pending.cell, () => insertion(world, run, pending));
   }
-  if (pending.executing || cell.running) return null;
+  if (pending.executing) return null;
+  const pressed = world.memory.pressed.get(keyOf(info.run, pending.cell));
+  if (pressed !== undefined && info.executor === 'inline' && pending.asks && !pending.decided) {
+    // Another cell executes the run's: what the person has run comes to the kernel when that is
+    // over, and that waits for this. Whether it was run before or after doesn't matter.
+    return { do: 'decide', run: info.run, cell: pending.cell, source: pressed };
+  }
+  if (cell.running) return null;
 
   // A proposal that asks waits anyway; one that doesn't must not start under a person's hands.
   const mine = pending.held_by === world.client;

@@ -75,6 +75,7 @@ export class Placer {
     const cell = cellOf(panel, info.run, pending.cell);
     const source = cell?.model.sharedModel.getSource() ?? pending.code;
     if (cell && info.executor === 'notebook') {
+      this.memory.pressed.set(keyOf(info.run, pending.cell), source);
       await this.run(info.run, pending.cell, cell.model.id, source);
       return;
     }
@@ -222,6 +223,9 @@ export class Placer {
       case 'run':
         await this.run(action.run, action.cell, action.id, action.source);
         break;
+      case 'decide':
+        await this.decideQueued(action.run, action.cell, action.source);
+        break;
       case 'describe': {
         const cell = cellById(panel, action.id);
         if (cell) describe(cell.model, action.meta);
@@ -277,6 +281,7 @@ export class Placer {
       .finally(() => {
         tried.under = false;
         tried.at = Date.now();
+        this.memory.pressed.delete(keyOf(run, cell));
         this.wake();
       });
   }
@@ -291,6 +296,16 @@ export class Placer {
         ? { type: 'approve', proposal }
         : { type: 'edit', proposal, code: source },
     );
+  }
+
+  /** Decide as a cell says whose execution waits behind the one that executes the run's. */
+  private async decideQueued(run: string, cell: string, source: string): Promise<void> {
+    const { client, store } = this.link;
+    const info = store?.info(run);
+    this.memory.pressed.delete(keyOf(run, cell));
+    if (!client || !info) return;
+    await client.request<Reply>({ type: 'arm', run, cell, source, queued: true });
+    await this.decide(info, source);
   }
 
   /** Show outputs that never reached the notebook; the whole of them where that is sensible. */
@@ -337,14 +352,13 @@ export class Placer {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 
-  /** A person ran a proposal while another cell executes the run's cells in line. */
+  /** A cell of this notebook is about to be executed, by whatever way. */
   private onScheduled(_: unknown, args: { notebook: unknown; cell: { model: unknown } }): void {
-    const { panel, store, client } = this.link;
+    const { panel, client } = this.link;
     if (args.notebook !== panel.content) return;
-    this.memory.executed.add((args.cell.model as { id: string }).id);
     const model = args.cell.model as Parameters<typeof metaOf>[0];
+    this.memory.executed.add(model.id);
     const meta = metaOf(model);
-    const info = meta ? store?.info(meta.run) : undefined;
     const text = model.sharedModel.getSource();
     // A server that executes in this page's place doesn't tell the kernel which cell it is.
     if (!meta && (QUESTION.test(text) || this.runs.some((run) => run.phase === 'taken over'))) {
@@ -354,13 +368,7 @@ export class Placer {
     }
     // Before it runs: a run's last cell is told to be over when the run is.
     if (meta && this.link.isOver(meta.run)) this.plain.add(model.id);
-    if (meta && info && info.pending?.cell === meta.cell && info.executor === 'inline') {
-      const { run, cell } = meta;
-      void client
-        ?.request<Reply>({ type: 'arm', run, cell, source: text, queued: true })
-        .then(() => this.decide(info, text))
-        .catch(() => undefined);
-    }
+    if (meta) this.memory.pressed.set(keyOf(meta.run, meta.cell), text);
     this.wake();
   }
 
@@ -368,6 +376,7 @@ export class Placer {
     if (args.notebook !== this.link.panel.content) return;
     const model = args.cell.model as Parameters<typeof metaOf>[0];
     const meta = metaOf(model);
+    if (meta) this.memory.pressed.delete(keyOf(meta.run, meta.cell));
     const { executionCount } = model as { executionCount?: number | null };
     const { link } = this;
     const gone = meta !== null && !link.store?.info(meta.run) && link.isOver(meta.run);
