@@ -148,11 +148,14 @@ def test_step_mode_fails_clearly_instead_of_waiting(specs: None, tmp_path: Path)
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_a_console_tells_the_run_line_by_line_and_asks_at_its_prompt(
-    specs: None, tmp_path: Path
+    ours: Any, tmp_path: Path
 ) -> None:
     pytest.importorskip("jupyter_console")
     pexpect = pytest.importorskip("pexpect")
-    argv = ["-m", "jupyter_console", "--kernel", "ours", "--simple-prompt", "--no-confirm-exit"]
+    # A console that starts its kernel itself connects its channels one by one, whenever each is
+    # there; it can miss the end of a first cell that is typed at once, and then waits for ever.
+    argv = ["-m", "jupyter_console", "--existing", str(ours.manager.connection_file),
+            "--simple-prompt", "--no-confirm-exit"]  # fmt: skip
     env = dict(os.environ, TERM="dumb", HOME=str(tmp_path))
     console = pexpect.spawn(sys.executable, argv, env=env, encoding="utf-8", timeout=60)
     try:
