@@ -155,7 +155,7 @@ test('a tally says counts, one duration, and the sum; an unknown price is never 
   assert.ok(batch);
   assert.equal(
     tallyText(tally(tree.children(batch))),
-    '1 ✓ 1 ✗ 1 … · p50 1.0 s · ∑ at least $0.50',
+    '1 ✓ 1 ✗ 1 … · median 1.0 s · ∑ at least $0.50',
   );
 });
 

@@ -99,11 +99,16 @@ export function countsText({ done, failed, cancelled, refused, open }: Tally): s
   return signs(all, whole);
 }
 
+/** What the middle one of several calls took. */
+export function medianText(counts: Tally): string {
+  return counts.median === null ? '' : say('median %1', durationText(counts.median));
+}
+
 /** How several calls went: counts, the median duration, the sum of what they cost. */
 export function tallyText(counts: Tally): string {
   return [
     countsText(counts),
-    counts.median === null ? '' : say('p50 %1', durationText(counts.median)),
+    medianText(counts),
     counts.total.calls ? `∑ ${costText(counts.total)}` : '',
   ]
     .filter(Boolean)

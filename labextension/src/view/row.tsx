@@ -13,7 +13,7 @@ import {
   timeText,
   tokensShort,
 } from '../core/format.js';
-import { amissIn, goneText, type Group, type Tally, tally } from '../core/groups.js';
+import { amissIn, goneText, type Group, medianText, type Tally, tally } from '../core/groups.js';
 import { live, NOTHING_AMISS, tokens, type TreeNode, type Used } from '../core/node.js';
 import type { Row } from '../core/rows.js';
 import type { RunTree } from '../core/tree.js';
@@ -278,13 +278,13 @@ function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
     cost: paid === null ? '' : (leaf ? '' : '∑ ') + short(paid),
     costSaid:
       paid === null ? '' : leaf ? costText(paid) : say('%1 with everything below', costText(paid)),
-    time:
-      counts !== null && counts.median !== null
-        ? say('p50 %1', durationText(counts.median))
-        : took === null
-          ? ''
-          : durationText(idle ? took.waiting : took.work),
-    timeSaid: took === null || took.waiting < LEAST_SAID ? '' : timeText(took),
+    time: took === null ? '' : durationText(idle ? took.waiting : took.work),
+    timeSaid: [
+      took === null || took.waiting < LEAST_SAID ? '' : timeText(took),
+      counts === null ? '' : medianText(counts),
+    ]
+      .filter(Boolean)
+      .join(' · '),
     idle,
     counts,
     amiss: amissSigns(amiss),
@@ -312,9 +312,9 @@ function ofGroup(group: Group): Told {
     sum: sums(counts.total),
     cost: counts.total.calls ? `∑ ${short(counts.total)}` : '',
     costSaid: counts.total.calls ? costText(counts.total) : '',
-    time: counts.median === null ? '' : say('p50 %1', durationText(counts.median)),
+    time: counts.median === null ? '' : say('~ %1', durationText(counts.median)),
     counts,
-    timeSaid: '',
+    timeSaid: medianText(counts),
     idle: false,
     amiss: amissSigns(amissIn(counts)),
     amissSaid: amissText(amissIn(counts)),
