@@ -97,6 +97,13 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(args, said, text, monkeypatch
     assert out == ""
 
 
+def test_an_option_that_there_is_not_is_none_of_those_that_begin_alike(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "q", "--mode", "step"])
+    assert ended.value.code == 2
+    assert "--mode" in capsys.readouterr().err
+
+
 def test_a_file_that_isnt_text_is_refused_with_the_byte(tmp_path, text, capsys):
     path = tmp_path / "latin.txt"
     path.write_bytes("caf\xe9".encode("latin-1"))
