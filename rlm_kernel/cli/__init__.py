@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
+from typing import Any
 
 from .. import __version__
 from ..errors import RLMError
@@ -23,18 +23,23 @@ def exit_code(status: str) -> int:
     return _BY_STATUS.get(status, NO_ANSWER)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Takes no option that isn't ours for one of ours that begins alike."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+
 def parser() -> argparse.ArgumentParser:
     """Make the parser of the whole command line."""
-    # An option that isn't ours must not be taken for one of ours that begins alike.
-    whole = partial(argparse.ArgumentParser, allow_abbrev=False)
-    top = whole(
+    top = _Parser(
         prog="rlm-kernel",
         description="Ask questions of texts too long for any model, and see every step.",
         epilog="exit codes: 0 an answer, 1 none, 2 a mistake in the command, 3 a draft only, "
         "130 interrupted",
     )
     top.add_argument("--version", action="version", version=f"rlm-kernel {__version__}")
-    verbs = top.add_subparsers(dest="verb", metavar="COMMAND", parser_class=whole)
+    verbs = top.add_subparsers(dest="verb", metavar="COMMAND", parser_class=_Parser)
     run = verbs.add_parser("run", help="ask a question of one or more files")
     run.add_argument("question")
     run.add_argument("--context", "-c", nargs="+", action="extend", default=[], metavar="PATH",
@@ -48,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true")
     models = verbs.add_parser("models", help="the local models: list, pull, add")
     what = models.add_subparsers(
-        dest="what", metavar="list | pull | add", parser_class=whole
+        dest="what", metavar="list | pull | add", parser_class=_Parser
     )
     what.add_parser("list", help="what is here and what can be fetched")
     pull = what.add_parser("pull", help="fetch a model's weights (always the same SHA-256)")
