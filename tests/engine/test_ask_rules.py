@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from policies import HeldModel, cell
 
-from rlm_kernel.engine import RLM
+from rlm_kernel.engine import RLM, asking
 from rlm_kernel.engine.estimate import Estimate
 from rlm_kernel.engine.modes import Proposed, parse_mode
 from rlm_kernel.errors import ConfigError
@@ -194,8 +194,9 @@ def test_allowing_lets_the_cell_go_on_until_it_passes_the_limit_anew(
 
 
 def test_calls_that_come_together_from_threads_are_asked_about_together(
-    make: Make, watch: Any
+    make: Make, watch: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(asking, "GATHER", 1.0)  # on a busy machine threads start late
     code = """
 from concurrent.futures import ThreadPoolExecutor
 with ThreadPoolExecutor(30) as pool:
