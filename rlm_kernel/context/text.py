@@ -6,7 +6,7 @@ Guarantees
 - it is read only and never altered; a file that changes afterwards is noticed at the next use,
   with an error in words (another program that cuts the file short *during* a use can still end
   the process: that is how mapped files are);
-- it crosses to another process of the same machine as its path.
+- it crosses to another process of the same machine as its path, or as an open file.
 """
 
 from __future__ import annotations
@@ -23,8 +23,27 @@ from . import _regex as regex
 from ._lines import Lines
 from ._offsets import Bytes, forward, scan
 
+_kept_open: dict[str, int] = {}
 _STEP = 1 << 16  # bytes looked at first; doubled up to _MOST
 _MOST = 1 << 23
+
+
+def keep_open(path: str, descriptor: int) -> None:
+    """Have ``Text(path)`` read an open file in this process, which may not open the path itself.
+
+    Args:
+        path: as ``Text.path`` has it.
+        descriptor: of the file, open for reading; it stays open.
+    """
+    before = _kept_open.get(path)
+    _kept_open[path] = descriptor
+    if before is not None:
+        os.close(before)
+
+
+def _opener(path: str, flags: int) -> int:
+    kept = _kept_open.get(path)
+    return os.open(path, flags) if kept is None else os.dup(kept)
 
 
 class Text:
@@ -40,7 +59,8 @@ class Text:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path).absolute()
-        with self.path.open("rb", buffering=0) as file:
+        with open(self.path, "rb", buffering=0, opener=_opener) as file:
+            file.seek(0)
             self._offsets = scan(file)
             self._stamp = _stamp(os.fstat(file.fileno()))
             if self._stamp[0] != self._offsets.size:
@@ -228,7 +248,8 @@ class Text:
 
     def _data(self) -> Bytes:
         try:
-            stamp = _stamp(self.path.stat())
+            kept = _kept_open.get(str(self.path))
+            stamp = _stamp(self.path.stat() if kept is None else os.fstat(kept))
         except OSError:
             return self._map  # type: ignore[no-any-return]  # deleted: what is mapped stays whole
         if stamp != self._stamp:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 from ..errors import ReplError
 from ..protocol import Call, Services
 
-Method = Literal["llm_query", "rlm_query", "ask_human", "tool"]
+Method = Literal["llm_query", "rlm_query", "ask_human", "tool", "page"]
 
 
 class Bridge(Protocol):

@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from .spool import MOST
@@ -34,8 +33,8 @@ _SPAWNS = frozenset({"subprocess.Popen", "os.system", "os.posix_spawn", "os.fork
 class Capture(Protocol):
     """Collects what is written between ``begin`` and ``end`` into a file."""
 
-    def begin(self, path: Path) -> None:
-        """Write to this file from here on."""
+    def begin(self, file: int) -> None:
+        """Write to this file, a descriptor that is taken over, from here on."""
         ...
 
     def end(self) -> None:
@@ -117,9 +116,9 @@ class TeeCapture:
         self._writes: dict[int, Callable[[str], Any]] = {}
         self._before: tuple[TextIO, TextIO] | None = None
 
-    def begin(self, path: Path) -> None:
+    def begin(self, file: int) -> None:
         """Replace the streams."""
-        self._file = open(path, "w", encoding="utf-8", errors="surrogatepass", newline="")  # noqa: SIM115
+        self._file = open(file, "w", encoding="utf-8", errors="surrogatepass", newline="")  # noqa: SIM115
         self.written = self._shown = 0
         self._before = (sys.stdout, sys.stderr)
         sys.stdout = self._tee(sys.stdout)
@@ -226,15 +225,14 @@ class FdCapture:
         # A subprocess writes to the descriptors directly: what we hold back must come first.
         sys.addaudithook(self._before_spawn)
 
-    def begin(self, path: Path) -> None:
+    def begin(self, file: int) -> None:
         """Point the descriptors at this file."""
         self._flush()
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND)
         for standard in (1, 2):
-            if fd != standard:
-                os.dup2(fd, standard)
-        if fd > 2:  # else a cell had closed this one
-            os.close(fd)
+            if file != standard:
+                os.dup2(file, standard)
+        if file > 2:  # else a cell had closed this one
+            os.close(file)
         if self._stream.closed:
             self._stream = self._open()
         sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = self._stream  # type: ignore[assignment, misc]

@@ -1,7 +1,9 @@
-"""The engine's end of the channel to its kernels: a socket server on the engine's loop.
+"""The engine's end of the channel to its kernels, on the engine's loop.
 
 Guarantees:
-- a connection is a kernel's only if its first frame holds that kernel's token, which is used once;
+- a kernel is born with its connection: there is no address to find and no token to guess. Where
+  sockets can't be inherited (Windows) it connects over loopback, and a connection is a kernel's only
+  if its first frame holds that kernel's token, which is used once;
 - whatever a kernel sends can at worst end its own connection: sizes are checked before they are
   believed, nothing is unpickled, the number of calls in flight is bounded;
 - when a connection ends, the calls that came over it are cancelled.
@@ -10,18 +12,17 @@ Guarantees:
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
-import shutil
+import socket
 import sys
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from ..errors import ModelError, ReplError
 from ..protocol import Call, Services
+from .descriptors import READ, Sender
 from .frames import HEAD, body_size, pack, unpack
+from .contexts import paths_in
 from .limits import Clock
 from .runtime import Report
 from .transfer import decode, encode
@@ -43,7 +44,9 @@ class Link:
     def __init__(self) -> None:
         self.token = secrets.token_urlsafe(32)
         self.services: Services | None = None
-        self.files: frozenset[str] = frozenset()  # paths that the kernel was given
+        self.files: set[str] = set()  # paths that the kernel was given
+        self.page: Callable[[int, int, int | None], Awaitable[str]] | None = None
+        self.sender = Sender(None)
         self.clock = Clock()
         self.connected = asyncio.Event()
         self.closed = asyncio.Event()
@@ -59,6 +62,21 @@ class Link:
             raise ReplError(msg)
         for piece in pack(message, parts):
             self._writer.write(piece)
+        self.sender.flush()
+
+    def texts(self, paths: Iterable[str]) -> list[Any]:
+        """Open the texts that stay in their files for the kernel; give what names them in a frame.
+
+        Each is handed over once; a file that is gone fails where it is used.
+        """
+        given = []
+        for path in sorted(set(paths) - self.files):
+            try:
+                given.append([path, self.sender.give(path, READ, follow=True)])
+            except OSError:
+                continue
+            self.files.add(path)
+        return given
 
     def close(self) -> None:
         """End the connection and cancel its calls."""
@@ -66,16 +84,19 @@ class Link:
             self._writer.close()
         for task in list(self._calls.values()):
             task.cancel()
+        self.sender.close()
         self.closed.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer what the kernel asks until the connection ends."""
         self._writer = writer
-        self.connected.set()
         try:
             while True:
                 message, parts = await read_frame(reader)
-                self._take(message, parts)
+                if message["op"] == "hello":
+                    self.connected.set()
+                else:
+                    self._take(message, parts)
         except asyncio.CancelledError:
             raise
         except Exception:
@@ -121,7 +142,7 @@ class Link:
         out: list[bytes] = []
         reply: dict[str, Any] = {"op": "reply", "id": number}
         try:
-            reply["items"] = await self._ask(message, parts, out)
+            reply["items"] = await self._ask(message, parts, out, reply)
         except asyncio.CancelledError:
             if self.closed.is_set():
                 raise
@@ -137,7 +158,11 @@ class Link:
             self.send({"op": "reply", "id": number, "error": encode_error(error)})
 
     async def _ask(
-        self, message: dict[str, Any], parts: list[bytes], out: list[bytes]
+        self,
+        message: dict[str, Any],
+        parts: list[bytes],
+        out: list[bytes],
+        reply: dict[str, Any],
     ) -> list[dict[str, Any]]:
         if self.services is None:
             msg = "Nothing answers calls here: the run is over."
@@ -148,7 +173,9 @@ class Link:
         if method in ("llm_query", "rlm_query"):
             queries = decode_queries(args, parts, self.files)
             ask = getattr(self.services, method)
-            return [encode_item(v, out, copies=True) for v in await ask(call, queries)]
+            values = await ask(call, queries)
+            reply["files"] = self.texts(paths_in(values))
+            return [encode_item(v, out, copies=True) for v in values]
         values = decode(args, parts, files=self.files)
         if method == "ask_human":
             question, choices = values
@@ -156,43 +183,74 @@ class Link:
         elif method == "tool":
             name, positional, named = values
             answer = await self.services.tool(call, str(name), positional, named)
+        elif method == "page" and self.page is not None:
+            number, start, stop = values
+            answer = await self.page(int(number), int(start), None if stop is None else int(stop))
         else:
             msg = f"There is no call {method!r:.40}."
             raise ReplError(msg)
+        reply["files"] = self.texts(paths_in([answer]))
         return [{"value": encode(answer, out, copies=True)}]
 
 
-class Channel:
-    """The server that the kernels of one loop connect to."""
+class Ends:
+    """What a kernel that is about to start is given of its connection."""
 
-    def __init__(self) -> None:
-        self.address = ""
+    def __init__(self, env: dict[str, str], sockets: Sequence[socket.socket] = ()) -> None:
+        self.env = env
+        self._sockets = sockets
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """The descriptors it inherits."""
+        return tuple(s.fileno() for s in self._sockets)
+
+    def close(self) -> None:
+        """Close our copies: the kernel has its own, or never started."""
+        for each in self._sockets:
+            each.close()
+
+
+class Channel:
+    """Connects the kernels of one loop.
+
+    Args:
+        inherit: whether a kernel is born with its connection; False: it connects over loopback.
+    """
+
+    def __init__(self, *, inherit: bool = sys.platform != "win32") -> None:
+        self._inherit = inherit
+        self.port = 0
         self._links: dict[str, Link] = {}
         self._server: asyncio.Server | None = None
-        self._folder: str | None = None
         self._connections: set[asyncio.Task[Any]] = set()
 
+    async def open(self, link: Link) -> Ends:
+        """Make the connection of a kernel that is about to start."""
+        if not self._inherit:
+            await self.start()
+            self._links[link.token] = link
+            return Ends({"RLM_CHANNEL": f"tcp:{self.port}", "RLM_CHANNEL_TOKEN": link.token})
+        ours, theirs = socket.socketpair()
+        files, their_files = socket.socketpair()
+        link.sender = Sender(files)
+        try:
+            reader, writer = await asyncio.open_connection(sock=ours, limit=_BUFFER)
+        except BaseException:
+            theirs.close()
+            their_files.close()
+            raise
+        self._serve(link.serve(reader, writer))
+        which = f"fd:{theirs.fileno()},{their_files.fileno()}"
+        return Ends({"RLM_CHANNEL": which}, (theirs, their_files))
+
     async def start(self) -> None:
-        """Listen: on a Unix socket of this user's, or on loopback where there are none."""
-        if self._server is not None:
-            return
-        if sys.platform == "win32":
+        """Listen on loopback."""
+        if self._server is None:
             self._server = await asyncio.start_server(
                 self._connected, "127.0.0.1", 0, limit=_BUFFER
             )
-            self.address = f"tcp:{self._server.sockets[0].getsockname()[1]}"
-            return
-        self._folder = tempfile.mkdtemp(prefix="rlm-channel-")
-        path = Path(self._folder) / "s"
-        self._server = await asyncio.start_unix_server(self._connected, path, limit=_BUFFER)
-        os.chmod(path, 0o600)
-        self.address = f"unix:{path}"
-
-    def link(self) -> Link:
-        """Make the end for a kernel that is about to start; its token lets it connect once."""
-        link = Link()
-        self._links[link.token] = link
-        return link
+            self.port = self._server.sockets[0].getsockname()[1]
 
     def forget(self, link: Link) -> None:
         """A kernel that hasn't connected may no longer do so; one that has is cut off."""
@@ -209,8 +267,11 @@ class Channel:
         if self._server is not None:
             self._server.close()
             self._server = None
-        if self._folder is not None:
-            await asyncio.to_thread(shutil.rmtree, self._folder, True)
+
+    def _serve(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -221,6 +282,7 @@ class Channel:
                 message, _ = await read_frame(reader, 1 << 12)
             link = self._links.pop(str(message.get("token")), None)
             if link is not None and message.get("op") == "hello":
+                link.connected.set()
                 await link.serve(reader, writer)
         except (TimeoutError, asyncio.IncompleteReadError, ConnectionError, ReplError):
             return  # nobody of ours

@@ -14,19 +14,17 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from ipykernel.kernelapp import IPKernelApp
 from tornado.ioloop import IOLoop
 from traitlets.config import Config
 
-from ..protocol import CellError, Limits
+from ..protocol import Call, CellError, Limits
 from .capture import FdCapture
 from .client import Client
 from .queries import Tool
 from .runtime import Job, Report, Runtime
-from .spool import Spool
 from .transfer import decode
 from .wire import encode_report
 
@@ -66,6 +64,7 @@ class Setting:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self.client: Client | None = None
+        self.outputs = HandedOutputs(self)
 
     def open(self, message: dict[str, Any], parts: Sequence[bytes]) -> None:
         """Bind the names of the run, and say how that went."""
@@ -76,7 +75,7 @@ class Setting:
                 self._runtime.close()
             os.chdir(message["workdir"])
             values = {
-                name: _read_text(Path(item["file"]))
+                name: _read_text(self.client.files.take(item["file"]))
                 if "file" in item
                 else decode(item["value"], parts, copies=True)
                 for name, item in message["contexts"].items()
@@ -87,7 +86,7 @@ class Setting:
                 self.client,
                 values,
                 decode(message["history"], parts),
-                Spool(message["spool"]),
+                self.outputs,
             )
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"
@@ -98,11 +97,37 @@ class Setting:
         self._runtime.set_history(decode(message["history"], parts))
 
 
-def _read_text(path: Path) -> str:
-    if path.stat().st_size == 0:
-        return ""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return str(data, "utf-8", "surrogatepass")
+class HandedOutputs:
+    """The files of the cells' outputs, which the engine opens and keeps."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._files: dict[int, int] = {}
+
+    def take(self, number: int, file: int) -> None:
+        """Remember the descriptor that came for a cell."""
+        self._files[number] = file
+
+    def open(self, number: int) -> int:
+        """Give the descriptor of a cell; it is the caller's."""
+        return self._files.pop(number)
+
+    def page(self, number: int, start: int = 0, stop: int | None = None) -> str:
+        """Give characters ``start:stop`` of a cell's whole output; the engine reads them."""
+        client = self._setting.client
+        assert client is not None
+        text: str = client.submit("page", Call(""), number, start, stop).result()
+        return text
+
+
+def _read_text(file: int) -> str:
+    try:
+        if os.fstat(file).st_size == 0:
+            return ""
+        with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as data:
+            return str(data, "utf-8", "surrogatepass")
+    finally:
+        os.close(file)
 
 
 def _end_with_parent() -> None:
@@ -113,7 +138,8 @@ def _end_with_parent() -> None:
 def main() -> None:
     """Start the kernel, connect, and serve until the engine is gone."""
     _end_with_parent()
-    address, token = os.environ.pop("RLM_CHANNEL"), os.environ.pop("RLM_CHANNEL_TOKEN")
+    address = os.environ.pop("RLM_CHANNEL")
+    token = os.environ.pop("RLM_CHANNEL_TOKEN", "")
     config = Config()
     config.IPKernelApp.capture_fd_output = False
     config.HistoryManager.enabled = False
@@ -134,6 +160,7 @@ def main() -> None:
         code = decode(message["code"], parts)
         limits = Limits(**message["limits"])
         job = Job(message["cell"], message["number"], code, message["author"], limits)
+        setting.outputs.take(job.number, client.files.take(message["output"]))
         loop.add_callback(cells.run, job)
 
     client = Client(

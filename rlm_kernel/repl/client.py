@@ -15,9 +15,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from typing import Any
 
+from ..context.text import keep_open
 from ..errors import Cancelled, ReplError
 from ..protocol import Call
 from .bridge import Method
+from .descriptors import Receiver
 from .frames import HEAD, body_size, pack, unpack
 from .transfer import encode
 from .wire import decode_error, decode_item, encode_queries
@@ -29,8 +31,8 @@ class Client:
     """The connection of this process to the engine.
 
     Args:
-        address: ``unix:PATH`` or ``tcp:PORT``.
-        token: lets this process, and only it, connect.
+        address: ``fd:N,M``, the inherited sockets for frames and for descriptors, or ``tcp:PORT``.
+        token: lets this process, and only it, connect to a port.
         handlers: what to do with the messages that are no replies, by ``op``; on the reader thread.
         gone: called on the reader thread when the engine is gone.
     """
@@ -43,11 +45,14 @@ class Client:
         gone: Callable[[], None] = lambda: os._exit(0),
     ) -> None:
         kind, _, where = address.partition(":")
-        if kind == "unix":
-            self._socket = socket.socket(socket.AF_UNIX)
-            self._socket.connect(where)
+        files: socket.socket | None = None
+        if kind == "fd":
+            self._socket, files = (socket.socket(fileno=int(fd)) for fd in where.split(","))
+            for each in (self._socket, files):
+                each.set_inheritable(False)  # what a cell starts has no part in it
         else:
             self._socket = socket.create_connection(("127.0.0.1", int(where)))
+        self.files = Receiver(files)
         self._handlers = handlers
         self._gone = gone
         self._numbers = itertools.count(1)
@@ -123,6 +128,8 @@ class Client:
                 while True:
                     message, sizes = unpack(_exactly(file, body_size(_exactly(file, HEAD))))
                     parts = [_exactly(file, n) for n in sizes]
+                    for path, item in message.get("files", ()):
+                        keep_open(path, self.files.take(item))
                     if message["op"] == "reply":
                         self._reply(message, parts)
                     else:

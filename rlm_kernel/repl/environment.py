@@ -25,18 +25,14 @@ def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
     return {n: v for n, v in environ.items() if n in _HARMLESS or not SECRET.search(n)}
 
 
-def kernel_environment(folder: Path, address: str, token: str) -> dict[str, str]:
+def kernel_environment(folder: Path) -> dict[str, str]:
     """Give the environment of a kernel.
 
     Args:
         folder: the kernel's own; IPython's files go there, and nobody's start-up scripts run.
-        address: of the channel.
-        token: for the channel.
     """
     env = scrubbed(os.environ)
     env["IPYTHONDIR"] = str(folder / "ipython")
-    env["RLM_CHANNEL"] = address
-    env["RLM_CHANNEL_TOKEN"] = token
     root = str(Path(__file__).resolve().parents[2])
     if root not in (*site.getsitepackages(), site.getusersitepackages()):
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from ..errors import ReplError
 from .queries import Name
-from .spool import Spool
+from .spool import Outputs
 from .variables import table
 
 
@@ -15,7 +15,7 @@ class Room(Protocol):
     """What the functions need of the runtime."""
 
     shell: Any
-    spool: Spool | None
+    spool: Outputs | None
 
     def submit(self, value: Any, via: str, problem: str = "") -> None:
         """Set the answer."""

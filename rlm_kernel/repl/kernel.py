@@ -22,6 +22,7 @@ from ..errors import KernelDied, ReplError
 from ..protocol import CellError, CellResult, Limits, Setup, Where
 from ..protocol.events import Author
 from .contexts import live_value, paths_in
+from .descriptors import APPEND, READ
 from .pool import KernelPool
 from .process import KernelProcess
 from .queries import describe_tool
@@ -110,7 +111,9 @@ class KernelRepl:
         kernel.link.reports[job.number] = done
         job.clock.start()
         parts: list[bytes] = []
-        kernel.link.send(_message(job, parts), parts)
+        message = _message(job, parts)
+        message["output"] = kernel.link.sender.give(path, APPEND)
+        kernel.link.send(message, parts)
         watch = Watch(
             over, job.clock, limits.seconds, kernel.interrupt, grace=self._grace, spool=path
         )
@@ -187,16 +190,17 @@ class KernelRepl:
 
     async def _give(self, kernel: KernelProcess) -> None:
         """Bind the names in a kernel."""
-        setup, spool = self._opened()
+        setup, _ = self._opened()
         kernel.link.services = setup.services
-        kernel.link.files = paths_in(map(live_value, setup.contexts.values()))
+        kernel.link.page = self.output
+        kernel.link.files.clear()
         parts: list[bytes] = []
         message = {
             "op": "open",
             "workdir": str(Path(setup.workdir or kernel.folder / "work").resolve()),
-            "spool": str(spool.folder),
+            "files": kernel.link.texts(paths_in(map(live_value, setup.contexts.values()))),
             "contexts": {
-                name: await self._context(name, live_value(loaded), parts)
+                name: await self._context(kernel, name, live_value(loaded), parts)
                 for name, loaded in setup.contexts.items()
             },
             "tools": {name: describe_tool(tool) for name, tool in setup.tools.items()},
@@ -216,14 +220,16 @@ class KernelRepl:
             msg = f"The run's kernel couldn't take what it was given: {problem}"
             raise ReplError(msg)
 
-    async def _context(self, name: str, value: Any, parts: list[bytes]) -> dict[str, Any]:
+    async def _context(
+        self, kernel: KernelProcess, name: str, value: Any, parts: list[bytes]
+    ) -> dict[str, Any]:
         if type(value) is not str or len(value) <= TEXT:
             return {"value": encode(value, parts, copies=True)}
         assert self._folder is not None
         path = Path(self._folder.name) / f"{name}.txt"
         if not path.exists():  # kept for the kernels that may replace this one
             await asyncio.to_thread(_write_text, path, value)
-        return {"file": str(path)}
+        return {"file": kernel.link.sender.give(path, READ)}
 
     def _drop(self, kernel: KernelProcess) -> None:
         if self._kernel is kernel:

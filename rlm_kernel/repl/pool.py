@@ -106,7 +106,6 @@ class KernelPool(Configurable):
 
     async def _start(self) -> KernelProcess:
         async with self._starting:
-            await self._channel.start()
             return await KernelProcess.start(self._channel, self.start_timeout)
 
     def _target(self) -> int:

@@ -18,7 +18,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
 from ..errors import ReplError
-from .channel import Channel
+from .channel import Channel, Link
 from .environment import command, kernel_environment
 
 _LOG = "start.log"
@@ -52,7 +52,7 @@ class KernelProcess:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self.link = channel.link()
+        self.link = Link()
         self.folder = Path(tempfile.mkdtemp(prefix="rlm-kernel-"))
         _folders.add(str(self.folder))
         self._manager = AsyncKernelManager(
@@ -80,8 +80,9 @@ class KernelProcess:
 
     async def _start(self, timeout: float) -> None:
         log = self.folder / _LOG
-        env = kernel_environment(self.folder, self._channel.address, self.link.token)
         (self.folder / "work").mkdir()
+        ends = await self._channel.open(self.link)
+        env = kernel_environment(self.folder) | ends.env
         try:
             with log.open("wb") as file:
                 await self._manager.start_kernel(
@@ -90,10 +91,13 @@ class KernelProcess:
                     stdin=subprocess.DEVNULL,
                     stdout=file,
                     stderr=file,
+                    **({"pass_fds": ends.descriptors} if ends.descriptors else {}),
                 )
         except OSError as error:
             msg = f"A kernel of the run's own can't be started: {error}"
             raise ReplError(msg) from error
+        finally:
+            ends.close()
         died = asyncio.ensure_future(self.died())
         ready = asyncio.ensure_future(self.link.connected.wait())
         try:

@@ -39,7 +39,7 @@ from .interrupt import Interrupts
 from .limits import Clock, memory_limit
 from .names import Names
 from .queries import AskHuman, LlmQuery, LlmQueryBatched, RlmQuery, RlmQueryBatched
-from .spool import Spool
+from .spool import Outputs
 from .tracebacks import Source, calling_line, cell_error, source_of
 from .variables import changed, identities, user_variables
 
@@ -92,7 +92,7 @@ class Runtime:
     ) -> None:
         self.shell: Any = shell  # IPython's own calls are untyped
         self.capture = capture
-        self.spool: Spool | None = None
+        self.spool: Outputs | None = None
         self.in_cell = False  # hooks on the shell's events tell our nested cells by it
         self.running = False  # a run is open
         self._person = person
@@ -154,7 +154,7 @@ class Runtime:
         bridge: Bridge,
         values: Mapping[str, Any],
         history: Sequence[Mapping[str, Any]],
-        spool: Spool,
+        spool: Outputs,
     ) -> list[str]:
         """Begin a run: bind its names; give those under which a person's value was kept.
 
@@ -246,7 +246,7 @@ class Runtime:
                 self.in_cell = True
                 stack.callback(setattr, self, "in_cell", False)
                 if self.spool is not None:
-                    self.capture.begin(self.spool.path(job.number))
+                    self.capture.begin(self.spool.open(job.number))
                     stack.callback(self.capture.end)
                 shown = stack.enter_context(
                     displays(

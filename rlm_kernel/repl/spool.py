@@ -15,6 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from ..errors import ReplError
 from ..protocol import Output
@@ -33,6 +34,18 @@ def _undecodable(error: UnicodeError) -> tuple[str | bytes, int]:
 codecs.register_error("rlm-spool", _undecodable)
 
 
+class Outputs(Protocol):
+    """Where the process that runs cells puts their outputs, and finds those of earlier ones."""
+
+    def open(self, number: int) -> int:
+        """Open the file of a cell for appending; the descriptor is the caller's."""
+        ...
+
+    def page(self, number: int, start: int = 0, stop: int | None = None) -> str:
+        """Give characters ``start:stop`` of a cell's whole output."""
+        ...
+
+
 class Spool:
     """The folder with the outputs of a run's cells, numbered from 1."""
 
@@ -49,6 +62,10 @@ class Spool:
         path = self.path(number)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NOFOLLOW, 0o600))
         return path
+
+    def open(self, number: int) -> int:
+        """Open the file of a cell for appending; the descriptor is the caller's."""
+        return os.open(self.path(number), os.O_WRONLY | os.O_APPEND | _NOFOLLOW)
 
     def output(self, number: int, limit: int) -> Output:
         """Give the head and tail of a cell's output, ``limit`` characters together."""

@@ -3,17 +3,44 @@
 import asyncio
 import json
 import os
-import stat
+import socket
 import struct
 
 import pytest
 
-from rlm_kernel.repl.channel import Channel
+from rlm_kernel.repl.channel import Channel, Link
 from rlm_kernel.repl.frames import pack
 
 
+class Born:
+    """A kernel's end that was inherited; ``Loopback``: one that connects to a port."""
+
+    @staticmethod
+    def channel():
+        return Channel(inherit=True)
+
+    @staticmethod
+    async def connect(channel, link):
+        ends = await channel.open(link)
+        sockets = [socket.socket(fileno=os.dup(fd)) for fd in ends.descriptors]
+        ends.close()
+        link.kept = sockets  # the one for descriptors stays open
+        return await asyncio.open_connection(sock=sockets[0])
+
+
+class Loopback:
+    @staticmethod
+    def channel():
+        return Channel(inherit=False)
+
+    @staticmethod
+    async def connect(channel, link):
+        await channel.open(link)
+        return await asyncio.open_connection("127.0.0.1", channel.port)
+
+
 async def connect(channel):
-    return await asyncio.open_unix_connection(channel.address.removeprefix("unix:"))
+    return await asyncio.open_connection("127.0.0.1", channel.port)
 
 
 async def answer(reader):
@@ -28,32 +55,26 @@ def hello(link):
     return b"".join(pack({"op": "hello", "token": link.token}))
 
 
-def play(services, scene):
+def play(services, scene, kind=Loopback):
     async def go():
-        channel = Channel()
-        await channel.start()
-        link = channel.link()
+        channel = kind.channel()
+        link = Link()
         link.services = services
         try:
             async with asyncio.timeout(20):
                 return await scene(channel, link)
         finally:
+            link.close()
             await channel.close()
 
     return asyncio.run(go())
 
 
+both = pytest.mark.parametrize("kind", [Born, Loopback])
+
+
 CALL = {"op": "call", "id": 1, "method": "llm_query", "call": ["c", 1, False],
         "args": [{"prompt": "hi"}]}  # fmt: skip
-
-
-def test_the_socket_is_the_users_alone(services):
-    async def scene(channel, link):
-        path = channel.address.removeprefix("unix:")
-        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
-        assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
-
-    play(services, scene)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +91,7 @@ def test_the_socket_is_the_users_alone(services):
 )
 def test_a_stranger_is_turned_away(services, first):
     async def scene(channel, link):
+        await channel.open(link)
         reader, writer = await connect(channel)
         writer.write(first)
         writer.write_eof()
@@ -84,6 +106,7 @@ def test_a_stranger_is_turned_away(services, first):
 
 def test_a_token_is_good_for_one_connection(services):
     async def scene(channel, link):
+        await channel.open(link)
         _, first = await connect(channel)
         first.write(hello(link))
         await link.connected.wait()
@@ -94,6 +117,7 @@ def test_a_token_is_good_for_one_connection(services):
     play(services, scene)
 
 
+@both
 @pytest.mark.parametrize(
     "frame",
     [
@@ -106,12 +130,12 @@ def test_a_token_is_good_for_one_connection(services):
         b"".join(pack({"op": "cancel", "id": []})),
     ],
 )
-def test_nonsense_ends_its_own_connection_only(services, frame):
+def test_nonsense_ends_its_own_connection_only(services, frame, kind):
     async def scene(channel, link):
-        other = channel.link()
+        other = Link()
         other.services = services
-        reader, writer = await connect(channel)
-        reader2, writer2 = await connect(channel)
+        reader, writer = await kind.connect(channel, link)
+        reader2, writer2 = await kind.connect(channel, other)
         writer.write(hello(link))
         writer2.write(hello(other))
         await link.connected.wait()
@@ -122,9 +146,10 @@ def test_nonsense_ends_its_own_connection_only(services, frame):
         writer2.write(b"".join(pack(CALL)))
         assert (await answer(reader2))["items"] == [{"value": "re: hi"}]
 
-    play(services, scene)
+    play(services, scene, kind)
 
 
+@both
 @pytest.mark.parametrize(
     "change",
     [
@@ -139,20 +164,21 @@ def test_nonsense_ends_its_own_connection_only(services, frame):
         {"call": []},
     ],
 )
-def test_a_bad_call_gets_an_error_and_the_next_an_answer(services, change):
+def test_a_bad_call_gets_an_error_and_the_next_an_answer(services, change, kind):
     async def scene(channel, link):
-        reader, writer = await connect(channel)
+        reader, writer = await kind.connect(channel, link)
         writer.write(hello(link) + b"".join(pack({**CALL, **change})))
         assert "error" in await answer(reader)
         writer.write(b"".join(pack({**CALL, "id": 2})))
         assert (await answer(reader))["items"] == [{"value": "re: hi"}]
 
-    play(services, scene)
+    play(services, scene, kind)
 
 
-def test_the_end_of_a_connection_cancels_its_calls(services):
+@both
+def test_the_end_of_a_connection_cancels_its_calls(services, kind):
     async def scene(channel, link):
-        _, writer = await connect(channel)
+        _, writer = await kind.connect(channel, link)
         writer.write(hello(link) + b"".join(pack({**CALL, "args": [{"prompt": "hang"}]})))
         while not services.flying.is_set():
             await asyncio.sleep(0.01)
@@ -161,4 +187,4 @@ def test_the_end_of_a_connection_cancels_its_calls(services):
             await asyncio.sleep(0.01)
         await link.closed.wait()
 
-    play(services, scene)
+    play(services, scene, kind)
