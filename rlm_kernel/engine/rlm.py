@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import traitlets as t
 from traitlets.config import Configurable
@@ -22,6 +23,9 @@ from .modes import parse_mode
 from .opening import Opening
 from .run import Run
 from .settings import Headless, Settings, callable_tools
+
+if TYPE_CHECKING:
+    from ..repl.box import Policy
 
 UNSET: Any = object()
 CLOSING = 15.0  # seconds that live runs have to end when they are closed
@@ -128,6 +132,19 @@ class RLM(Configurable):
     workdir = t.Unicode(
         "", help="The working directory of the run's kernel; empty: a fresh one."
     ).tag(config=True)
+    sandbox = t.Enum(
+        ("auto", "bubblewrap", "landlock", "none"),
+        "auto",
+        help="What holds the code in kernels of a run's own: bubblewrap, Landlock with a filter "
+        "on system calls, or nothing; 'auto': the better of the two that works, else an error.",
+    ).tag(config=True)
+    allow_read = t.List(
+        t.Unicode(), help="Files and folders that boxed code may read, besides its contexts."
+    ).tag(config=True)
+    allow_write = t.List(
+        t.Unicode(), help="Files and folders that boxed code may read and change."
+    ).tag(config=True)
+    allow_net = t.Bool(False, help="Whether boxed code may use the network.").tag(config=True)
     tools = t.Dict(help="Functions of yours that the root's code may call, by name.")
     sub_tools = t.Dict(help="The same for children; they inherit none of tools.")
     answer_type = t.Any(
@@ -313,7 +330,9 @@ class RLM(Configurable):
     def _settings(self) -> Settings:
         model = self.model or "local"
         sub_model = self.sub_model or model
-        mode = self.mode or ("step" if self.attended and self.where == "shell" else "auto")
+        policy = self._policy()
+        free = self.where == "shell" or policy.method == "none"
+        mode = self.mode or ("step" if self.attended and free else "auto")
         small = prompts.is_small(model)
         return Settings(
             model=model, sub_model=sub_model, mode=mode, where=cast("Where", self.where),
@@ -326,7 +345,7 @@ class RLM(Configurable):
             instructions=self.instructions,
             max_tokens=self.max_tokens, temperature=self.temperature, probe=self.probe,
             tools=callable_tools(self.tools), sub_tools=callable_tools(self.sub_tools),
-            workdir=self.workdir or None,
+            workdir=self.workdir or None, sandbox=policy.method,
         )  # fmt: skip
 
     def _place(self, settings: Settings) -> Repl:
@@ -344,7 +363,27 @@ class RLM(Configurable):
     def _own_kernel(self) -> Repl:
         from ..repl import KernelRepl
 
-        return KernelRepl(kernel_pool(self.config))
+        return KernelRepl(kernel_pool(self.config, self._policy()))
+
+    def _policy(self) -> Policy:
+        """Give the box of this RLM's kernels.
+
+        Raises:
+            ConfigError: what is asked for can't be had here, or a path isn't there.
+        """
+        from ..repl.box import Policy, choose
+
+        method = self.sandbox if self._needs_no_kernel() else choose(self.sandbox)
+        if method in ("none", "auto"):
+            return Policy()
+        read = [*self.allow_read, *([self.workdir] if self.workdir else [])]
+        return Policy(
+            cast("Any", method), _paths("allow_read", read),
+            _paths("allow_write", self.allow_write), self.allow_net,
+        )  # fmt: skip
+
+    def _needs_no_kernel(self) -> bool:
+        return self.where == "shell" and self.max_depth == 1
 
     def _child(
         self, parent: Run, cell: str, place: tuple[int | None, int | None, str], query: Any
@@ -359,6 +398,17 @@ class RLM(Configurable):
             repl=self._own_kernel(), parent=cell, make_child=self._child, place=place,
             top=parent.top,
         )  # fmt: skip
+
+
+def _paths(option: str, given: Sequence[str]) -> tuple[str, ...]:
+    """Give paths as Linux has them; raise ``ConfigError`` for one that isn't there."""
+    found = []
+    for path in given:
+        there = Path(path).expanduser().resolve()
+        if not there.exists():
+            raise ConfigError(f"{option} names {path!r}, which isn't there.")
+        found.append(str(there))
+    return tuple(sorted(set(found)))
 
 
 _watchers: list[Callable[[RLM, Run], None]] = []

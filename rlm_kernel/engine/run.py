@@ -130,6 +130,7 @@ class Run(Reading, Steering):
             context=opening.infos, model=settings.model, sub_model=settings.sub_model,
             mode=settings.mode, where=settings.where, depth=settings.depth, line=place[0],
             index=place[1], config=config,
+            sandbox=settings.sandbox if settings.where == "kernel" else "none",
         ))  # fmt: skip
 
     # -- waiting ----------------------------------------------------------------------------

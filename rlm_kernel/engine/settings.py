@@ -59,6 +59,7 @@ class Settings:
     tools: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     sub_tools: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     workdir: str | None = None
+    sandbox: str = ""  # what holds the cells of kernels of its own
 
     def for_child(self, model: str | None) -> Settings:
         """Give the settings of a child run: the sub-model as root, in a kernel of its own."""

@@ -56,6 +56,7 @@ class RunStarted(Event):
     line: int | None = None
     index: int | None = None
     config: dict[str, Any] = field(default_factory=dict)
+    sandbox: str = ""  # what holds its cells: bubblewrap, landlock, none; empty: not said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

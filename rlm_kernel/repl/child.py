@@ -21,6 +21,7 @@ from tornado.ioloop import IOLoop
 from traitlets.config import Config
 
 from ..protocol import Call, CellError, Limits
+from .box import inside
 from .capture import FdCapture
 from .client import Client
 from .queries import Tool
@@ -138,14 +139,18 @@ def _end_with_parent() -> None:
 def main() -> None:
     """Start the kernel, connect, and serve until the engine is gone."""
     _end_with_parent()
+    policy = inside.first()
     address = os.environ.pop("RLM_CHANNEL")
     token = os.environ.pop("RLM_CHANNEL_TOKEN", "")
     config = Config()
     config.IPKernelApp.capture_fd_output = False
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
+    if policy.method == "bubblewrap":  # which is its parent there, and ends it
+        config.IPKernelApp.parent_handle = 0
     app: Any = IPKernelApp.instance(config=config)
     app.initialize(sys.argv[1:])
+    inside.then(policy)
     faulthandler.enable(
         file=2, all_threads=False
     )  # a crash leaves its traceback in the cell's output

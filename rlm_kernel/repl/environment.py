@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import site
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+
+from .box.bubblewrap import wrapped
+from .box.inside import VARIABLE
+from .box.policy import Policy
 
 # Names that look like they hold a key. One place; a name too many costs less than a key.
 SECRET = re.compile(
@@ -17,6 +23,11 @@ SECRET = re.compile(
     r"|^LITELLM_|_DSN$|DATABASE_URL|^JPY_(?!PARENT_PID)|^JUPYTERHUB_|^KAGGLE_|^GH_|^GITHUB_",
     re.IGNORECASE,
 )
+# What a kernel in a box is given: how programs are found and run, nothing of whose they are.
+_PLAIN = re.compile(
+    r"(PATH|LANG|LANGUAGE|LC_\w+|TZ|TERM|SHELL|VIRTUAL_ENV|CONDA_PREFIX|CONDA_DEFAULT_ENV"
+    r"|LD_LIBRARY_PATH|PYTHON(?!PATH|STARTUP)\w+|(OMP|MKL|OPENBLAS|NUMEXPR|GOTO|KMP|BLIS)_\w+)$"
+)
 _HARMLESS = frozenset({"PWD", "OLDPWD"})
 
 
@@ -25,22 +36,32 @@ def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
     return {n: v for n, v in environ.items() if n in _HARMLESS or not SECRET.search(n)}
 
 
-def kernel_environment(folder: Path) -> dict[str, str]:
+def kernel_environment(folder: Path, policy: Policy) -> dict[str, str]:
     """Give the environment of a kernel.
 
     Args:
         folder: the kernel's own; IPython's files go there, and nobody's start-up scripts run.
+        policy: of its box.
     """
     env = scrubbed(os.environ)
+    if policy.method != "none":
+        env = {name: value for name, value in env.items() if _PLAIN.match(name)}
     env["IPYTHONDIR"] = str(folder / "ipython")
     root = str(Path(__file__).resolve().parents[2])
     if root not in (*site.getsitepackages(), site.getusersitepackages()):
-        env["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, [root, env.get("PYTHONPATH")]))
     env.pop("PYTHONSTARTUP", None)
+    if policy.method != "none":
+        env[VARIABLE] = replace(policy, write=(str(folder), *policy.write)).to_json()
+        env["TMPDIR"] = str(folder / "tmp")
+        env["HOME"] = env["RLM_SCRATCH"] = str(folder / "work")
     env["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     return env
 
 
-def command() -> list[str]:
+def command(policy: Policy, folder: Path) -> list[str]:
     """Give the command line of a kernel, as a kernelspec has it."""
-    return [sys.executable, "-m", "rlm_kernel.repl.child", "-f", "{connection_file}"]
+    line = [sys.executable, "-m", "rlm_kernel.repl.child", "-f", "{connection_file}"]
+    if policy.method != "bubblewrap":
+        return line
+    return wrapped(shutil.which("bwrap") or "bwrap", line, policy, str(folder))

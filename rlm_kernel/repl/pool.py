@@ -2,6 +2,7 @@
 
 Guarantees:
 - a kernel serves one run and is never handed to another;
+- all of a pool are in the same kind of box;
 - taking one starts the next in the background, one at a time;
 - none outlives the process that made it.
 """
@@ -17,6 +18,7 @@ from traitlets import Float, Integer
 from traitlets.config import Configurable
 
 from ..errors import ReplError
+from .box.policy import Policy
 from .channel import Channel
 from .process import KernelProcess
 
@@ -31,8 +33,9 @@ class KernelPool(Configurable):
     )
     start_timeout = Float(60.0, help="Seconds that a kernel has to start.").tag(config=True)
 
-    def __init__(self, **kwargs: object) -> None:
+    def __init__(self, policy: Policy | None = None, **kwargs: object) -> None:
         super().__init__(**kwargs)
+        self.policy = policy or Policy()
         self._channel = Channel()
         self._ready: list[KernelProcess] = []
         self._filling: asyncio.Task[None] | None = None
@@ -106,7 +109,7 @@ class KernelPool(Configurable):
 
     async def _start(self) -> KernelProcess:
         async with self._starting:
-            return await KernelProcess.start(self._channel, self.start_timeout)
+            return await KernelProcess.start(self._channel, self.policy, self.start_timeout)
 
     def _target(self) -> int:
         free = free_memory()

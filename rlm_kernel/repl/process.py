@@ -18,6 +18,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
 from ..errors import ReplError
+from .box.policy import Policy
 from .channel import Channel, Link
 from .environment import command, kernel_environment
 
@@ -34,10 +35,12 @@ def _remove_folders() -> None:
 class _Specs(KernelSpecManager):
     """Knows one kernel: ours, of this interpreter, wherever it is installed."""
 
+    line: list[str]
+
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         """Give the kernelspec of a run's own kernel."""
         return KernelSpec(
-            argv=command(),
+            argv=self.line,
             display_name="rlm (a run's own)",
             language="python",
             interrupt_mode="message",  # signals don't reach a kernel in a box
@@ -50,27 +53,30 @@ class KernelProcess:
     Its ``folder`` holds all its files and goes with it.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, policy: Policy) -> None:
         self._channel = channel
+        self._policy = policy
         self.link = Link()
         self.folder = Path(tempfile.mkdtemp(prefix="rlm-kernel-"))
         _folders.add(str(self.folder))
+        specs = _Specs()
+        specs.line = command(policy, self.folder)
         self._manager = AsyncKernelManager(
             kernel_name="rlm-own",
-            kernel_spec_manager=_Specs(),
+            kernel_spec_manager=specs,
             connection_file=str(self.folder / "k.json"),
             transport="tcp" if sys.platform == "win32" else "ipc",
         )
         self._ended = False
 
     @classmethod
-    async def start(cls, channel: Channel, timeout: float) -> KernelProcess:
-        """Start a kernel and wait until it can be used.
+    async def start(cls, channel: Channel, policy: Policy, timeout: float) -> KernelProcess:
+        """Start a kernel in its box and wait until it can be used.
 
         Raises:
             ReplError: it didn't come up; the sentence has the last lines it wrote.
         """
-        kernel = cls(channel)
+        kernel = cls(channel, policy)
         try:
             await kernel._start(timeout)
         except BaseException:
@@ -80,9 +86,10 @@ class KernelProcess:
 
     async def _start(self, timeout: float) -> None:
         log = self.folder / _LOG
-        (self.folder / "work").mkdir()
+        for name in ("work", "tmp"):
+            (self.folder / name).mkdir()
         ends = await self._channel.open(self.link)
-        env = kernel_environment(self.folder) | ends.env
+        env = kernel_environment(self.folder, self._policy) | ends.env
         try:
             with log.open("wb") as file:
                 await self._manager.start_kernel(
@@ -137,6 +144,8 @@ class KernelProcess:
         code = self.exit_code
         if code is None:
             return "it cut its connection"
+        if self._policy.method == "bubblewrap" and code > 128:  # as a shell says it
+            code = 128 - code
         if code < 0:
             with suppress(ValueError):
                 name = signal.Signals(-code).name

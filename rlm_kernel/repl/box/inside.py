@@ -1,0 +1,40 @@
+"""What a kernel's process does to put itself into its box, in two steps.
+
+``first`` comes before any thread and before code is loaded that could be anybody's; ``then`` when
+the kernel has opened the sockets that it needs, before anything of a run reaches it. Either one that
+fails ends the process: a kernel is never less boxed than was said.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import landlock, rlimits, seccomp
+from .policy import Policy
+from .python_files import python_files, system_files
+
+VARIABLE = "RLM_BOX"
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_ABOUT_THE_MACHINE = (
+    "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/version", "/proc/filesystems",
+    "/proc/sys/vm/overcommit_memory", "/sys/devices/system/cpu", "/sys/fs/cgroup",
+)  # fmt: skip
+
+
+def first() -> Policy:
+    """Give the policy of this process, and bring its view of the files in force."""
+    policy = Policy.from_json(os.environ.pop(VARIABLE, '{"read": [], "write": []}'))
+    if policy.method == "landlock":
+        if len(os.listdir("/proc/self/task")) != 1:
+            raise OSError("Landlock holds one thread, and this process has more already.")
+        read = [*system_files(policy.net), *python_files(), *policy.read, *_ABOUT_THE_MACHINE]
+        own = f"/proc/{os.getpid()}"
+        landlock.restrict([*read, own], [*policy.write, *_DEVICES], net=policy.net)
+    return policy
+
+
+def then(policy: Policy) -> None:
+    """Bring the limits and the filter on system calls in force, for every thread."""
+    if policy.method != "none":
+        rlimits.limit(policy)
+        seccomp.install(policy.net)
