@@ -51,6 +51,7 @@ export interface RunStarted {
   line?: number | null;
   index?: number | null;
   config?: Record<string, unknown>;
+  sandbox?: string;
 }
 
 /** A notebook session began: calls typed outside a run belong to it. */
@@ -509,6 +510,7 @@ export interface RunInfo {
   mode: string;
   where: string;
   model: string;
+  sandbox: string;
   executor: "notebook" | "inline" | "kernel" | "background";
   anchor: string;
   session: string;

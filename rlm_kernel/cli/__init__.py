@@ -81,6 +81,11 @@ def _model_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--budget", help="such as '$1, 200 calls, 10 min'; default: $1, 1000 calls")
     verb.add_argument("--max-turns", type=int, help="default: 30")
     verb.add_argument("--max-depth", type=int, help="1: sub-models only (default); 2: children")
+    verb.add_argument("--sandbox", choices=("auto", "bubblewrap", "landlock", "none"),
+                      help="what holds the code; none: it runs with your rights")  # fmt: skip
+    verb.add_argument("--allow-read", action="append", metavar="PATH", help="it may read this")
+    verb.add_argument("--allow-write", action="append", metavar="PATH", help="and change this")
+    verb.add_argument("--allow-net", action="store_const", const=True, help="and use the network")
     verb.add_argument("--quiet", "-q", action="store_true", help="no progress, the answer only")
 
 

@@ -18,9 +18,7 @@ def main(args: argparse.Namespace) -> int:
     note = sys.stderr
     print(f"The text: {task.name}, {len(task.context):,} characters, generated here; "
           "no model reads it whole.", file=note)  # fmt: skip
-    print("The cells run in a kernel of their own, not in a sandbox: text and question are ours.",
-          file=note)  # fmt: skip
-    rlm = make_rlm(args)
+    rlm = make_rlm(args, ours=True)
     try:
         run = rlm.start(task.question, task.context)
         interrupted = watch(run, quiet=args.quiet)

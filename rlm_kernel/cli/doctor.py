@@ -133,11 +133,19 @@ def _keys() -> list[Finding]:
 
 
 def _sandbox() -> list[Finding]:
-    bwrap = shutil.which("bwrap")
-    found = "bubblewrap is here" if bwrap else "bubblewrap isn't here"
-    found += "; this version doesn't use a sandbox: cells run as you"
-    return [Finding("sandbox", "note", found,
-                    "look at the cells (mode='step') for texts you don't trust")]  # fmt: skip
+    from ..repl.box import look, words
+
+    found = look()
+    why = "; ".join(found.problems)
+    if found.best == "none":
+        return [Finding("sandbox of a run's own kernels", "missing", why,
+                        "install bubblewrap; without a sandbox code has all your rights "
+                        "(--sandbox none)")]  # fmt: skip
+    more = "" if found.best == "bubblewrap" else f" ({why})"
+    return [Finding("sandbox of a run's own kernels", "ok", words(found.best) + more),
+            Finding("sandbox of a notebook's own cells", "note",
+                    "none: they run in the notebook's kernel, with your rights",
+                    "look at them first (mode step), or --where kernel")]  # fmt: skip
 
 
 def _disk() -> list[Finding]:

@@ -11,7 +11,7 @@ from ..context import load, load_paths
 from ..engine import RLM, Run
 from ..errors import ConfigError
 from ..log.format import clean
-from . import INTERRUPTED, exit_code
+from . import INTERRUPTED, exit_code, unboxed
 from .progress import watch
 
 
@@ -31,13 +31,23 @@ def main(args: argparse.Namespace) -> int:
     return INTERRUPTED if interrupted else exit_code(run.status)
 
 
-def make_rlm(args: argparse.Namespace) -> RLM:
-    """Make the RLM that the options of a verb describe."""
-    names = ("model", "sub_model", "api_base", "budget", "max_turns", "max_depth")
+def make_rlm(args: argparse.Namespace, *, ours: bool = False) -> RLM:
+    """Make the RLM that the options of a verb describe.
+
+    Args:
+        args: the options.
+        ours: whether text and question are ours, so that code may run unboxed where it must.
+    """
+    names = ("model", "sub_model", "api_base", "budget", "max_turns", "max_depth", "sandbox",
+             "allow_read", "allow_write", "allow_net")  # fmt: skip
     given = {name: value for name in names if (value := getattr(args, name)) is not None}
     if any(given.get(name, 1) < 1 for name in ("max_turns", "max_depth")):
         raise ConfigError("--max-turns and --max-depth are whole numbers from 1 on.")
-    return RLM(mode="auto", **given)
+    rlm = RLM(mode="auto", **given)
+    if rlm.sandbox == "auto" and unboxed.needed() and (ours or unboxed.allowed()):
+        rlm.sandbox = "none"
+        print("The code runs without a sandbox, with your rights.", file=sys.stderr)
+    return rlm
 
 
 def _contexts(paths: list[str]) -> Any:

@@ -40,6 +40,7 @@ def _run_started(tree: Tree, e: ev.RunStarted, time: float) -> Node:
         e, "run", time, status="starting", title=_title(e.name or e.question), run_id=e.run_id,
         question=e.question, name=e.name, context=e.context, model=e.model, sub_model=e.sub_model,
         mode=e.mode, where=e.where, depth=e.depth, line=e.line, index=e.index, config=e.config,
+        sandbox=e.sandbox,
     )  # fmt: skip
 
 

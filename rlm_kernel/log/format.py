@@ -157,6 +157,11 @@ def context_text(info: Mapping[str, Any]) -> str:
     return " · ".join(part for part in said if part)
 
 
+def sandbox_text(method: str) -> str:
+    """Say what holds the cells of a run, as ``RunStarted.sandbox`` has it; empty: not known."""
+    return {"": "", "none": "no sandbox"}.get(method, f"sandbox: {method}")
+
+
 def clean(text: str) -> str:
     """Make foreign text safe to print: control characters become visible ones."""
     return _UNSAFE.sub(_visible, text)

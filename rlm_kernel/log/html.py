@@ -37,6 +37,7 @@ from .format import (
     label,
     oneline,
     plural,
+    sandbox_text,
     state_text,
     sum_text,
     tokens_text,
@@ -93,6 +94,7 @@ class _Page:
         used = sum_text(root, tokens=True)
         said += [esc(used)] if used else []
         said += [esc(duration_text(root.seconds))] if root.seconds is not None else []
+        said += [esc(boxed)] if (boxed := sandbox_text(oneline(root.sandbox, 40))) else []
         title = esc(capped(root.question or root.title, TEXT))
         parts = [
             f'<div style="font-size:1.1em;white-space:pre-wrap"><strong>{title}</strong></div>',

@@ -97,6 +97,7 @@ class Node:
     sub_model: str = ""
     mode: str = ""
     where: str = ""
+    sandbox: str = ""  # what holds its cells
     config: dict[str, Any] = field(default_factory=dict)
     budget: dict[str, Any] = field(default_factory=dict)
     answer: str | None = None

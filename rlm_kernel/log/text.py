@@ -18,6 +18,7 @@ from .format import (
     label,
     oneline,
     plural,
+    sandbox_text,
     state_text,
     sum_text,
     tokens_text,
@@ -79,6 +80,7 @@ def _header(root: Node, over: bool, width: int, color: bool) -> list[str]:
         models,
         sum_text(root, tokens=True),
         duration_text(root.seconds),
+        sandbox_text(root.sandbox),
     ]
     mark = icon(root.status)
     line = _line(" · ".join(part for part in said if part), width - 2)

@@ -64,6 +64,7 @@ def run_info(
         mode=run.mode.text,
         where=where,
         model=run.settings.model,
+        sandbox=node.sandbox,
         executor=executor,
         anchor=anchor,
         session=session,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import threading
@@ -292,7 +293,8 @@ class Recorder:
         self._file = Path(self._folder.name) / "cell"
         self._code, self._started = code, time.monotonic()
         self._cell = cell_of(session.shell) or session.announced()
-        self._capture.begin(self._file)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        self._capture.begin(os.open(self._file, flags, 0o600))
 
     def _after(self, result: Any) -> None:
         if self._file is None or self._session.runtime.in_cell:

@@ -82,6 +82,7 @@ def status(magics: RLMMagics, name: str, words: Words) -> None:
     print(f"{session.name_of(run)}: {run.phase}, {capped(clean(run.question), 100)}")
     print(f"  {used or 'nothing used yet'} · {duration_text(run.usage.seconds)} · "
           f"{run.ledger.remaining_text()} · mode {run.mode.text}")  # fmt: skip
+    print(f"  {_held(run)}")
     if run.reason:
         print(f"  {clean(run.reason)}")
     if run.pending is not None:
@@ -93,6 +94,16 @@ def status(magics: RLMMagics, name: str, words: Words) -> None:
     if run.answer_text is not None:
         print(f"  answer: {capped(clean(run.answer_text), 2000)}")
     print(f"  → {_next(run)}")
+
+
+def _held(run: Run) -> str:
+    from ..repl.box import words
+
+    if run.settings.where == "kernel":
+        return f"cells run in a kernel of their own, sandbox {words(run.settings.sandbox)}"
+    children = run.settings.max_depth > run.settings.depth + 1
+    below = f"; those of children: sandbox {words(run.settings.sandbox)}" if children else ""
+    return f"cells run in this kernel, with all your rights{below}"
 
 
 @_verb("tree [NAME]", "the tree of a run, live where it can be (of the session, without a run)")

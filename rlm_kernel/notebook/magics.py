@@ -156,6 +156,11 @@ class RLMMagics(Magics, Configurable):
     @argument("--max-depth", type=int, help="1: calls only; 2: children; and so on.")
     @argument("--where", choices=("shell", "kernel"), help="This shell, or a kernel of its own.")
     @argument(
+        "--sandbox",
+        choices=("auto", "bubblewrap", "landlock", "none"),
+        help="What holds the code in kernels of the run's own.",
+    )
+    @argument(
         "--answer-type",
         type=unquote,
         metavar="TYPE",
@@ -207,7 +212,7 @@ class RLMMagics(Magics, Configurable):
                 mode=args.mode, budget=args.budget, max_turns=args.max_turns,
                 max_depth=args.max_depth, where=where, headless=args.headless,
                 answer_type=_options.answer_type(args.answer_type, shell.user_ns),
-                attended=front.stdin,
+                sandbox=args.sandbox, attended=front.stdin,
             )  # fmt: skip
             _options.check_person(rlm, front)
             context = _options.context(args.context, shell.user_ns)

@@ -207,6 +207,7 @@ class RunInfo:
     mode: str = "auto"
     where: str = "shell"
     model: str = ""
+    sandbox: str = ""  # what holds its cells; none: nothing does
     executor: Executor = "kernel"
     anchor: str = ""  # id of the notebook cell that started it
     session: str = ""  # kernel client session that started it

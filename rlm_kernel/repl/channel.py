@@ -2,8 +2,8 @@
 
 Guarantees:
 - a kernel is born with its connection: there is no address to find and no token to guess. Where
-  sockets can't be inherited (Windows) it connects over loopback, and a connection is a kernel's only
-  if its first frame holds that kernel's token, which is used once;
+  sockets can't be inherited (Windows) it connects over loopback, and a connection is a kernel's
+  only if its first frame holds that kernel's token, which is used once;
 - whatever a kernel sends can at worst end its own connection: sizes are checked before they are
   believed, nothing is unpickled, the number of calls in flight is bounded;
 - when a connection ends, the calls that came over it are cancelled.
@@ -20,9 +20,9 @@ from typing import Any
 
 from ..errors import ModelError, ReplError
 from ..protocol import Call, Services
+from .contexts import paths_in
 from .descriptors import READ, Sender
 from .frames import HEAD, body_size, pack, unpack
-from .contexts import paths_in
 from .limits import Clock
 from .runtime import Report
 from .transfer import decode, encode

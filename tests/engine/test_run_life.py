@@ -20,6 +20,7 @@ from rlm_kernel.errors import AnswerError, RLMError
 from rlm_kernel.lm import Gateway, ScriptedModel, run_sync
 from rlm_kernel.log import Tree, read_log
 from rlm_kernel.protocol import event_to_dict
+from rlm_kernel.repl import KernelRepl
 
 Make = Callable[..., RLM]
 
@@ -333,15 +334,16 @@ def script(code: str, home: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
 def test_closing_ends_what_is_live_and_its_kernel(make: Make) -> None:
-    pids: list[int] = []
-    model = ScriptedModel(
-        [cell("import os\ntell(os.getpid())\nllm_query('never', model='held')")], name="root"
-    )
+    model = ScriptedModel([cell("llm_query('never', model='held')")], name="root")
     held = HeldModel([], name="held")
-    rlm = make(model, where="kernel", tools={"tell": pids.append})
+    rlm = make(model, where="kernel")
     rlm.gateway.register(held)
     run = rlm.start("q", "abc")
     held.wait_for(1)
+    assert isinstance(run.repl, KernelRepl)
+    kernel = run.repl._kernel
+    assert kernel is not None
+    pids = [kernel.pid]
     rlm.close()
     assert run.status == "stopped"
     deadline = time.monotonic() + 10

@@ -69,7 +69,7 @@ def test_a_kernel_that_died_waiting_is_not_handed_out(services):
 
 def test_a_kernel_that_cannot_start_is_told_in_a_sentence(services, monkeypatch):
     broken = [sys.executable, "-c", "import sys; sys.exit('no such module: frobnicate')"]
-    monkeypatch.setattr("rlm_kernel.repl.process.command", lambda: broken)
+    monkeypatch.setattr("rlm_kernel.repl.process.command", lambda *_: broken)
 
     async def go():
         it = KernelPool(size=2)
@@ -84,7 +84,7 @@ def test_a_kernel_that_cannot_start_is_told_in_a_sentence(services, monkeypatch)
 
 def test_a_kernel_that_takes_too_long_is_told_in_a_sentence(services, monkeypatch):
     slow = [sys.executable, "-c", "import time; time.sleep(60)"]
-    monkeypatch.setattr("rlm_kernel.repl.process.command", lambda: slow)
+    monkeypatch.setattr("rlm_kernel.repl.process.command", lambda *_: slow)
 
     async def go():
         it = KernelPool(size=0, start_timeout=0.3)

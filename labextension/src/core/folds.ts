@@ -103,6 +103,7 @@ export const FOLDS: Folds = {
       line: e.line ?? null,
       index: e.index ?? null,
       config: e.config ?? {},
+      sandbox: e.sandbox ?? '',
     }),
 
   'session.started': (tree, e, time) => {

@@ -257,6 +257,11 @@ export function estimateText(estimate: Readonly<Record<string, unknown>>): strin
   return parts.join(' · ');
 }
 
+/** What holds the cells of a run, as `run.started` says it; nothing where it isn't known. */
+export function sandboxText(method: string): string {
+  return method === '' ? '' : method === 'none' ? say('no sandbox') : say('sandbox: %1', method);
+}
+
 /** What a context is, from what `run.started` tells of it. */
 export function contextText(info: Readonly<Record<string, unknown>>): string {
   const said = (key: string) => (info[key] === undefined ? '' : String(info[key]));

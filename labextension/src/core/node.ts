@@ -128,6 +128,8 @@ export interface TreeNode {
   sub_model: string;
   mode: string;
   where: string;
+  /** What holds its cells. */
+  sandbox: string;
   config: Record<string, unknown>;
   budget: Record<string, unknown>;
   answer: string | null;
@@ -212,6 +214,7 @@ export function newNode(id: string, kind: NodeKind): TreeNode {
     sub_model: '',
     mode: '',
     where: '',
+    sandbox: '',
     config: NOTHING,
     budget: NOTHING,
     answer: null,

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { isMeter, meterText } from '../core/budget.js';
-import { clean, durationText, oneLine, plural } from '../core/format.js';
+import { clean, durationText, oneLine, plural, sandboxText } from '../core/format.js';
 import { sayN } from '../core/say.js';
 import type { Meter, RunInfo } from '../protocol.js';
 import { Controls } from './controls.js';
@@ -42,6 +42,7 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
         )}
         {whyOf(info) !== '' && <span class="rlm-reason">{clean(whyOf(info))}</span>}
         {info.model !== '' && <span class="rlm-said">{clean(info.model)}</span>}
+        {info.sandbox !== '' && <span class="rlm-said">{clean(sandboxText(info.sandbox))}</span>}
         {info.in_flight > 0 && (
           <span class="rlm-said">
             {sayN('%1 call in flight', '%1 calls in flight', info.in_flight)}

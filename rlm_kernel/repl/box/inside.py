@@ -1,8 +1,8 @@
 """What a kernel's process does to put itself into its box, in two steps.
 
 ``first`` comes before any thread and before code is loaded that could be anybody's; ``then`` when
-the kernel has opened the sockets that it needs, before anything of a run reaches it. Either one that
-fails ends the process: a kernel is never less boxed than was said.
+the kernel has opened the sockets that it needs, before anything of a run reaches it. Either one
+that fails ends the process: a kernel is never less boxed than was said.
 """
 
 from __future__ import annotations
