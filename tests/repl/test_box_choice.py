@@ -36,7 +36,8 @@ def test_the_better_box_that_works_is_taken(here):
     assert probing.choose("auto") == "bubblewrap"
     here(LANDLOCK)
     assert probing.choose("auto") == "landlock"
-    with pytest.raises(ConfigError, match=r"can't be had.*isn't installed.*landlock.*--sandbox none"):
+    said = r"can't be had.*isn't installed.*landlock.*--sandbox none"
+    with pytest.raises(ConfigError, match=said):
         probing.choose("bubblewrap")
 
 

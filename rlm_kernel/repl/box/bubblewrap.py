@@ -14,7 +14,7 @@ from pathlib import Path
 from .policy import Policy
 from .python_files import python_files, system_files
 
-TMP = 2 << 30  # bytes that its /tmp may take of memory
+_CLOSED = ("/proc/sysrq-trigger", "/proc/kcore", "/proc/kmsg", "/proc/keys", "/proc/timer_list")
 
 
 def wrapped(program: str, command: Sequence[str], policy: Policy, folder: str) -> list[str]:
@@ -30,6 +30,10 @@ def wrapped(program: str, command: Sequence[str], policy: Policy, folder: str) -
     if policy.net:
         line.append("--share-net")
     line += ["--proc", "/proc", "--dev", "/dev"]
+    # Root's code would find these open: bubblewrap closes them only on some machines.
+    line += ["--ro-bind", "/proc/sys", "/proc/sys"]
+    for name in filter(os.path.exists, _CLOSED):
+        line += ["--ro-bind", "/dev/null", name]
     for name in ("/tmp", "/run", "/var/tmp"):
         line += ["--tmpfs", name]
     for path in dict.fromkeys([*system_files(policy.net), *python_files(), *policy.read]):
