@@ -22,7 +22,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import _chromium
+import _programs
 import _setup
 import build_lab
 from _setup import ROOT, SetupError, say
@@ -33,6 +33,8 @@ MATRIX = ["6.31", "7.3"]
 SMALL_MODEL = "smollm2-135m"
 #: The suites that use the smallest local model, when it is there.
 USE_SMALL_MODEL = {"local", "examples"}
+#: The suites whose kernels run in every kind of box.
+USE_BOX = {"repl", "engine", "notebook", "faults", "cli", "evals"}
 #: The suites that run kernels of every ipykernel.
 USE_KERNELS = {"examples", "lab"}
 # protocol.ts is written by scripts/typescript.py.
@@ -84,8 +86,13 @@ class Suites:
         chosen = set(wanted)
         self.python = _setup.bin_path(ROOT / ".venv", "python")
         self.environment["PATH"] = os.pathsep.join([str(self.python.parent), os.environ["PATH"]])
-        browser = [self._browser] if "lab" in chosen else []
-        _setup.together(lambda: self._main(chosen), lambda: self._others(chosen), *browser)
+        programs = [*_programs.boxes()] if chosen & USE_BOX else []
+        programs += [_programs.CHROMIUM] if "lab" in chosen else []
+        _setup.together(
+            lambda: self._main(chosen),
+            lambda: self._others(chosen),
+            lambda: _programs.bring(*programs),
+        )
         build_lab.show(ROOT / ".venv")
 
     def _main(self, chosen: set[str]) -> None:
@@ -106,12 +113,6 @@ class Suites:
             say(str(error))
             # Without Node the tests say that they can't run; a build that breaks is a failure.
             self.broken = not build_lab.missing()
-
-    def _browser(self) -> None:
-        try:
-            _chromium.ensure()
-        except SetupError as error:
-            say(str(error))
 
     def _kernels(self) -> None:
         kernels = {"7.4": str(self.python)}
