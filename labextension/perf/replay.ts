@@ -29,6 +29,7 @@ export function runInfo(run: string, more: Partial<RunInfo>): RunInfo {
     answer: null,
     mode: 'auto',
     where: 'shell',
+    sandbox: 'none',
     model: '',
     executor: 'notebook',
     anchor: '',

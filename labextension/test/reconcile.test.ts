@@ -68,6 +68,7 @@ function info(more: Partial<RunInfo> = {}): RunInfo {
     answer: null,
     mode: 'step',
     where: 'shell',
+    sandbox: 'none',
     model: 'm',
     executor: 'notebook',
     anchor: 'a',
