@@ -76,6 +76,8 @@ class Driver:
         self._small = self.settings.style == "small"
         self._looks = Looks(run.question, self._small)
         self._human: list[str] = []
+        self.first = 1  # the number of the turn to begin with
+        self.standing: list[tuple[str, Decision]] = []  # decisions taken before, by the proposal
         window = run.gateway.info(self.settings.model).window
         self._room = folding.room(window, self.settings.max_tokens or DEFAULT_REPLY)
         self.shown = self.settings.limits.output
@@ -89,10 +91,9 @@ class Driver:
     async def drive(self) -> Outcome:
         """Make turns until there is an answer, or no way on."""
         silent = 0
-        for number in range(1, self.settings.max_turns + 1):
+        for number in range(self.first, self.settings.max_turns + 1):
             await self.gate.boundary()
-            with self._turn_node(number) as turn:
-                self._tell_of_person()
+            with self._turn_node(number, self._told_of_person()) as turn:
                 reply = await self._ask(turn, "root")
                 if isinstance(reply, Outcome):
                     self.run.emit(TurnEnded(node=turn, status="error", observation=reply.reason))
@@ -102,15 +103,16 @@ class Driver:
                 blocks = _blocks(parsed)
                 silent = 0 if blocks else silent + 1
                 told, outcome = await self._turn(turn, number, parsed, blocks)
+                header = ""
+                if outcome is None and number < self.settings.max_turns:
+                    header = prompts.turn_header(number + 1, self.settings.max_turns)
+                    if self._small and blocks:
+                        header += " " + prompts.next_step(self._looks.shown)
                 self.run.emit(TurnEnded(node=turn, status="ok" if blocks else "error",
-                                        observation=told))  # fmt: skip
+                                        observation=told, header=header))  # fmt: skip
                 if outcome is not None:
                     return outcome
-                header = prompts.turn_header(number + 1, self.settings.max_turns)
-                if self._small and blocks:
-                    header += " " + prompts.next_step(self._looks.shown)
-                ended = number == self.settings.max_turns
-                self._say("user", told if ended else f"{told}\n\n{header}")
+                self.say_observation(told, header)
                 if self._looks.repeats >= REPEAT_LIMIT:
                     times = REPEAT_LIMIT + 1
                     why = f"The same cell with the same output came {times} times in a row."
@@ -125,18 +127,22 @@ class Driver:
         return await self.close(f"The {self.settings.max_turns} turns are used up.")
 
     @contextmanager
-    def _turn_node(self, number: int) -> Iterator[str]:
+    def _turn_node(self, number: int, told: str) -> Iterator[str]:
         """The node of a turn; whatever ends the run in it also ends the node."""
         turn = self.run.log.new_id("turn")
         self.run.turn = number
         self.run.emit(TurnStarted(node=turn, parent=self.run.node, number=number,
-                                  of=self.settings.max_turns))  # fmt: skip
+                                  of=self.settings.max_turns, told=told))  # fmt: skip
         try:
             yield turn
         except BaseException as error:
             stopped = isinstance(error, asyncio.CancelledError)
             self.run.emit(TurnEnded(node=turn, status="cancelled" if stopped else "error"))
             raise
+
+    def say_observation(self, told: str, header: str) -> None:
+        """Tell the root what came of its turn."""
+        self._say("user", f"{told}\n\n{header}" if header else told)
 
     def _say(self, role: Literal["user", "assistant"], content: str) -> None:
         self.messages.append({"role": role, "content": content})
@@ -185,19 +191,24 @@ class Driver:
         result = await self.run_cell(cell, ran, proposal.number)
         self.run.estimator.ran(ran)
         text = observe(result, proposal.number, self.shown)
+        again = self.saw(ran, result)
         if edited is not None and edited != code:
             text = prompts.edited(edited) + "\n" + text
         if refused := self.run.permission.told(cell):
             text += "\n" + refused
-        if self._looks.again(ran, result) and result.status == "ok" and not result.answer.ready:
+        if again and result.status == "ok" and not result.answer.ready:
             text += "\n" + prompts.repeated_cell()
         persons = edited is not None  # an answer that a person wrote is theirs to stand by
         refusal, outcome = self._answer(cell, ran, result, persons=persons)
         self._looks.seen.append(text)
-        self.looked = self.looked or "context" in ran
         if refusal:
             text += "\n" + refusal
         return text, outcome, result.status == "ok" and not refusal
+
+    def saw(self, code: str, result: CellResult) -> bool:
+        """Take in a cell that ran; tell whether it only did what the one before it did."""
+        self.looked = self.looked or "context" in code
+        return self._looks.again(code, result)
 
     async def _decide(self, proposal: Proposal, proposed: Proposed) -> Decision:
         run = self.run
@@ -205,6 +216,12 @@ class Driver:
         if run.until is not None and (why := run.until.reached(proposal.turn, run.used)):
             run.set_until(None)
             self.gate.stepping = why
+
+        if self.standing:
+            code, decision = self.standing.pop(0)
+            if code == proposal.code:
+                return decision
+            self.standing.clear()
 
         def asks() -> str | bool:
             if run.until is not None:
@@ -242,8 +259,7 @@ class Driver:
         finally:
             self.run.cell = ""
         self.run.emit(cell_ended(cell, result, self.run.permission.refusals(cell)))
-        if not result.answer.empty and not result.answer.problem:
-            self.draft = Draft(result.answer.content, result.answer.text)
+        self.keep_draft(result)
         if result.status == "interrupted" and self.run.by_a_person():
             self.gate.paused = True
             self.gate.reason = "Interrupted; variables are kept. Resume goes on from here."
@@ -254,6 +270,11 @@ class Driver:
                 "interrupt or restart it, then resume."
             )
         return result
+
+    def keep_draft(self, result: CellResult) -> None:
+        """Keep what a cell left in ``answer``."""
+        if not result.answer.empty and not result.answer.problem:
+            self.draft = Draft(result.answer.content, result.answer.text)
 
     def _limits(self) -> Limits:
         """The limits of a cell: its own, and what is left of the run's time."""
@@ -376,19 +397,26 @@ class Driver:
             return (await self.complete(messages, self.run.node, "fold")).text
 
         old = self.messages
-        self.messages, summary = await folding.fold(
-            old, self.run.question, int(self._room * 0.7), summarize
-        )
+        summary = await self.fold(summarize)
         self.run.emit(Folded(node=self.run.node, messages=len(old) - len(self.messages),
                              tokens_before=before, tokens_after=upper_messages(self.messages),
                              summary=summary))  # fmt: skip
         await self.run.repl.set_history([*self.run.earlier, *map(dict, self.history)])
 
+    async def fold(self, summarize: folding.Summarize) -> str:
+        """Fold the older messages; give the summary that stands in their place."""
+        assert self._room is not None
+        self.messages, summary = await folding.fold(
+            self.messages, self.run.question, int(self._room * 0.7), summarize
+        )
+        return summary
+
     def person_ran(self, text: str) -> None:
         """Remember what a person did, to be told to the model at the next turn."""
         self._human.append(text)
 
-    def _tell_of_person(self) -> None:
+    def _told_of_person(self) -> str:
+        """Tell the root what a person did meanwhile; give what it was told."""
         note = self.gate.handed_back
         self.gate.handed_back = None
         told, self._human = self._human, []
@@ -396,9 +424,15 @@ class Driver:
             told.append("The person says: " + note)
         if told:
             text = "While a person was at the keyboard:\n" + "\n".join(told)
-            for said in (self.messages, self.history):
-                last = said[-1]["content"] + "\n\n" if said else ""
-                said[-1:] = [{"role": "user", "content": last + text}]
+            self.append(text)
+            return text
+        return ""
+
+    def append(self, text: str) -> None:
+        """Put a text below what the root was told last."""
+        for said in (self.messages, self.history):
+            last = said[-1]["content"] + "\n\n" if said else ""
+            said[-1:] = [{"role": "user", "content": last + text}]
 
 
 def _blocks(parsed: ParsedReply) -> list[str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..context import Loaded
+from ..context.fingerprint import fingerprint
 from . import prompts
+from .kept import encoded, keep
 from .probe import probe
 
 if TYPE_CHECKING:
@@ -29,6 +33,17 @@ class Opening:
         self.contexts = dict(contexts)
         self.infos: list[dict[str, Any]] = [loaded.info() for loaded in self.contexts.values()]
         self._extra = extra
+
+    def keep(self, folder: Path) -> None:
+        """Keep in the run's folder what would be gone with the process, and say what is what."""
+        for info, loaded in zip(self.infos, self.contexts.values(), strict=True):
+            info["hash"] = fingerprint(loaded)
+            data = encoded(loaded)
+            if data is not None:
+                # Not waited for: a run begins at once, and this is for the day it dies.
+                threading.Thread(
+                    target=keep, args=(folder, loaded.name, data), daemon=True, name="rlm-keep"
+                ).start()
 
     def messages(self, run: Run) -> tuple[str, str]:
         """Give the system prompt and the first user message of a run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,14 +14,17 @@ from traitlets.config import Configurable
 from ..context import load_all
 from ..errors import ConfigError, RecordingError
 from ..lm import BudgetLedger, Gateway, engine_loop, on_engine_loop, parse_budget
+from ..lm.budget import budget_text
 from ..log import Log, Tree, new_run_folder, runs_dir
-from ..protocol import Limits, Provider, Repl, Where
+from ..protocol import Budget, Limits, Provider, Repl, Where
 from . import prompts
 from .answers import answer_type
 from .config import user_config
+from .kept import bring_back
 from .kernels import kernel_pool
 from .modes import parse_mode
 from .opening import Opening
+from .record import Record, open_log, read_record
 from .run import Run
 from .settings import Headless, Settings, callable_tools
 
@@ -264,20 +268,75 @@ class RLM(Configurable):
         log = self._log()
         tree = Tree()
         log.listen(tree.apply)
-        ledger = BudgetLedger(self.budget if budget is UNSET else budget)
+        limits = self.budget if budget is UNSET else budget
+        ledger = BudgetLedger(limits)
+        opening = Opening(question, contexts)
+        if log.folder is not None:
+            opening.keep(log.folder)
         run = Run(
-            question, Opening(question, contexts), settings, gateway=self.gateway, ledger=ledger,
+            question, opening, settings, gateway=self.gateway, ledger=ledger,
             log=log, tree=tree, repl=self._place(settings), ask=self.ask, earlier=earlier,
             make_child=self._child, keep_repl=self.keep,
+            options=self._options(limits) if log.folder is not None else None,
         )  # fmt: skip
-        ledger.on_note = run.note
-        log.on_fault = lambda sentence: _pause_for_disk(run, sentence)
+        self._attach(run)
         if not self.model and not _said_once:
             _said_once.append(settings.model)
             run.note(
                 "No model was named, so the local one answers (name another by model=). "
                 + self.gateway.info(settings.model).note
             )
+        return self._begin(run)
+
+    def resume(self, path: Path | str, context: Any = UNSET) -> Run:
+        """Go on with a run whose process ended, or that ended without an answer.
+
+        Its cells run again in order, what they had asked is answered from the log, and it goes on
+        from there: nothing that was paid for is paid for again.
+
+        Args:
+            path: the run's folder (``run.log.folder``).
+            context: what it was asked over, where the log's folder doesn't hold it: anything that
+                isn't a file, and above 16 MB.
+
+        Returns:
+            The live run, as ``start`` gives it.
+
+        Raises:
+            RecordingError: there is no such run, another process has it, or it has its answer.
+            ContextError: its context isn't there, or isn't what it was.
+            ConfigError: as for ``start``.
+        """
+        log, tree, record = open_log(path)
+        try:
+            started = record.started
+            settings = self._settings()
+            self.gateway.info(settings.model)
+            self.gateway.info(settings.sub_model)
+            where = str(_logged_options(record).get("cwd") or "")
+            assert log.folder is not None
+            contexts = bring_back(
+                started.context, log.folder, where, ... if context is UNSET else context
+            )
+            ledger = BudgetLedger(self.budget)
+            ledger.carry(record.spent, record.seconds)
+            run = Run(
+                started.question, Opening(started.question, contexts), settings,
+                gateway=self.gateway, ledger=ledger, log=log, tree=tree,
+                repl=self._place(settings), ask=self.ask, make_child=self._child,
+                keep_repl=self.keep, record=record,
+            )  # fmt: skip
+        except BaseException:
+            log.close()
+            raise
+        self._attach(run)
+        return self._begin(run)
+
+    def _attach(self, run: Run) -> None:
+        run.ledger.on_note = run.note
+        run.log.on_fault = lambda sentence: _pause_for_disk(run, sentence)
+
+    def _begin(self, run: Run) -> Run:
         self.runs.append(run)
         for watcher in list(_watchers):
             watcher(self, run)
@@ -286,6 +345,12 @@ class RLM(Configurable):
         else:
             engine_loop().call_soon_threadsafe(run.begin)
         return run
+
+    def _options(self, budget: Any) -> dict[str, Any]:
+        """Give what a run is started with, for the log: no key, no object."""
+        data = {name: getattr(self, name) for name in _LOGGED}
+        data["budget"] = budget if isinstance(budget, str | None) else budget_text(budget)
+        return {**data, "cwd": os.getcwd()}
 
     def close(self) -> None:
         """End the kernel that was kept and let go of connections."""
@@ -409,6 +474,39 @@ def _paths(option: str, given: Sequence[str]) -> tuple[str, ...]:
             raise ConfigError(f"{option} names {path!r}, which isn't there.")
         found.append(str(there))
     return tuple(sorted(set(found)))
+
+
+#: Options by which a run is picked up as it was.
+_LOGGED = (
+    "api_base", "where", "max_turns", "max_depth", "max_children", "cell_timeout", "cell_memory",
+    "output_limit", "blocks", "style", "instructions", "max_tokens", "temperature", "probe",
+    "sandbox", "allow_read", "allow_write", "allow_net", "workdir", "headless",
+)  # fmt: skip
+
+
+def _logged_options(record: Record) -> dict[str, Any]:
+    options = record.started.config.get("options")
+    return dict(options) if isinstance(options, dict) else {}
+
+
+def resume(path: Path | str, context: Any = UNSET, **options: Any) -> Run:
+    """Go on with a run as it was started; see ``RLM.resume``.
+
+    Args:
+        path: the run's folder.
+        context: what it was asked over, where that isn't kept.
+        **options: of ``RLM``, in place of those that the run had: ``model=`` where it was a
+            provider object, ``tools=``, ``answer_type=``, another ``budget``.
+    """
+    record = read_record(path)
+    logged = _logged_options(record)
+    known = {name: logged[name] for name in (*_LOGGED, "budget") if name in logged}
+    started = record.started
+    chosen = {"model": started.model, "sub_model": started.sub_model}
+    chosen["mode"] = record.mode or started.mode
+    if record.budget is not None:
+        known["budget"] = Budget(**record.budget)
+    return RLM(**{**known, **chosen, **options}).resume(path, context)
 
 
 _watchers: list[Callable[[RLM, Run], None]] = []

@@ -28,12 +28,15 @@ from ..protocol.events import (
     Phase,
     PhaseChanged,
     RunEnded,
+    RunOpened,
+    RunResumed,
     RunStarted,
 )
 from . import _steer
 from ._closing import Outcome
 from ._control import Steering
 from ._reading import ENDED, WAITING, Reading, RunUsage
+from ._resuming import Resuming
 from .asking import Permission, Window
 from .driver import Driver
 from .estimate import Estimator
@@ -41,6 +44,9 @@ from .gate import Gate
 from .modes import Mode, parse_mode
 from .observe import cell_ended, observe
 from .opening import Opening
+from .record import Record, close_open_nodes
+from .replay import RecordedGateway, RecordedServices
+from .resume import restore
 from .services import CodeServices
 from .settings import Asker, Settings
 from .until import Until
@@ -74,15 +80,19 @@ class Run(Reading, Steering):
         keep_repl: bool = False,
         place: tuple[int | None, int | None, str] = (None, None, ""),
         top: Run | None = None,
+        record: Record | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         self.question = question
         self.settings = settings
-        self.gateway, self.ledger, self.log, self.repl = gateway, ledger, log, repl
+        self.ledger, self.log, self.repl = ledger, log, repl
+        self._record = record
+        self.gateway = gateway if record is None else RecordedGateway(gateway, record)
         self.tree = tree
         self.top = top or self  # whose person and rules they are
         # children that run at once, by depth, over the whole tree
         self.rooms: dict[int, asyncio.Semaphore] = {} if top is None else top.rooms
-        self.node = log.new_id("run")
+        self.node = log.new_id("run") if record is None else record.node
         self.id = log.folder.name if log.folder is not None else f"{self.node}-{token_hex(4)}"
         self.parent = parent
         self.earlier = list(earlier)
@@ -112,19 +122,23 @@ class Run(Reading, Steering):
         allowed = settings.depth + 1 < settings.max_depth and make_child is not None
         self.ask: Asker | None = ask if top is None else top.ask
         self.estimator = Estimator(
-            gateway.info, settings.sub_model,
+            self.gateway.info, settings.sub_model,
             {name: loaded.value for name, loaded in opening.contexts.items()}, allowed,
         )  # fmt: skip
         self.permission = Permission(self, self.estimator)
-        self.services = CodeServices(
-            gateway, ledger, log, run=self.node, sub_model=settings.sub_model,
+        self.services = (CodeServices if record is None else RecordedServices)(
+            self.gateway, ledger, log, run=self.node, sub_model=settings.sub_model,
             depth=settings.depth, child=self._child if allowed else None,
             no_child=f"rlm_query became llm_query: max_depth={settings.max_depth} is reached",
             ask=self.ask, attended=self.top.settings.attended, tools=settings.tools,
             allow=self.permission, clock=self.top.ledger,
         )  # fmt: skip
+        if record is not None:
+            close_open_nodes(log, tree, self.node)
+            self.emit(RunResumed(node=self.node, turns=len(record.turns)))
+            return
         config = {"max_turns": settings.max_turns, "max_depth": settings.max_depth,
-                  "budget": ledger.remaining_text()}  # fmt: skip
+                  "budget": ledger.remaining_text(), **({"options": options} if options else {})}
         self.emit(RunStarted(
             node=self.node, parent=parent, run_id=self.id, question=question, name=place[2],
             context=opening.infos, model=settings.model, sub_model=settings.sub_model,
@@ -132,6 +146,9 @@ class Run(Reading, Steering):
             index=place[1], config=config,
             sandbox=settings.sandbox if settings.where == "kernel" else "none",
         ))  # fmt: skip
+
+    #: ``Run.resume(PATH)`` picks up a run from its folder; ``run.resume()`` goes on after a pause.
+    resume = Resuming()
 
     # -- waiting ----------------------------------------------------------------------------
 
@@ -213,7 +230,9 @@ class Run(Reading, Steering):
                 self.services, self._opening.contexts, self.settings.tools, self.earlier,
                 self.settings.limits, self.settings.workdir, self.node,
             ))  # fmt: skip
-            self.driver = Driver(self, *self._opening.messages(self))
+            self.driver = Driver(self, *self._opened())
+            if self._record is not None:
+                await restore(self, self.driver, self._record)
             outcome = await self.driver.drive()
         except asyncio.CancelledError:
             self._stopped = True
@@ -229,6 +248,20 @@ class Run(Reading, Steering):
                 await asyncio.shield(ending)
         if self.parent is None:
             await asyncio.to_thread(self.log.close)
+
+    def _opened(self) -> tuple[str, str]:
+        """Give the two messages that the root starts from; they are in the log."""
+        if self._record is not None and self._record.opened is not None:
+            return self._record.opened.system, self._record.opened.first
+        system, first = self._opening.messages(self)
+        self.emit(RunOpened(node=self.node, system=system, first=first))
+        return system, first
+
+    @property
+    def recorded(self) -> RecordedGateway:
+        """The gateway of a run that was picked up."""
+        assert isinstance(self.gateway, RecordedGateway)
+        return self.gateway
 
     def _report(self, error: Exception) -> None:
         import logging

@@ -137,6 +137,12 @@ class BudgetLedger:
             now = self._paused_at if self._paused_at is not None else time.monotonic()
             return now - self._started - self._paused
 
+    def carry(self, usage: Usage, seconds: float) -> None:
+        """Count what a run had used before this process took it over."""
+        with self._tree.lock:
+            self._spent = self._spent + usage
+            self._started -= seconds
+
     def seconds_left(self) -> float | None:
         """Give the wall time left, over the parents too; None for no limit."""
         left = [

@@ -261,8 +261,9 @@ class Gateway(Configurable):
         ended: CallEnded | None = None
         try:
             target = self._target_for_call(request.model)
-            if self.cache and request.cache and getattr(target.provider, "cacheable", True):
-                key = cache_key(request, repr(target.provider))
+            key = cache_key(request, _where(target.provider))
+            kept = self.cache and request.cache and getattr(target.provider, "cacheable", True)
+            if kept:
                 reply = await self._cached(key)
                 if reply is not None:
                     ended = _ended(node, reply, key)
@@ -274,7 +275,7 @@ class Gateway(Configurable):
             flight.start()
             reply = await flight.done
             ended = _ended(node, reply, key)
-            if key and reply.finish in ("stop", "") and reply.model != "human":
+            if kept and reply.finish in ("stop", "") and reply.model != "human":
                 await self._keep(key, reply)
             return reply
         except asyncio.CancelledError as error:
@@ -292,6 +293,10 @@ class Gateway(Configurable):
             self._flights.pop(node, None)
             if ended is not None:
                 sink.emit(ended)
+
+    def key_of(self, request: CallRequest) -> str:
+        """Give the key by which the log knows a request; raises as ``call`` does."""
+        return cache_key(request, _where(self._target_for_call(request.model).provider))
 
     def _target_for_call(self, model: str) -> Target:
         try:
@@ -381,6 +386,13 @@ class Gateway(Configurable):
         for provider in providers:
             with contextlib.suppress(ModelError):
                 await provider.close()
+
+
+def _where(provider: Provider) -> str:
+    """Say who answers, the same in every process: no object's address."""
+    kind = type(provider)
+    plain = kind.__repr__ is object.__repr__
+    return f"{kind.__module__}.{kind.__qualname__}" if plain else repr(provider)
 
 
 def _ended(node: str, reply: Reply, key: str) -> CallEnded:

@@ -44,6 +44,19 @@ def _run_started(tree: Tree, e: ev.RunStarted, time: float) -> Node:
     )  # fmt: skip
 
 
+def _run_opened(tree: Tree, e: ev.RunOpened, time: float) -> Node:
+    return tree._node(e.node, "run")
+
+
+def _run_resumed(tree: Tree, e: ev.RunResumed, time: float) -> Node:
+    node = tree._node(e.node, "run")
+    node.ended = node.seconds = node.answer = None
+    node.status, node.reason, node.answer_type, node.forced = "starting", "", "", False
+    turns = f"after turn {e.turns}" if e.turns else "from its start"
+    node.notes.append(("info", f"The run was picked up again {turns}."))
+    return node
+
+
 def _session_started(tree: Tree, e: ev.SessionStarted, time: float) -> Node:
     node = tree._node(e.node, "session")
     tree._become(node, "session")
@@ -281,6 +294,8 @@ def _usage(data: dict[str, Any]) -> Usage:
 
 FOLDS: dict[type[Event], Callable[[Tree, Any, float], Node]] = {
     ev.RunStarted: _run_started,
+    ev.RunOpened: _run_opened,
+    ev.RunResumed: _run_resumed,
     ev.SessionStarted: _session_started,
     ev.PhaseChanged: _phase_changed,
     ev.ModeChanged: _mode_changed,

@@ -214,6 +214,10 @@ class GatewayClient(Protocol):
         """Say what is known of a model; raise ``ConfigError`` in one sentence if nothing can be."""
         ...
 
+    def key_of(self, request: CallRequest) -> str:
+        """Give the key by which the log knows a request: equal for equal requests."""
+        ...
+
     async def call(
         self, request: CallRequest, origin: Origin, ledger: Ledger, sink: Sink
     ) -> Reply:

@@ -60,6 +60,24 @@ class RunStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunOpened(Event):
+    """The two messages that the root starts from, as it gets them."""
+
+    type = "run.opened"
+    system: str = ""
+    first: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed(Event):
+    """A run whose process ended, or that had ended without an answer, was picked up again."""
+
+    type = "run.resumed"
+    durable = True
+    turns: int = 0  # turns that were whole, and whose cells run again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionStarted(Event):
     """A notebook session began: calls typed outside a run belong to it."""
 
@@ -117,6 +135,7 @@ class TurnStarted(Event):
     parent: str = ""
     number: int = 0
     of: int = 0
+    told: str = ""  # what a person did meanwhile, as the root was told before it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +145,7 @@ class TurnEnded(Event):
     type = "turn.ended"
     status: str = "ok"
     observation: str = ""
+    header: str = ""  # what stood below the observation: how many turns are left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,7 +348,8 @@ class Noted(Event):
 EVENTS: dict[str, type[Event]] = {
     cls.type: cls
     for cls in (
-        RunStarted, SessionStarted, PhaseChanged, ModeChanged, BudgetChanged, RunEnded,
+        RunStarted, RunOpened, RunResumed, SessionStarted, PhaseChanged, ModeChanged,
+        BudgetChanged, RunEnded,
         TurnStarted, TurnEnded, CellProposed, CellDecided, CellStarted, CellEnded,
         CallsProposed, CallsDecided, BatchStarted, BatchEnded, CallStarted, CallText, CallRetried,
         CallEnded, AnswerGiven, Folded, Noted,

@@ -106,6 +106,22 @@ export const FOLDS: Folds = {
       sandbox: e.sandbox ?? '',
     }),
 
+  'run.opened': (tree, e) => tree.spoken(e.node, 'run'),
+
+  'run.resumed': (tree, e) => {
+    const node = tree.spoken(e.node, 'run');
+    node.ended = null;
+    node.seconds = null;
+    node.answer = null;
+    node.status = 'starting';
+    node.reason = '';
+    node.answer_type = '';
+    node.forced = false;
+    const turns = e.turns ? `after turn ${e.turns}` : 'from its start';
+    node.notes = [...node.notes, ['info', `The run was picked up again ${turns}.`]];
+    return node;
+  },
+
   'session.started': (tree, e, time) => {
     const node = tree.spoken(e.node, 'session');
     tree.become(node, 'session');

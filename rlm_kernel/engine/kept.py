@@ -1,0 +1,126 @@
+"""The contexts of a run in its folder, so that it can be picked up without being given them again.
+
+Kept is what was in memory only, up to ``MOST`` bytes: texts, bytes, plain data, tables. A file is
+opened again where it is. Everything is checked against the fingerprint that the log has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..context import Loaded, load, load_all
+from ..context.fingerprint import fingerprint
+from ..errors import ContextError, RLMError
+
+FOLDER = "contexts"
+MOST = 16 << 20  # bytes of a context that is kept
+_ITEMS = 200_000  # of data in memory, above which it isn't looked at
+
+
+def encoded(loaded: Loaded) -> bytes | None:
+    """Give the bytes that a context is kept as; None where it is too big, or no plain data."""
+    from ..repl.frames import pack
+    from ..repl.transfer import encode
+
+    if loaded.path is not None:
+        return None
+    sizes = loaded.sizes()
+    if loaded.kind not in ("text", "bytes"):
+        rows = sizes.get("rows", 0) * max(1, sizes.get("columns", 1))
+        if max(rows, sizes.get("items", 0)) > _ITEMS:
+            return None
+    elif max(sizes.values(), default=0) > MOST:
+        return None
+    parts: list[bytes] = []
+    try:
+        data = b"".join(pack({"value": encode(loaded.value, parts)}, parts))
+    except (RLMError, RecursionError, MemoryError):
+        return None
+    return data if len(data) <= MOST else None
+
+
+def keep(folder: Path, name: str, data: bytes) -> None:
+    """Write a context into the folder of its run; a fault of the disk is nobody's."""
+    try:
+        (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
+        half = folder / FOLDER / f".{name}"
+        half.write_bytes(data)
+        half.replace(folder / FOLDER / name)
+    except OSError:
+        return
+
+
+def bring_back(
+    infos: list[dict[str, Any]], folder: Path, where: str, given: Any
+) -> dict[str, Loaded]:
+    """Give the contexts of a run again.
+
+    Args:
+        infos: what the log says of them.
+        folder: of the run.
+        where: the working directory in which their paths were given.
+        given: what the person gives for them; ``...`` is nothing.
+
+    Raises:
+        ContextError: one isn't there, or isn't what it was; says which and what to do.
+    """
+    if given is not ...:
+        named = {item.name: item for item in load_all(given)}
+        missing = [str(i["name"]) for i in infos if i["name"] not in named]
+        if missing or len(named) != len(infos):
+            raise ContextError(
+                f"The run had {len(infos)} contexts ({', '.join(str(i['name']) for i in infos)}), "
+                f"and {len(named)} are given: give all of them, in the same order."
+            )
+        found = {str(info["name"]): named[str(info["name"])] for info in infos}
+    else:
+        found = {str(info["name"]): _one(info, folder, where) for info in infos}
+    for info in infos:
+        _check(info, found[str(info["name"])])
+    return found
+
+
+def _one(info: Mapping[str, Any], folder: Path, where: str) -> Loaded:
+    name = str(info["name"])
+    file = folder / FOLDER / name
+    if file.is_file():
+        return load(_decoded(file), name=name)
+    if "path" in info:
+        path = Path(where, str(info["path"])).expanduser()
+        try:
+            return load(path, name=name)
+        except ContextError as error:
+            raise ContextError(
+                f"{error} The run's {name} was read from there: bring it back, or give it by "
+                "context=."
+            ) from None
+    raise ContextError(
+        f"The run's {name} ({info.get('kind')}, {info.get('size')}) was in memory only and isn't "
+        "kept: give the same again by context=."
+    )
+
+
+def _decoded(file: Path) -> Any:
+    from ..repl.frames import HEAD, body_size, unpack
+    from ..repl.transfer import decode
+
+    data = file.read_bytes()
+    end = HEAD + body_size(data[:HEAD])
+    message, sizes = unpack(data[HEAD:end])
+    parts = []
+    for size in sizes:
+        parts.append(data[end : end + size])
+        end += size
+    return decode(message["value"], parts)
+
+
+def _check(info: Mapping[str, Any], loaded: Loaded) -> None:
+    before, now = str(info.get("hash", "")), fingerprint(loaded)
+    if before and now != before:
+        source = f" in {info['path']}" if "path" in info else ""
+        raise ContextError(
+            f"The run's {info['name']}{source} isn't what it was when the run began, so its cells "
+            "would give something else: ask anew, or give the same by context=."
+        )
