@@ -54,6 +54,21 @@ export interface RunStarted {
   sandbox?: string;
 }
 
+/** The two messages that the root starts from, as it gets them. */
+export interface RunOpened {
+  type: "run.opened";
+  node: string;
+  system?: string;
+  first?: string;
+}
+
+/** A run whose process ended, or that had ended without an answer, was picked up again. */
+export interface RunResumed {
+  type: "run.resumed";
+  node: string;
+  turns?: number;
+}
+
 /** A notebook session began: calls typed outside a run belong to it. */
 export interface SessionStarted {
   type: "session.started";
@@ -104,6 +119,7 @@ export interface TurnStarted {
   parent?: string;
   number?: number;
   of?: number;
+  told?: string;
 }
 
 /** A turn is over; ``observation`` is what the root model will be told of it. */
@@ -112,6 +128,7 @@ export interface TurnEnded {
   node: string;
   status?: string;
   observation?: string;
+  header?: string;
 }
 
 /** Code is proposed (by the model) or written (by a person who took over). */
@@ -279,6 +296,8 @@ export interface Noted {
 
 export type Event =
   | RunStarted
+  | RunOpened
+  | RunResumed
   | SessionStarted
   | PhaseChanged
   | ModeChanged

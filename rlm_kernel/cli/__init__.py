@@ -1,4 +1,4 @@
-"""The command line: ``rlm-kernel run | demo | doctor | models | install | bench``.
+"""The command line: ``rlm-kernel run | resume | demo | doctor | models | install | bench``.
 
 Exit codes: 0 an answer; 1 no answer; 2 a mistake in what was asked (said in one sentence);
 3 a draft only (``partial``); 130 interrupted.
@@ -46,6 +46,13 @@ def parser() -> argparse.ArgumentParser:
                      help="files, globs or folders; '-' reads standard input")  # fmt: skip
     run.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
     _model_options(run)
+    resume = verbs.add_parser("resume", help="go on with a run whose process ended")
+    resume.add_argument("folder", nargs="?", default="",
+                        help="of the run; left out: the newest that has no answer")
+    resume.add_argument("--context", "-c", nargs="+", action="extend", default=[], metavar="PATH",
+                        help="what it was asked over, where its folder doesn't hold it")
+    resume.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
+    _model_options(resume)
     demo = verbs.add_parser("demo", help="the whole thing on a generated text, with a model of "
                             "this machine")  # fmt: skip
     _model_options(demo)

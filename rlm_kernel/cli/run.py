@@ -17,7 +17,7 @@ from .progress import watch
 
 def main(args: argparse.Namespace) -> int:
     """Ask, show the progress on stderr, print the answer on stdout."""
-    contexts = _contexts(args.context)
+    contexts = contexts_of(args.context)
     rlm = make_rlm(args)
     try:
         run = rlm.start(args.question, contexts) if contexts else rlm.start(args.question)
@@ -38,19 +38,25 @@ def make_rlm(args: argparse.Namespace, *, ours: bool = False) -> RLM:
         args: the options.
         ours: whether text and question are ours, so that code may run unboxed where it must.
     """
-    names = ("model", "sub_model", "api_base", "budget", "max_turns", "max_depth", "sandbox",
-             "allow_read", "allow_write", "allow_net")  # fmt: skip
-    given = {name: value for name in names if (value := getattr(args, name)) is not None}
-    if any(given.get(name, 1) < 1 for name in ("max_turns", "max_depth")):
-        raise ConfigError("--max-turns and --max-depth are whole numbers from 1 on.")
-    rlm = RLM(mode="auto", **given)
+    rlm = RLM(mode="auto", **given_options(args))
     if rlm.sandbox == "auto" and unboxed.needed() and (ours or unboxed.allowed()):
         rlm.sandbox = "none"
         print("The code runs without a sandbox, with your rights.", file=sys.stderr)
     return rlm
 
 
-def _contexts(paths: list[str]) -> Any:
+def given_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Give the options of ``RLM`` that were given on the command line."""
+    names = ("model", "sub_model", "api_base", "budget", "max_turns", "max_depth", "sandbox",
+             "allow_read", "allow_write", "allow_net")  # fmt: skip
+    given = {name: value for name in names if (value := getattr(args, name)) is not None}
+    if any(given.get(name, 1) < 1 for name in ("max_turns", "max_depth")):
+        raise ConfigError("--max-turns and --max-depth are whole numbers from 1 on.")
+    return given
+
+
+def contexts_of(paths: list[str]) -> Any:
+    """Load what ``--context`` names; empty where it names nothing."""
     if "-" in paths:
         if len(paths) > 1:
             raise ConfigError("--context '-' stands alone: files can't be mixed with it.")

@@ -498,15 +498,22 @@ def resume(path: Path | str, context: Any = UNSET, **options: Any) -> Run:
         **options: of ``RLM``, in place of those that the run had: ``model=`` where it was a
             provider object, ``tools=``, ``answer_type=``, another ``budget``.
     """
+    return RLM(**{**logged_options(path), **options}).resume(path, context)
+
+
+def logged_options(path: Path | str) -> dict[str, Any]:
+    """Give the options of ``RLM`` that a run had in the end, by its folder; no keys, no objects.
+
+    Raises:
+        RecordingError: there is no run there.
+    """
     record = read_record(path)
-    logged = _logged_options(record)
+    logged, started = _logged_options(record), record.started
     known = {name: logged[name] for name in (*_LOGGED, "budget") if name in logged}
-    started = record.started
-    chosen = {"model": started.model, "sub_model": started.sub_model}
-    chosen["mode"] = record.mode or started.mode
     if record.budget is not None:
         known["budget"] = Budget(**record.budget)
-    return RLM(**{**known, **chosen, **options}).resume(path, context)
+    chosen = {"model": started.model, "sub_model": started.sub_model}
+    return {**known, **chosen, "mode": record.mode or started.mode}
 
 
 _watchers: list[Callable[[RLM, Run], None]] = []

@@ -105,6 +105,7 @@ class Run(Reading, Steering):
         self.phase: Phase = "starting"
         self.reason = ""
         self.children: dict[str, Run] = {}
+        self.restored = record is None  # the cells of its earlier process have run again
         self._opening, self._keep, self._place = opening, keep_repl, place
         self._make_child = make_child
         self._outcome: Outcome | None = None
@@ -233,6 +234,8 @@ class Run(Reading, Steering):
             self.driver = Driver(self, *self._opened())
             if self._record is not None:
                 await restore(self, self.driver, self._record)
+            self.restored = True
+            self._notify()
             outcome = await self.driver.drive()
         except asyncio.CancelledError:
             self._stopped = True

@@ -33,7 +33,7 @@ from ..protocol.control import (
 from . import _options
 from ._front import front_of
 from ._publish import publisher_of
-from ._words import near
+from ._words import near, take_option
 from .ask import CLIENT
 
 if TYPE_CHECKING:
@@ -241,9 +241,14 @@ def pause(magics: RLMMagics, name: str, words: Words) -> None:
     print(f"{magics.session.name_of(run)} is {run.phase}. `%rlm resume` goes on.")
 
 
-@_verb("resume", "goes on where the run was paused, with the same proposal")
+@_verb("resume [FOLDER]", "goes on where the run was paused; or with one whose kernel died")
 def resume(magics: RLMMagics, name: str, words: Words) -> None:
-    """Go on."""
+    """Go on; `%rlm resume FOLDER [CONTEXT] [--model M] [--budget B]` picks a run up from disk."""
+    left = list(words)
+    options = {key: take_option(left, f"--{key}") for key in ("model", "budget")}
+    if left:
+        magics.pick_up(left[0], left[1:], name, **{k: v for k, v in options.items() if v})
+        return
     _go_on(magics, name, Resume(client=CLIENT))
 
 

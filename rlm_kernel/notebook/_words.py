@@ -32,3 +32,14 @@ def near(word: str, known: Iterable[str]) -> str:
     if not found:
         return ""
     return " Did you mean " + " or ".join(f"`{by_lower[name]}`" for name in found) + "?"
+
+
+def take_option(words: list[str], option: str) -> str:
+    """Take an option and its value out of words; empty where it isn't there."""
+    if option not in words:
+        return ""
+    at = words.index(option)
+    if at + 1 >= len(words):
+        raise UsageError(f"{option} takes a value.")
+    del words[at]
+    return words.pop(at)

@@ -9,6 +9,7 @@ Errors of use are one line (``UsageError``); nothing is spent before every optio
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +21,8 @@ from traitlets.config import Configurable
 
 from ..engine import Run
 from ..engine.modes import parse_mode
-from ..errors import ConfigError, ContextError
+from ..engine.rlm import logged_options
+from ..errors import ConfigError, ContextError, RecordingError
 from ..lm import parse_budget
 from ..protocol import Command
 from ..protocol.control import Approve, Edit, Interrupt
@@ -29,7 +31,7 @@ from ._front import Front, front_of
 from ._person import Desk
 from ._publish import publisher_of
 from ._sigint import Interruptible
-from ._words import near, split, unquote
+from ._words import near, split, take_option, unquote
 from .ask import CLIENT
 from .display import Style, View
 from .follow import Phases, follow
@@ -199,13 +201,7 @@ class RLMMagics(Magics, Configurable):
         if args.name and not args.name.isidentifier():
             raise UsageError(f"{args.name!r} can't be a variable's name; write %%rlm NAME --…")
         where = args.where or self.where
-        live = session.live_in_shell()
-        if where == "shell" and live is not None:
-            raise UsageError(
-                f"{session.name_of(live)} {_STANDS.get(live.phase, 'still runs')}: one run at a "
-                "time has this notebook's variables. End it with `%rlm stop`, or give this "
-                "question a kernel of its own with --where kernel."
-            )
+        self._check_free(where)
         try:
             rlm = session.make(
                 model=args.model, sub_model=args.sub_model, api_base=args.api_base,
@@ -221,20 +217,69 @@ class RLMMagics(Magics, Configurable):
             with Interruptible() as interrupts:
                 run = rlm.start(question.strip("\n"), *context, earlier=session.history())
                 session.add(run, args.name, anchor)
-                there = front.cells and not args.block
-                unheard = there and session.once("announced")
-                wait = CLAIM_UNHEARD if unheard else CLAIM_NOBODY
-                if session.hub.heard:
-                    wait = CLAIM
-                if there and session.placing.claimed(run, wait, interrupts):
-                    if interrupts.pending:
-                        interrupts.take()
-                        run.send(Interrupt(client=CLIENT))
-                    self.leave(run, quiet=args.quiet, front=front)
-                    return
-                self.stay(run, quiet=args.quiet, front=front, interrupts=interrupts)
+                self._hand_over(run, front, interrupts, block=args.block, quiet=args.quiet)
         except (ConfigError, ContextError) as error:
             raise UsageError(str(error)) from None
+
+    def pick_up(self, folder: str, context: Sequence[str], name: str, **changed: str) -> None:
+        """Go on with a run whose kernel died, from its folder; its cells run again here.
+
+        Args:
+            folder: of the run.
+            context: variables or paths, where the folder doesn't hold what it was asked over.
+            name: under which the run is known here; empty: a new one.
+            **changed: options of ``RLM`` in place of those that it had.
+        """
+        session, shell = self.session, self.session.shell
+        front = front_of(shell)
+        options = logged_options(folder)
+        self._check_free(str(options.get("where", "kernel")))
+        rlm = session.make(**{**options, **changed}, attended=front.stdin)
+        _options.check_person(rlm, front)
+        given = _options.context(context, shell.user_ns) if context else ()
+        with Interruptible() as interrupts:
+            run = rlm.resume(folder, *given)
+            pump = getattr(run.repl, "pump", None)
+            if pump is not None:
+                print("Running the cells of its earlier turns again.")
+                pump(lambda: run.restored or run.ended)
+            session.add(run, name, session.announced())
+            self._hand_over(run, front, interrupts)
+
+    def _check_free(self, where: str) -> None:
+        """Refuse a second run in this notebook's variables."""
+        session = self.session
+        live = session.live_in_shell()
+        if where == "shell" and live is not None:
+            raise UsageError(
+                f"{session.name_of(live)} {_STANDS.get(live.phase, 'still runs')}: one run at a "
+                "time has this notebook's variables. End it with `%rlm stop`, or give this "
+                "question a kernel of its own with --where kernel."
+            )
+
+    def _hand_over(
+        self,
+        run: Run,
+        front: Front,
+        interrupts: Interruptible,
+        *,
+        block: bool = False,
+        quiet: bool = False,
+    ) -> None:
+        """Leave a run's cells to a front end that claims them, else stay with it here."""
+        session = self.session
+        there = front.cells and not block
+        unheard = there and session.once("announced")
+        wait = CLAIM_UNHEARD if unheard else CLAIM_NOBODY
+        if session.hub.heard:
+            wait = CLAIM
+        if there and session.placing.claimed(run, wait, interrupts):
+            if interrupts.pending:
+                interrupts.take()
+                run.send(Interrupt(client=CLIENT))
+            self.leave(run, quiet=quiet, front=front)
+            return
+        self.stay(run, quiet=quiet, front=front, interrupts=interrupts)
 
     # -- %%rlm_cell ---------------------------------------------------------------------------
 
@@ -273,7 +318,7 @@ class RLMMagics(Magics, Configurable):
         from ._verbs import VERBS, status
 
         words = split(line)
-        run_name = _take_option(words, "--run")
+        run_name = take_option(words, "--run")
         if not words:
             status(self, run_name, [])
             return
@@ -286,7 +331,7 @@ class RLMMagics(Magics, Configurable):
         self.session.keyboard.arrive()
         try:
             found.do(self, run_name, words[1:])
-        except (ConfigError, ContextError) as error:
+        except (ConfigError, ContextError, RecordingError) as error:
             raise UsageError(str(error)) from None
 
     # -- staying with a run -------------------------------------------------------------------
@@ -404,13 +449,3 @@ def _parse(function: Any, line: str) -> argparse.Namespace:
     except UsageError as error:
         raise UsageError(f"%%rlm: {error}. `%%rlm?` lists the options.") from None
     return args
-
-
-def _take_option(words: list[str], option: str) -> str:
-    if option not in words:
-        return ""
-    at = words.index(option)
-    if at + 1 >= len(words):
-        raise UsageError(f"{option} takes a name.")
-    del words[at]
-    return words.pop(at)
