@@ -249,8 +249,6 @@ class Run(Reading, Steering):
         while not ending.done():  # a stop that comes while it ends must not end the ending
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.shield(ending)
-        if self.parent is None:
-            await asyncio.to_thread(self.log.close)
 
     def _opened(self) -> tuple[str, str]:
         """Give the two messages that the root starts from; they are in the log."""
@@ -300,6 +298,8 @@ class Run(Reading, Steering):
             answer_type=type(self._outcome.value).__name__, forced=self._outcome.forced,
             reason=self.reason, seconds=round(self._seconds, 3),
         ))  # fmt: skip
+        if self.parent is None:  # before anybody is told: whoever waited may open it again
+            await asyncio.to_thread(self.log.close)
         self.phase = status
         self._notify()
 

@@ -40,6 +40,6 @@ def take_option(words: list[str], option: str) -> str:
         return ""
     at = words.index(option)
     if at + 1 >= len(words):
-        raise UsageError(f"{option} takes a value.")
+        raise UsageError(f"{option} takes a name.")
     del words[at]
     return words.pop(at)

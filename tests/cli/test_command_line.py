@@ -59,6 +59,17 @@ def test_a_run_without_an_answer_ends_with_1(wire, text, capsys):
     assert "2 turns are used up" in capsys.readouterr().err
 
 
+def test_the_newest_run_without_an_answer_goes_on(wire, text, capsys):
+    assert main(["run", "bench:turns=5", "-c", text, "--max-turns", "2", *wire]) == 1
+    capsys.readouterr()
+    assert main(["resume", "--max-turns", "9", "--api-base", wire[1]]) == 0
+    out, err = capsys.readouterr()
+    assert out == "done\n"
+    assert "Going on with 'bench:turns=5'" in err
+    assert main(["resume"]) == 2
+    assert "without an answer" in capsys.readouterr().err
+
+
 def test_a_draft_ends_with_3_and_says_that_it_is_none_to_rely_on(openai_server, text, capsys):
     openai_server.reply_with(lambda request: "I think it is 7.")
     wire = ["--api-base", openai_server.api_base, "--model", "openai/x"]
