@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import tokenize
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from .capture import Capture
+from .safe import left_out_text, safe_bundle
 from .text import plain, short_repr, shortened
 
 DISPLAYED = 20_000  # characters of one display() as text
@@ -26,8 +28,9 @@ class Shown:
 
 @contextmanager
 def displays(
-    shell: InteractiveShell, code: str, capture: Capture, limit: int, *, person: bool
-) -> Iterator[Shown]:
+    shell: InteractiveShell, code: str, capture: Capture, limit: int, *, person: bool,
+    model: bool = False,
+) -> Iterator[Shown]:  # fmt: skip
     """Catch what a cell displays.
 
     Args:
@@ -36,6 +39,7 @@ def displays(
         capture: takes the text of each ``display()``; what IPython itself prints is none of it.
         limit: the most characters of the result's text.
         person: whether a person sees the displays too.
+        model: whether a model wrote the code: the person then sees what is safe of it.
     """
     hook: Any = shell.displayhook
     publisher: Any = shell.display_pub
@@ -58,12 +62,26 @@ def displays(
                 data = {**data, "text/plain": shortened(text, PERSON)}
         elif not data:
             shown.result = _failed_repr(result)
-        return data, metadata
+        return (data, metadata) if not (person and model) else made_safe(data, metadata)
+
+    def made_safe(data: Any, metadata: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        kept, about, left_out = safe_bundle(data, metadata)
+        if left_out:
+            said = left_out_text(left_out)
+            capture.write(said + "\n")
+            kept["text/plain"] = f"{kept.get('text/plain', '')}\n{said}".strip()
+            if "text/html" in kept:
+                kept["text/html"] += f"<p><em>{html.escape(said)}</em></p>"
+        return kept, about
 
     def publish_(data: Mapping[str, Any], *args: Any, **kwargs: Any) -> None:
         if not kwargs.get("update"):  # a progress bar that is drawn anew would fill the output
             capture.write(f"{_as_text(data)}\n")
         if person:
+            if model:
+                metadata = args[0] if args else kwargs.pop("metadata", None)
+                data, about = made_safe(data, metadata)
+                args = (about, *args[1:])
             with capture.paused():
                 publish(data, *args, **kwargs)
 

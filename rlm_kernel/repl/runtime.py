@@ -34,6 +34,7 @@ from .bridge import Bridge, Method
 from .calls import Calls
 from .capture import Capture
 from .display import displays, overridden
+from .doors import shut
 from .functions import Final, FinalVar, ShowOutput, ShowVars
 from .interrupt import Interrupts
 from .limits import Clock, memory_limit
@@ -252,8 +253,11 @@ class Runtime:
                     displays(
                         self.shell, job.code, self.capture,
                         max(job.limits.output // 2, 200), person=self._person,
+                        model=job.author == "model",
                     )
                 )  # fmt: skip
+                if self._person and job.author == "model":
+                    stack.enter_context(shut(self.shell))
                 stack.enter_context(self._patched(job))
                 stack.enter_context(self._no_running_loop())
                 note = stack.enter_context(memory_limit(job.limits.memory))

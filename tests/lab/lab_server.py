@@ -69,6 +69,7 @@ class Server:
         found = Path(sys.prefix, "share", "jupyter", "labextensions", "rlm-kernel")
         if found.resolve() != EXTENSION.resolve():
             # Not installed here, or another build of it: this checkout's is what is tested.
+            env["JUPYTER_PREFER_ENV_PATH"] = "0"
             place = data / "labextensions" / "rlm-kernel"
             place.parent.mkdir(parents=True)
             place.symlink_to(EXTENSION, target_is_directory=True)
@@ -76,7 +77,7 @@ class Server:
             sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
             "--ip=127.0.0.1", f"--port={self.port}", "--ServerApp.port_retries=0",
             f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={self.work}",
-            "--ServerApp.terminals_enabled=False", "--LabApp.news_url=None",
+            "--LabApp.news_url=None",
             # Gives the tests window.jupyterapp, to read the notebook's model.
             "--LabApp.expose_app_in_browser=True",
             "--JupyterNotebookApp.expose_app_in_browser=True",

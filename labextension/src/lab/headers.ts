@@ -16,6 +16,7 @@ import type { Link } from './link.js';
 import { isRunning, metaOf, removeCells } from './notebook.js';
 import { Notices } from './notices.js';
 import type { Placer } from './placer.js';
+import { distrust } from './trust.js';
 
 /** Ms between two drawings. */
 const OFTEN = 60;
@@ -40,6 +41,7 @@ export class Headers {
     private readonly host: HeaderHost,
   ) {
     this.notices = new Notices(link, host.trans);
+    distrust(link.panel);
     const { content } = link.panel;
     const soon = (): void => this.soon();
     link.changed.connect(soon);
