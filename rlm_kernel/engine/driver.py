@@ -174,7 +174,9 @@ class Driver:
         estimate = self.run.estimator.of_code(code)
         self.run.emit(CellProposed(node=cell, parent=turn, code=code, number=proposal.number,
                                    estimate=estimate.as_dict()))  # fmt: skip
-        proposed = Proposed(code, number, self.settings.depth, estimate)
+        proposed = Proposed(
+            code, number, self.settings.depth, estimate, self.settings.allowed_here
+        )
         decision = await self._decide(proposal, proposed)
         edited = decision.code if decision.kind == "edit" else None
         self.run.emit(CellDecided(node=cell, decision=decision.kind, by=decision.by, code=edited,

@@ -4,13 +4,17 @@ Rules about what calls come to (``calls``, ``cost``, ``tokens``) are looked at t
 proposal, as far as the code shows it, and exactly when the running cell issues calls that take the
 sum of the cell's calls over the limit (``depth``: when it is about to start a child that deep).
 A ``cost`` rule also asks where the cost isn't known.
+
+``net``, ``reads`` and ``writes`` ask, at the proposal, before its code uses what its kernel was
+allowed (``allow_net``, ``allow_read``, ``allow_write``; everything where no box holds it), as far
+as the code shows it. What the box refuses anyway isn't asked about.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -18,9 +22,10 @@ from typing import Literal
 from ..errors import ConfigError
 from ..log.format import count_text, plural
 from ._python import syntax_tree
+from ._reach import EVERYTHING, REACHES, reached
 from .estimate import Estimate, Estimator
 
-FACTS = "calls, cost, tokens, depth, turn, imports, names, answer"
+FACTS = "calls, cost, tokens, depth, turn, imports, names, answer, net, reads, writes"
 _SUMS = ("calls", "cost", "tokens")
 _COMPARED = re.compile(
     r"^(calls|cost|tokens|depth|turn)\s*(>=|>|=)\s*(\$?)\s*([\d][\d,_]*(?:\.\d+)?|\.\d+)\s*([kKmM]?)$"
@@ -38,13 +43,16 @@ class Proposed:
         code: what is proposed.
         turn, depth: of the run that proposes it.
         estimate: what its calls come to; None: the number of calls the code shows.
+        allowed: which of ``net``, ``reads`` and ``writes`` its kernel may do.
     """
 
     def __init__(
-        self, code: str, turn: int, depth: int, estimate: Estimate | None = None
-    ) -> None:
+        self, code: str, turn: int, depth: int, estimate: Estimate | None = None,
+        allowed: Collection[str] = EVERYTHING,
+    ) -> None:  # fmt: skip
         self.code, self.turn, self.depth = code, turn, depth
         self.estimate = estimate or _unpriced.of_code(code)
+        self.allowed = allowed
 
     @cached_property
     def _nodes(self) -> list[ast.AST]:
@@ -68,6 +76,12 @@ class Proposed:
         return {node.id for node in self._nodes if isinstance(node, ast.Name)} | {
             node.attr for node in self._nodes if isinstance(node, ast.Attribute)
         }
+
+    @cached_property
+    def reached(self) -> dict[str, list[str]]:
+        """What it reaches for of what its kernel may do: the names by which it does so."""
+        found = reached(self._nodes)
+        return {fact: names for fact, names in found.items() if fact in self.allowed}
 
     @property
     def answers(self) -> bool:
@@ -148,7 +162,8 @@ def parse_mode(text: str) -> Mode:
         text: ``"auto"``, ``"step"``, or ``"ask when RULE [or RULE]…"`` with rules such as
             ``calls > 5``, ``cost > $0.50`` (dollars), ``tokens > 100k``, ``depth > 0`` (before a
             child starts), ``turn >= 3``, ``imports os, subprocess``, ``names open, eval``,
-            ``answer`` (before an answer is submitted).
+            ``answer`` (before an answer is submitted), ``net``, ``reads``, ``writes`` (before
+            code uses the network, or files outside of its own folder).
 
     Raises:
         ConfigError: with the modes there are, when it isn't one.
@@ -167,6 +182,8 @@ def parse_mode(text: str) -> Mode:
 def _rule(text: str) -> Rule:
     if text == "answer":
         return Rule(text, lambda proposed: "it submits an answer" if proposed.answers else "")
+    if text in REACHES:
+        return Rule(text, lambda proposed: _reaches(text, proposed.reached.get(text, [])))
     if match := _COMPARED.match(text):
         return _comparison(text, match)
     if match := _WORDS.match(text):
@@ -184,8 +201,13 @@ def _rule(text: str) -> Rule:
         more = " Rules are joined by 'or' only."
     raise ConfigError(
         f"{text!r} isn't a rule: the facts are {FACTS}; compare calls, cost ($), tokens, depth or "
-        f"turn with a number by > or >=, name imports or names, or say answer.{more}"
+        f"turn with a number by > or >=, name imports or names, or say answer, net, reads or "
+        f"writes.{more}"
     )
+
+
+def _reaches(fact: str, names: list[str]) -> str:
+    return f"it {REACHES[fact]} ({', '.join(names)})" if names else ""
 
 
 def _comparison(text: str, match: re.Match[str]) -> Rule:

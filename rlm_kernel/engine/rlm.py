@@ -18,6 +18,7 @@ from ..lm.budget import budget_text
 from ..log import Log, Tree, new_run_folder, runs_dir
 from ..protocol import Budget, Limits, Provider, Repl, Where
 from . import prompts
+from ._reach import EVERYTHING
 from .answers import answer_type
 from .config import user_config
 from .kept import bring_back
@@ -63,8 +64,8 @@ class RLM(Configurable):
     mode = t.Unicode(
         "",
         help="How proposals are decided: 'auto', 'step', or 'ask when …' with calls, cost, "
-        "tokens, depth, turn, imports, names or answer (calls > 5 or cost > $0.50). Empty: "
-        "step where a person can answer, else auto.",
+        "tokens, depth, turn, imports, names, answer, net, reads or writes (calls > 5 or net). "
+        "Empty: step where a person can answer, else auto.",
     ).tag(config=True)
     headless = t.Enum(
         ("approve", "reject", "error"),
@@ -410,7 +411,7 @@ class RLM(Configurable):
             instructions=self.instructions,
             max_tokens=self.max_tokens, temperature=self.temperature, probe=self.probe,
             tools=callable_tools(self.tools), sub_tools=callable_tools(self.sub_tools),
-            workdir=self.workdir or None, sandbox=policy.method,
+            workdir=self.workdir or None, sandbox=policy.method, allowed=_allowed(policy),
         )  # fmt: skip
 
     def _place(self, settings: Settings) -> Repl:
@@ -474,6 +475,14 @@ def _paths(option: str, given: Sequence[str]) -> tuple[str, ...]:
             raise ConfigError(f"{option} names {path!r}, which isn't there.")
         found.append(str(there))
     return tuple(sorted(set(found)))
+
+
+def _allowed(policy: Policy) -> frozenset[str]:
+    """Give which of ``net``, ``reads`` and ``writes`` code in a box may do beyond its own."""
+    if policy.method == "none":
+        return EVERYTHING
+    may = {"net": policy.net, "reads": policy.read or policy.write, "writes": policy.write}
+    return frozenset(fact for fact, given in may.items() if given)
 
 
 #: Options by which a run is picked up as it was.

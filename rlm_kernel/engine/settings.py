@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from ..errors import ConfigError
 from ..protocol import Limits, Where
+from ._reach import EVERYTHING
 from .answers import AnswerType
 from .prompts import BOUND_NAMES
 
@@ -60,6 +61,12 @@ class Settings:
     sub_tools: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     workdir: str | None = None
     sandbox: str = ""  # what holds the cells of kernels of its own
+    allowed: frozenset[str] = EVERYTHING  # which of net, reads and writes they may do
+
+    @property
+    def allowed_here(self) -> frozenset[str]:
+        """Which of ``net``, ``reads`` and ``writes`` this run's own cells may do."""
+        return self.allowed if self.where == "kernel" else EVERYTHING
 
     def for_child(self, model: str | None) -> Settings:
         """Give the settings of a child run: the sub-model as root, in a kernel of its own."""

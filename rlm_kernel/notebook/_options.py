@@ -27,7 +27,8 @@ PREFIXES = (
     "ollama_chat/", "hosted_vllm/", "lm_studio/",
 )  # fmt: skip
 MODES = ("auto", "step", '"ask when calls > 5"', '"ask when cost > $0.50"',
-         '"ask when tokens > 100k"', '"ask when answer"', '"ask when imports os"')
+         '"ask when tokens > 100k"', '"ask when answer"', '"ask when imports os"',
+         '"ask when net or writes"')
 BUDGETS = ("$0.10", "$1", "$5", '"200 calls"', '"1M tokens"', '"10 min"')
 
 

@@ -249,7 +249,7 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
     ];
     let now = info.mode;
     let label = t.__(
-      'step: each waits; auto: all run; or “ask when” and facts joined by “or”: calls > 5, cost > $0.50, tokens > 100k, depth > 0, imports os, subprocess, names open, answer',
+      'step: each waits; auto: all run; or “ask when” and facts joined by “or”: calls > 5, cost > $0.50, tokens > 100k, depth > 0, imports os, subprocess, names open, answer, net, reads, writes',
     );
     for (;;) {
       const mode = (
