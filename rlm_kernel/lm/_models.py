@@ -7,7 +7,7 @@ the host it is for.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError
@@ -55,7 +55,7 @@ class Place:
     path: str  # "direct" or "litellm"
     name: str
     api_base: str | None = None
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
 
 
 def place(
