@@ -56,7 +56,7 @@ def main(args: argparse.Namespace) -> int:
 def examine() -> list[Finding]:
     """Look at everything; never fails, never spends anything."""
     rows: list[Finding] = []
-    for look in (_python, _packages, _kernel, _local, _servers, _keys, _sandbox, _disk):
+    for look in (_python, _packages, _kernel, _local, _servers, _keys, _gateway, _sandbox, _disk):
         try:
             rows += look()
         except Exception as error:  # one look that fails must not hide the others
@@ -130,6 +130,18 @@ def _keys() -> list[Finding]:
         return [Finding("keys", "note", "none of the usual variables is set")]
     return [Finding("keys", "note", ", ".join(there) + " (values not read)",
                     "used only for a model that you name")]  # fmt: skip
+
+
+def _gateway() -> list[Finding]:
+    if sys.platform == "win32":
+        return [Finding("keys in notebooks", "note", "no gateway process on Windows: code in a "
+                        "notebook can read the keys it uses")]  # fmt: skip
+    closed = "its memory is closed to your other processes" if sys.platform == "linux" else (
+        "your other processes could read its memory"
+    )  # fmt: skip
+    return [Finding("keys in notebooks", "ok",
+                    f"kernel RLM: in a gateway process, {closed}; code still runs as you. "
+                    "With %load_ext rlm: in the notebook's own process")]  # fmt: skip
 
 
 def _sandbox() -> list[Finding]:

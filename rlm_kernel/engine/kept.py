@@ -21,7 +21,7 @@ _ITEMS = 200_000  # of data in memory, above which it isn't looked at
 
 def encoded(loaded: Loaded) -> bytes | None:
     """Give the bytes that a context is kept as; None where it is too big, or no plain data."""
-    from ..repl.frames import pack
+    from ..protocol.frames import pack
     from ..repl.transfer import encode
 
     if loaded.path is not None:
@@ -103,7 +103,7 @@ def _one(info: Mapping[str, Any], folder: Path, where: str) -> Loaded:
 
 
 def _decoded(file: Path) -> Any:
-    from ..repl.frames import HEAD, body_size, unpack
+    from ..protocol.frames import HEAD, body_size, unpack
     from ..repl.transfer import decode
 
     data = file.read_bytes()

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import RecordingError
 from ..log import Log, Tree, read_log
+from ..log.paid import read_paid
 from ..protocol import Logged, Usage
 from ..protocol import events as e
 from ..protocol.events import usage_from_dict
@@ -97,6 +98,18 @@ class Record:
         for logged in events:
             self._take(logged.event)
         self._time(events)
+
+    def add_paid(self, folder: Path) -> None:
+        """Take in replies that the gateway process had paid for and the log hasn't."""
+        for key, replies in read_paid(folder).items():
+            known = sum(ended.status == "ok" for ended in self.outcomes.get(key, ()))
+            for data in replies[known:]:
+                usage = usage_from_dict(data.get("usage") or {})
+                self.spent = self.spent + usage
+                self.outcomes[key].append(e.CallEnded(
+                    node="", text=data["text"], model=str(data.get("model", "")),
+                    finish=str(data.get("finish", "stop")), key=key,
+                ))  # fmt: skip
 
     @property
     def turns(self) -> list[RecordedTurn]:
@@ -254,6 +267,7 @@ def open_log(path: Path | str) -> tuple[Log, Tree, Record]:
     log = Log(_folder_of(path))
     try:
         record = Record(log.events)
+        record.add_paid(_folder_of(path))
         if record.ended is not None and record.ended.status == "done":
             raise RecordingError(
                 "That run has its answer, so there is nothing to pick up: "

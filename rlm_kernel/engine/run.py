@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import AnswerError, ModelError, RLMError
 from ..lm.loop import engine_loop, on_engine_loop
 from ..log import Log, Tree
+from ..log.paid import forget
 from ..protocol import Ack, CellResult, Command, GatewayClient, Repl, Setup
 from ..protocol.events import (
     CellDecided,
@@ -300,6 +301,8 @@ class Run(Reading, Steering):
         ))  # fmt: skip
         if self.parent is None:  # before anybody is told: whoever waited may open it again
             await asyncio.to_thread(self.log.close)
+            if self.log.folder is not None and not self.log.fault:
+                forget(self.log.folder)  # what the gateway process had kept meanwhile
         self.phase = status
         self._notify()
 

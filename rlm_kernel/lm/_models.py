@@ -48,6 +48,11 @@ _KEYS = {
 }
 
 
+def key_names() -> list[str]:
+    """Give the variables that keys are looked for in."""
+    return sorted({name for names in _KEYS.values() for name in names})
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a model is: by which path, under which name, at which address, with which key."""

@@ -18,6 +18,7 @@ from traitlets import Bool, Dict, Enum, Float, Int, Unicode
 from traitlets.config import Configurable
 
 from ..errors import BY_A_PERSON, Cancelled, ConfigError, ModelError, ProviderError, error_kind
+from ..log import runs_dir
 from ..protocol import (
     CallRequest,
     Ledger,
@@ -35,6 +36,7 @@ from ._flight import Flight, Policy, Target
 from ._limits import Throttle, matching
 from ._models import THREE_WAYS, Place, place
 from .human import HumanModel
+from .served.client import installed, making
 
 if TYPE_CHECKING:
     from traitlets.config import Config
@@ -124,6 +126,7 @@ class Gateway(Configurable):
             traits["config"] = config
         super().__init__(**traits)
         self.api_base = api_base
+        self.served = None if api_key else installed()
         self._api_key = api_key
         self._lock = threading.RLock()
         self._named: dict[str, Provider] = {"human": HumanModel(can_answer)}
@@ -199,6 +202,11 @@ class Gateway(Configurable):
             return self._named[prefix], rest
         if model == "local" or model.startswith("local:"):
             return self._once("local", _local), model.partition(":")[2] or "local"
+        if self.served is not None:
+            from .served.remote import RemoteProvider
+
+            remote = RemoteProvider(self.served, model, self.api_base, self.direct)
+            return remote, remote.bare
         found = place(model, self.api_base, self._api_key, self.direct)
         if found.path == "direct":
             return self._once(replace(found, name=""), lambda: self._direct(found)), found.name
@@ -208,6 +216,11 @@ class Gateway(Configurable):
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
+
+    def forget_places(self) -> None:
+        """Look anew where models are, and with which keys, at the next call of each."""
+        with self._lock:
+            self._targets.clear()
 
     def _direct(self, found: Place) -> Provider:
         from .openai_direct import OPENAI, OpenAIProvider
@@ -262,6 +275,7 @@ class Gateway(Configurable):
         try:
             target = self._target_for_call(request.model)
             key = cache_key(request, _where(target.provider))
+            making.set((_run_of(sink), key))
             kept = self.cache and request.cache and getattr(target.provider, "cacheable", True)
             if kept:
                 reply = await self._cached(key)
@@ -386,6 +400,12 @@ class Gateway(Configurable):
         for provider in providers:
             with contextlib.suppress(ModelError):
                 await provider.close()
+
+
+def _run_of(sink: Sink) -> str:
+    """Give the name of the folder in which a log is kept among all runs, else nothing."""
+    folder = getattr(sink, "folder", None)
+    return folder.name if folder is not None and folder.parent == runs_dir() else ""
 
 
 def _where(provider: Provider) -> str:

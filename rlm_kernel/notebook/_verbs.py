@@ -30,7 +30,7 @@ from ..protocol.control import (
     Stop,
     TakeOver,
 )
-from . import _options
+from . import _options, keys
 from ._front import front_of
 from ._publish import publisher_of
 from ._words import near, take_option
@@ -74,6 +74,8 @@ def status(magics: RLMMagics, name: str, words: Words) -> None:
     session = magics.session
     chosen = name or (words[0] if words else "")
     if not chosen and session.current is None:
+        where = keys.where_calls_are_made()
+        print(f"{where[0].upper()}{where[1:]}.")
         print("No run yet. Write a question into a cell under `%%rlm --context NAME`; "
               "`%rlm help` lists what else there is.")  # fmt: skip
         return
@@ -83,6 +85,7 @@ def status(magics: RLMMagics, name: str, words: Words) -> None:
     print(f"  {used or 'nothing used yet'} · {duration_text(run.usage.seconds)} · "
           f"{run.ledger.remaining_text()} · mode {run.mode.text}")  # fmt: skip
     print(f"  {_held(run)}")
+    print(f"  {keys.where_calls_are_made()}")
     if run.reason:
         print(f"  {clean(run.reason)}")
     if run.pending is not None:
@@ -104,6 +107,23 @@ def _held(run: Run) -> str:
     children = run.settings.max_depth > run.settings.depth + 1
     below = f"; those of children: sandbox {words(run.settings.sandbox)}" if children else ""
     return f"cells run in this kernel, with all your rights{below}"
+
+
+@_verb("key [NAME]", "asks for a provider's key; without a name: which there are (-d forgets one)")
+def key(magics: RLMMagics, name: str, words: Words) -> None:
+    """Take a key from a person, who types it at a prompt."""
+    gateways = magics.session.gateways
+    if not words:
+        print(keys.listed())
+    elif words[0] == "-d" and len(words) == 2:
+        print(keys.forget(words[1], gateways))
+    elif len(words) == 1 and words[0] != "-d":
+        print(keys.give(words[0], gateways))
+    else:
+        raise UsageError(
+            "%rlm key takes a name only, such as OPENAI_API_KEY, and asks for the value: written "
+            "here it would stay in the notebook. If it is in this cell now, delete the cell."
+        )
 
 
 @_verb("tree [NAME]", "the tree of a run, live where it can be (of the session, without a run)")

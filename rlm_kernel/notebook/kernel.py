@@ -18,6 +18,7 @@ from ipykernel.kernelapp import IPKernelApp
 from IPython.core.extensions import ExtensionManager
 
 from .. import __version__
+from ..lm.served.client import install_from_environment
 from ._extension import load, unload
 
 OWN_NAMES = frozenset({"rlm", "rlm_kernel"})
@@ -92,6 +93,7 @@ def _take_extension_names(shell: Any) -> None:
 
 def main() -> None:
     """Start the kernel, as ``python -m rlm_kernel.notebook.kernel -f CONNECTION_FILE``."""
+    install_from_environment()
     IPKernelApp.launch_instance(kernel_class=RLMKernel)
 
 

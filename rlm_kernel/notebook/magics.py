@@ -19,11 +19,12 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from IPython.core.magic_arguments import MagicArgumentParser, argument, magic_arguments
 from traitlets.config import Configurable
 
-from ..engine import Run
+from ..engine import RLM, Run
 from ..engine.modes import parse_mode
 from ..engine.rlm import logged_options
 from ..errors import ConfigError, ContextError, RecordingError
 from ..lm import parse_budget
+from ..lm.served.client import installed
 from ..protocol import Command
 from ..protocol.control import Approve, Edit, Interrupt
 from . import _options
@@ -35,6 +36,7 @@ from ._words import near, split, take_option, unquote
 from .ask import CLIENT
 from .display import Style, View
 from .follow import Phases, follow
+from .keys import where_calls_are_made
 from .session import Session
 
 #: Seconds in which a front end may say that it places the cells: where one has spoken in this
@@ -215,6 +217,7 @@ class RLMMagics(Magics, Configurable):
             if not context:
                 print("No context is given: `context` is an empty text; --context names one.")
             with Interruptible() as interrupts:
+                self._say_where(rlm)
                 run = rlm.start(question.strip("\n"), *context, earlier=session.history())
                 session.add(run, args.name, anchor)
                 self._hand_over(run, front, interrupts, block=args.block, quiet=args.quiet)
@@ -245,6 +248,14 @@ class RLMMagics(Magics, Configurable):
                 pump(lambda: run.restored or run.ended)
             session.add(run, name, session.announced())
             self._hand_over(run, front, interrupts)
+
+    def _say_where(self, rlm: RLM) -> None:
+        """Say once that keys are in this process, where a provider's model is called from it."""
+        models = {rlm.model, rlm.sub_model}
+        named = any("/" in model for model in models)
+        if named and installed() is None and self.session.once("in process"):
+            said = where_calls_are_made()
+            print(f"{said[0].upper()}{said[1:]}.")
 
     def _check_free(self, where: str) -> None:
         """Refuse a second run in this notebook's variables."""

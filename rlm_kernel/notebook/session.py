@@ -218,6 +218,11 @@ class Session:
 
     # -- models -------------------------------------------------------------------------------
 
+    @property
+    def gateways(self) -> list[Gateway]:
+        """The gateways of this session."""
+        return list(self._gateways.values())
+
     def gateway(self, api_base: str = "") -> Gateway:
         """Give the gateway for a server's address; one each, for the whole session."""
         with self._lock:

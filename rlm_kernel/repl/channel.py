@@ -20,9 +20,9 @@ from typing import Any
 
 from ..errors import ModelError, ReplError
 from ..protocol import Call, Services
+from ..protocol.frames import pack, read_frame
 from .contexts import paths_in
 from .descriptors import READ, Sender
-from .frames import HEAD, body_size, pack, unpack
 from .limits import Clock
 from .runtime import Report
 from .transfer import decode, encode
@@ -291,18 +291,3 @@ class Channel:
         finally:
             self._connections.discard(task)
             writer.close()
-
-
-async def read_frame(
-    reader: asyncio.StreamReader, most: int | None = None
-) -> tuple[dict[str, Any], list[bytes]]:
-    """Read one frame; raise ``ReplError`` when it is malformed, or longer than ``most`` bytes."""
-    size = body_size(await reader.readexactly(HEAD))
-    if most is not None and size > most:
-        msg = "The first frame of the channel is too big."
-        raise ReplError(msg)
-    message, sizes = unpack(await reader.readexactly(size))
-    if most is not None and sizes:
-        msg = "The first frame of the channel has parts."
-        raise ReplError(msg)
-    return message, [await reader.readexactly(n) for n in sizes]

@@ -18,9 +18,9 @@ from typing import Any
 from ..context.text import keep_open
 from ..errors import Cancelled, ReplError
 from ..protocol import Call
+from ..protocol.frames import HEAD, body_size, pack, unpack
 from .bridge import Method
 from .descriptors import Receiver
-from .frames import HEAD, body_size, pack, unpack
 from .transfer import encode
 from .wire import decode_error, decode_item, encode_queries
 

@@ -7,35 +7,19 @@ import re
 import shutil
 import site
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from ..lm.served.environment import scrubbed
 from .box.bubblewrap import wrapped
 from .box.inside import VARIABLE
 from .box.policy import Policy
 
-# Names that look like they hold a key. One place; a name too many costs less than a key.
-SECRET = re.compile(
-    r"(?:^|_)(?:API_?KEYS?|KEYS?|TOKENS?|SECRETS?|PASSWD|PWD|CREDENTIALS?|AUTH|BEARER)"
-    r"(?:$|_)"
-    r"|APIKEY|PASSWORD|^AWS_|^AZURE_|^GOOGLE_APPLICATION_|^GCP_|^OPENAI_|^ANTHROPIC_|^HF_|^HUGGING"
-    r"|^LITELLM_|_DSN$|DATABASE_URL|^JPY_(?!PARENT_PID)|^JUPYTERHUB_|^KAGGLE_|^GH_|^GITHUB_",
-    re.IGNORECASE,
-)
 # What a kernel in a box is given: how programs are found and run, nothing of whose they are.
 _PLAIN = re.compile(
     r"(PATH|LANG|LANGUAGE|LC_\w+|TZ|TERM|SHELL|VIRTUAL_ENV|CONDA_PREFIX|CONDA_DEFAULT_ENV"
     r"|LD_LIBRARY_PATH|PYTHON(?!PATH|STARTUP)\w+|(OMP|MKL|OPENBLAS|NUMEXPR|GOTO|KMP|BLIS)_\w+)$"
 )
-_HARMLESS = frozenset({"PWD", "OLDPWD"})
-
-
-def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
-    """Give an environment without what looks like a key."""
-    return {n: v for n, v in environ.items() if n in _HARMLESS or not SECRET.search(n)}
-
-
 def kernel_environment(folder: Path, policy: Policy) -> dict[str, str]:
     """Give the environment of a kernel.
 

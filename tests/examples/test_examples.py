@@ -23,7 +23,7 @@ EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.ipy
 PYTHONS: dict[str, str] = json.loads(os.environ.get("RLM_TEST_KERNELS", "{}")) or {
     version("ipykernel"): sys.executable
 }
-MODULES = {"rlm": "rlm_kernel.notebook.kernel", "plain": "ipykernel_launcher"}
+MODULES = {"rlm": "rlm_kernel.notebook.launch", "plain": "ipykernel_launcher"}
 SECONDS = 240
 
 pytestmark = pytest.mark.timeout(SECONDS + 60)

@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 EXTENSION = ROOT / "rlm_kernel" / "labextension"
 TOKEN = "lab-tests"
-MODULES = {"rlm": "rlm_kernel.notebook.kernel", "python3": "ipykernel_launcher"}
+MODULES = {"rlm": "rlm_kernel.notebook.launch", "python3": "ipykernel_launcher"}
 
 
 class Server:

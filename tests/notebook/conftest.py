@@ -28,7 +28,7 @@ KERNELS: dict[str, str] = json.loads(os.environ.get("RLM_TEST_KERNELS", "{}")) o
     version("ipykernel"): sys.executable
 }
 ARGV = {
-    "ours": ["-m", "rlm_kernel.notebook.kernel"],
+    "ours": ["-m", "rlm_kernel.notebook.launch"],
     "plain": ["-m", "ipykernel_launcher"],
 }
 

@@ -14,7 +14,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "01-first-run.ipynb"
-MODULES = {"ours": "rlm_kernel.notebook.kernel", "plain": "ipykernel_launcher"}
+MODULES = {"ours": "rlm_kernel.notebook.launch", "plain": "ipykernel_launcher"}
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def test_jupyter_finds_a_kernel_installed_under_a_prefix(
     spec = KernelSpecManager().get_kernel_spec("rlm")
     assert Path(spec.resource_dir) == path
     assert spec.display_name == "RLM (Python 3)"
-    assert spec.argv == [sys.executable, "-m", "rlm_kernel.notebook.kernel", "-f",
+    assert spec.argv == [sys.executable, "-m", "rlm_kernel.notebook.launch", "-f",
                          "{connection_file}"]  # fmt: skip
     for logo in ("logo-32x32.png", "logo-64x64.png"):
         assert (path / logo).read_bytes().startswith(b"\x89PNG")

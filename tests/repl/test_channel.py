@@ -8,8 +8,8 @@ import struct
 
 import pytest
 
+from rlm_kernel.protocol.frames import pack
 from rlm_kernel.repl.channel import Channel, Link
-from rlm_kernel.repl.frames import pack
 
 
 class Born:

@@ -11,8 +11,9 @@ import textwrap
 import pytest
 
 from rlm_kernel.errors import ReplError
+from rlm_kernel.lm.served.environment import scrubbed
 from rlm_kernel.protocol import Setup
-from rlm_kernel.repl import KernelPool, KernelRepl, environment, pool
+from rlm_kernel.repl import KernelPool, KernelRepl, pool
 
 
 def gone(pid):
@@ -170,11 +171,11 @@ def test_a_kernel_stuck_in_native_code_goes_with_its_parent(tmp_path):
      "GITHUB_TOKEN", "HF_HOME", "PGPASSWORD", "APIKEY"],
 )  # fmt: skip
 def test_names_that_look_like_keys_are_scrubbed(name):
-    assert environment.scrubbed({name: "x", "PATH": "p"}) == {"PATH": "p"}
+    assert scrubbed({name: "x", "PATH": "p"}) == {"PATH": "p"}
 
 
 @pytest.mark.parametrize(
     "name", ["PATH", "HOME", "PWD", "LANG", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR", "KEYBOARD"]
 )
 def test_other_names_stay(name):
-    assert environment.scrubbed({name: "x"}) == {name: "x"}
+    assert scrubbed({name: "x"}) == {name: "x"}

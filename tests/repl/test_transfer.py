@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlm_kernel.errors import ReplError
-from rlm_kernel.repl.frames import HEAD, body_size, pack, unpack
+from rlm_kernel.protocol.frames import HEAD, body_size, pack, unpack
 from rlm_kernel.repl.transfer import decode, encode
 
 

@@ -1,4 +1,4 @@
-"""The frames of the channel between a kernel and the engine: JSON and binary parts.
+"""The frames between our processes (kernel and engine, kernel and gateway): JSON and binary parts.
 
 A frame is ``length of the JSON`` (4 bytes, big-endian), the JSON, then the parts, whose lengths
 are in the JSON under ``parts``. Sizes are checked before anything is read or made.
@@ -6,6 +6,7 @@ are in the JSON under ``parts``. Sizes are checked before anything is read or ma
 
 from __future__ import annotations
 
+import asyncio
 import json
 import struct
 from collections.abc import Sequence
@@ -61,3 +62,18 @@ def unpack(body: bytes) -> tuple[dict[str, Any], list[int]]:
         msg = "A frame of the channel is malformed."
         raise ReplError(msg)
     return message, sizes
+
+
+async def read_frame(
+    reader: asyncio.StreamReader, most: int | None = None
+) -> tuple[dict[str, Any], list[bytes]]:
+    """Read one frame; raise ``ReplError`` when it is malformed, or longer than ``most`` bytes."""
+    size = body_size(await reader.readexactly(HEAD))
+    if most is not None and size > most:
+        msg = "The first frame of the channel is too big."
+        raise ReplError(msg)
+    message, sizes = unpack(await reader.readexactly(size))
+    if most is not None and sizes:
+        msg = "The first frame of the channel has parts."
+        raise ReplError(msg)
+    return message, [await reader.readexactly(n) for n in sizes]

@@ -1,0 +1,421 @@
+"""The server in the gateway process: it calls providers for the kernels that are connected.
+
+Guarantees:
+- a connection is served only with a capability that was granted, and only to the same user;
+- no interleaving of calls spends more than a capability's budget, as far as estimates bound bills
+  (``lm.budget``), also after the worker died and was started again;
+- a reply that was paid for is on the disk before it is sent, where the call belongs to a run that
+  is kept; asked again for the same call, it gives that reply;
+- it ends when nobody has been connected for ``IDLE`` seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import fnmatch
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ...errors import Cancelled, ConfigError, ModelError, ProviderError, ReplError
+from ...log import runs_dir
+from ...log.paid import append, line_of, read_paid
+from ...protocol import CallRequest, Reply, Usage
+from ...protocol.events import usage_from_dict, usage_to_dict
+from ...protocol.frames import pack, read_frame
+from .._flight import Target
+from .._sizing import billed, limit_of, size_of
+from ..budget import BudgetLedger
+from ..gateway import Gateway
+from ..pricing import cost_of
+from ..tokens import estimate, estimate_messages
+from . import wire
+from .place import GRANTS, SPENT, Grant, read_grants
+
+IDLE = 15.0  # seconds without a connection after which it ends: a kernel that restarts is back
+HELLO = 20.0
+MOST_CALLS = 10_000  # in flight from one connection
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
+_NAME = re.compile(r"[A-Z][A-Z0-9_]{1,80}")
+_PR_SET_PDEATHSIG = 1
+
+
+def serve(folder: Path, listener: socket.socket, keys: socket.socket) -> None:
+    """Serve until nobody is connected any more."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    asyncio.run(Worker(folder, listener, keys).run())
+
+
+@dataclass(eq=False)
+class Owner:
+    """Who has a capability: what it may do, and what it has spent."""
+
+    grant: Grant
+    ledger: BudgetLedger
+    connections: set[Connection] = field(default_factory=set)
+
+
+class Worker:
+    """The server.
+
+    Args:
+        folder: of this gateway.
+        listener: a bound Unix socket.
+        keys: takes keys that a person gave, to be kept for the next worker.
+    """
+
+    def __init__(self, folder: Path, listener: socket.socket, keys: socket.socket) -> None:
+        self.folder, self._listener, self._keys = folder, listener, keys
+        self._owners: dict[str, Owner] = {}
+        self._stamp = 0
+        self._gateways: dict[tuple[str | None, bool], Gateway] = {}
+        self._connected = 0
+        self._alone = asyncio.Event()
+        self.journal = Journal()
+        self.given: set[str] = set()  # names of keys that a person gave
+
+    async def run(self) -> None:
+        """Serve."""
+        server = await asyncio.start_unix_server(
+            self._connection, sock=self._listener, limit=4 << 20
+        )
+        async with server:
+            while True:
+                self._alone.clear()
+                if self._connected:
+                    await self._alone.wait()
+                try:
+                    async with asyncio.timeout(IDLE):
+                        while not self._connected:
+                            await asyncio.sleep(0.2)
+                except TimeoutError:
+                    break
+        for gateway in self._gateways.values():
+            await gateway.close()
+
+    # -- who may ---------------------------------------------------------------------------
+
+    def owner(self, token: str) -> Owner | None:
+        """Give who has a capability; grants are read again when they changed."""
+        self._read_grants()
+        return self._owners.get(token)
+
+    def _read_grants(self) -> None:
+        try:
+            stamp = (self.folder / GRANTS).stat().st_mtime_ns
+        except OSError:
+            return
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        for token, grant in read_grants(self.folder).items():
+            known = self._owners.get(token)
+            if known is None:
+                ledger = BudgetLedger(grant.budget)
+                for usage in self._spent(token):
+                    ledger.carry(usage, 0.0)
+                self._owners[token] = Owner(grant, ledger)
+            elif known.grant != grant:  # raised by whoever may write there
+                known.grant = grant
+                known.ledger.set_budget(grant.budget)
+
+    def _spent(self, token: str) -> list[Usage]:
+        """Give what a capability had spent before this worker."""
+        found = []
+        with suppress(OSError):
+            for line in (self.folder / SPENT).read_text("utf-8").splitlines():
+                with suppress(ValueError, KeyError):
+                    data = json.loads(line)
+                    if data["token"] == token[:16]:
+                        found.append(usage_from_dict(data["usage"]))
+        return found
+
+    def book(self, owner: Owner, usage: Usage) -> None:
+        """Remember what was spent, for the worker after this one."""
+        if owner.grant.budget is None:
+            return
+        line = json.dumps({"token": owner.grant.token[:16], "usage": usage_to_dict(usage)})
+        with suppress(OSError), (self.folder / SPENT).open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def gateway(self, api_base: str | None, direct: bool) -> Gateway:
+        """Give the gateway for a server's address."""
+        key = (api_base, direct)
+        if key not in self._gateways:
+            self._gateways[key] = Gateway(api_base=api_base, direct=direct, cache=False)
+        return self._gateways[key]
+
+    def give_key(self, name: str, value: str | None) -> None:
+        """Take a key from a person, or let go of it."""
+        if value is None:
+            os.environ.pop(name, None)
+            self.given.discard(name)
+        else:
+            os.environ[name] = value
+            self.given.add(name)
+        for gateway in self._gateways.values():
+            gateway.forget_places()
+        with suppress(OSError):
+            self._keys.sendall(json.dumps([name, value]).encode("ascii") + b"\n")
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connected += 1
+        try:
+            if not _same_user(writer.get_extra_info("socket")):
+                return
+            async with asyncio.timeout(HELLO):
+                message, _ = await read_frame(reader, 1 << 12)
+            owner = self.owner(str(message.get("token")))
+            if owner is None or message.get("op") != "hello":
+                return
+            connection = Connection(self, owner, writer)
+            await connection.serve(reader)
+        except (TimeoutError, asyncio.IncompleteReadError, OSError, ReplError):
+            return
+        except asyncio.CancelledError:
+            return
+        finally:
+            writer.close()
+            self._connected -= 1
+            if not self._connected:
+                self._alone.set()
+
+
+class Connection:
+    """One kernel's connection."""
+
+    def __init__(self, worker: Worker, owner: Owner, writer: asyncio.StreamWriter) -> None:
+        self._worker, self._owner, self._writer = worker, owner, writer
+        self._calls: dict[int, asyncio.Task[None]] = {}
+
+    async def serve(self, reader: asyncio.StreamReader) -> None:
+        """Answer until it ends; calls in flight then end, too."""
+        try:
+            while True:
+                message, parts = await read_frame(reader)
+                number = int(message["id"])
+                if message["op"] == "cancel":
+                    if number in self._calls:
+                        self._calls[number].cancel()
+                elif number not in self._calls and len(self._calls) < MOST_CALLS:
+                    task = asyncio.ensure_future(self._answer(number, message, parts))
+                    self._calls[number] = task
+                    task.add_done_callback(partial(self._over, number))
+        except (KeyError, TypeError, ValueError):
+            return  # no kernel of ours sends that
+        finally:
+            for task in list(self._calls.values()):
+                task.cancel()
+
+    def _over(self, number: int, task: asyncio.Task[None]) -> None:
+        self._calls.pop(number, None)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if not self._writer.is_closing():
+            for piece in pack(message):
+                self._writer.write(piece)
+
+    async def _answer(self, number: int, message: dict[str, Any], parts: list[bytes]) -> None:
+        reply: dict[str, Any] = {"op": "reply", "id": number}
+        try:
+            op = OPS.get(message["op"])
+            if op is None:
+                raise ModelError(f"The gateway process has no {message['op']!r:.40}.")
+            reply["value"] = await op(self, number, message, parts)
+        except asyncio.CancelledError:
+            reply["error"] = wire.error_to(Cancelled("The call was cancelled."))
+        except Exception as error:
+            reply["error"] = wire.error_to(error)
+        self._send(reply)
+
+    # -- what can be asked -------------------------------------------------------------------
+
+    async def _info(self, number: int, message: dict[str, Any], parts: list[bytes]) -> Any:
+        target = self._target(message)
+        provider = target.provider
+        return {
+            "info": wire.info_to(target.info), "where": repr(provider), "bare": target.bare,
+            "concurrency": getattr(provider, "concurrency", None),
+            "timed": getattr(provider, "timed", True),
+        }  # fmt: skip
+
+    async def _support(self, number: int, message: dict[str, Any], parts: list[bytes]) -> Any:
+        target = self._target(message)
+        ask = getattr(target.provider, "support", None)
+        constraint = wire.constraint_from(message["constraint"])
+        return "no" if ask is None else ask(target.bare, constraint)
+
+    async def _call(self, number: int, message: dict[str, Any], parts: list[bytes]) -> Any:
+        run, call, key = (str(message.get(n) or "") for n in ("run", "call", "key"))
+        folder = runs_dir() / run if run and _RUN.fullmatch(run) else None
+        if message.get("again") and folder is not None:
+            known = await asyncio.to_thread(_known, folder, key, call)
+            if known is not None:
+                return known
+        target = self._target(message)
+        request = wire.request_from(parts[0])
+
+        def piece(text: str) -> None:
+            self._send({"op": "text", "id": number, "text": text})
+
+        on_text = piece if message.get("stream") else None
+        reply = wire.reply_to(await self._complete(target, request, on_text))
+        if folder is not None and key:
+            await self._worker.journal.write(folder, line_of(call, key, reply, time.time()))
+        return reply
+
+    async def _complete(
+        self, target: Target, request: CallRequest, on_text: Callable[[str], None] | None
+    ) -> Reply:
+        """Make one try, covered by the capability's budget."""
+        worker, owner = self._worker, self._owner
+        worker._read_grants()
+        info, ledger = target.info, owner.ledger
+        size = size_of(request, info, target.model, 16_384)
+        reservation = await ledger.reserve(
+            size.prompt + size.output, size.cost, target.model,
+            (size.prompt + size.worth, size.least_cost),
+        )  # fmt: skip
+        began = time.monotonic()
+        usage: Usage | None = None
+        whole = False
+        said: list[str] = []
+
+        def heard(text: str) -> None:
+            said.append(text)
+            if on_text is not None:
+                on_text(text)
+
+        try:
+            limit = limit_of(size, request, info, ledger, reservation)
+            if limit is None:
+                limit = request.max_tokens
+            sent = replace(request, model=target.bare, max_tokens=limit)
+            reply = await target.provider.complete(sent, heard if on_text else None)
+            usage = billed(reply.usage, info, time.monotonic() - began)
+            whole = True
+            return reply
+        except ProviderError as error:
+            if error.usage is not None:
+                usage, whole = billed(error.usage, info, time.monotonic() - began), True
+            elif error.kind == "timeout" or (error.kind == "malformed" and error.status == 200):
+                usage = _guess(request, target, "".join(said), began)
+            raise
+        except asyncio.CancelledError:
+            usage = _guess(request, target, "".join(said), began)
+            raise
+        finally:
+            if usage is None:
+                ledger.release(reservation)
+            else:
+                ledger.settle(reservation, usage, whole)
+                worker.book(owner, usage)
+
+    async def _key(self, number: int, message: dict[str, Any], parts: list[bytes]) -> Any:
+        name, value = str(message["name"]), message["value"]
+        if not _NAME.fullmatch(name):
+            raise ConfigError(f"{name!r} isn't the name of a key, such as OPENAI_API_KEY.")
+        self._worker.give_key(name, None if value is None else str(value))
+        return True
+
+    async def _keys(self, number: int, message: dict[str, Any], parts: list[bytes]) -> Any:
+        from .._models import key_names
+
+        names = [n for n in key_names() if os.environ.get(n)]
+        given = self._worker.given
+        return {n: "given here" if n in given else "environment" for n in {*names, *given}}
+
+    async def _status(self, number: int, message: dict[str, Any], parts: list[bytes]) -> Any:
+        ledger = self._owner.ledger
+        return {"pid": os.getpid(), "keeper": os.getppid(), "budget": self._owner.grant.budget,
+                "spent": usage_to_dict(ledger.spent), "dumpable": _dumpable()}  # fmt: skip
+
+    def _target(self, message: dict[str, Any]) -> Target:
+        model = str(message["model"])
+        allowed = self._owner.grant.models
+        if allowed and not any(fnmatch.fnmatch(model, pattern) for pattern in allowed):
+            raise ConfigError(f"This kernel may not call {model!r}; it may call: "
+                              + ", ".join(allowed) + ".")  # fmt: skip
+        base = message.get("api_base")
+        gateway = self._worker.gateway(None if base is None else str(base),
+                                       bool(message.get("direct", True)))  # fmt: skip
+        return gateway._target(model)
+
+
+OPS = {
+    "info": Connection._info, "support": Connection._support, "call": Connection._call,
+    "key": Connection._key, "keys": Connection._keys, "status": Connection._status,
+}  # fmt: skip
+
+
+class Journal:
+    """Writes replies beside the logs of their runs; many at once, with one sync."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Path, bytes, asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def write(self, folder: Path, line: bytes) -> None:
+        """Return when the line is on the disk; a fault of the disk doesn't lose the reply."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((folder, line, done))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.ensure_future(self._write_all())
+        await done
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            by_folder: dict[Path, list[bytes]] = {}
+            for folder, line, _ in batch:
+                by_folder.setdefault(folder, []).append(line)
+            for folder, lines in by_folder.items():
+                with suppress(OSError):  # the kernel's own log has it in a moment
+                    await asyncio.to_thread(append, folder, lines)
+            for _, _, done in batch:
+                if not done.done():
+                    done.set_result(None)
+
+
+def _known(folder: Path, key: str, call: str) -> dict[str, Any] | None:
+    for data in read_paid(folder).get(key, []):
+        if data.get("call") == call:
+            return {**{n: data[n] for n in ("text", "model", "finish", "usage")},
+                    "first_token": None}  # fmt: skip
+    return None
+
+
+def _guess(request: CallRequest, target: Target, said: str, began: float) -> Usage:
+    """Say what a call that was cut off may have cost."""
+    info = target.info
+    tokens_in, tokens_out = estimate_messages(request.messages), estimate(said)
+    cost = cost_of(tokens_in, tokens_out, 0, info.input_price, info.output_price)
+    seconds = time.monotonic() - began
+    return Usage(tokens_in, tokens_out, 0, cost, cost or 0.0, 1, seconds)
+
+
+def _same_user(end: socket.socket) -> bool:
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True  # the folder is this user's alone
+    data = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", data)
+    return bool(user == os.getuid())
+
+
+def _dumpable() -> int | None:
+    if sys.platform != "linux":
+        return None
+    return int(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))  # PR_GET_DUMPABLE

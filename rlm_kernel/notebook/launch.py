@@ -1,0 +1,57 @@
+"""Starts the notebook kernel ``rlm`` beside its gateway process: what the kernelspec runs.
+
+The gateway process gets this environment, keys and all; the kernel gets one without secrets, and
+what it needs to reach the gateway. This process then *becomes* the kernel, so that signals, the
+debugger and the process id are what Jupyter expects. Where there can be no gateway process (on
+Windows, or where its folder can't be made) the kernel starts with the gateway in it, and says so.
+
+``RLM_KEEP_ENV=NAME,NAME`` leaves variables that look like secrets in the kernel, for own cells.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ..lm.served.environment import scrubbed
+
+KERNEL = ["-m", "rlm_kernel.notebook.kernel"]
+IN_PROCESS = "RLM_GATEWAY_PROBLEM"
+
+
+def main() -> None:
+    """Become the kernel."""
+    arguments = sys.argv[1:]
+    env = kernel_environment(connection_file(arguments))
+    os.execve(sys.executable, [sys.executable, *KERNEL, *arguments], env)
+
+
+def kernel_environment(file: str) -> dict[str, str]:
+    """Give the environment of the kernel, with its gateway started; or this one, and why not."""
+    if sys.platform == "win32" or not file:
+        why = "there is none on Windows" if sys.platform == "win32" else "no connection file"
+        return {**os.environ, IN_PROCESS: why}
+    from ..lm.served.start import gateway_for
+
+    try:
+        reached = gateway_for(file)
+    except OSError as error:
+        return {**os.environ, IN_PROCESS: str(error)}
+    kept = {name.strip() for name in os.environ.get("RLM_KEEP_ENV", "").split(",")}
+    env = scrubbed(os.environ)
+    env |= {name: value for name, value in os.environ.items() if name in kept}
+    return {**env, **reached}
+
+
+def connection_file(arguments: list[str]) -> str:
+    """Find the connection file among a kernel's arguments."""
+    for at, word in enumerate(arguments):
+        if word == "-f" and at + 1 < len(arguments):
+            return arguments[at + 1]
+        if word.startswith(("--f=", "-f=")):
+            return word.partition("=")[2]
+    return ""
+
+
+if __name__ == "__main__":
+    main()
