@@ -164,6 +164,8 @@ def _rendered(markdown: str) -> str:
 
 
 def _is_base64(value: Any) -> bool:
+    if isinstance(value, bytes):  # the kernel encodes it when it sends it
+        return True
     if not isinstance(value, str):
         return False
     try:
