@@ -10,5 +10,6 @@ from ..notebook.install import install
 def main(args: argparse.Namespace) -> int:
     """Install the kernelspec and say where."""
     path = install(user=args.user, prefix=args.prefix, sys_prefix=args.sys_prefix)
-    print(f"Installed the kernel 'rlm' in {path}; choose \"RLM (Python 3)\" in Jupyter.")
+    print(f"Installed the kernel 'rlm' in {path}, and 'rlm-sandboxed' beside it; choose "
+          '"RLM (Python 3)" or "RLM (sandboxed)" in Jupyter.')  # fmt: skip
     return 0

@@ -396,8 +396,11 @@ class RLM(Configurable):
     def _settings(self) -> Settings:
         model = self.model or "local"
         sub_model = self.sub_model or model
+        from ..repl.box import BOXED
+
         policy = self._policy()
-        free = self.where == "shell" or policy.method == "none"
+        held = os.environ.get(BOXED, "none")
+        free = held == "none" and (self.where == "shell" or policy.method == "none")
         mode = self.mode or ("step" if self.attended and free else "auto")
         small = prompts.is_small(model)
         return Settings(
@@ -411,7 +414,8 @@ class RLM(Configurable):
             instructions=self.instructions,
             max_tokens=self.max_tokens, temperature=self.temperature, probe=self.probe,
             tools=callable_tools(self.tools), sub_tools=callable_tools(self.sub_tools),
-            workdir=self.workdir or None, sandbox=policy.method, allowed=_allowed(policy),
+            workdir=self.workdir or None, held=held, allowed=_allowed(policy),
+            sandbox=held if policy.method == "inherited" else policy.method,
         )  # fmt: skip
 
     def _place(self, settings: Settings) -> Repl:
@@ -440,8 +444,8 @@ class RLM(Configurable):
         from ..repl.box import Policy, choose
 
         method = self.sandbox if self._needs_no_kernel() else choose(self.sandbox)
-        if method in ("none", "auto"):
-            return Policy()
+        if method in ("none", "auto", "inherited"):
+            return Policy("inherited") if method == "inherited" else Policy()
         read = [*self.allow_read, *([self.workdir] if self.workdir else [])]
         return Policy(
             cast("Any", method), _paths("allow_read", read),

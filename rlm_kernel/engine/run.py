@@ -146,7 +146,7 @@ class Run(Reading, Steering):
             context=opening.infos, model=settings.model, sub_model=settings.sub_model,
             mode=settings.mode, where=settings.where, depth=settings.depth, line=place[0],
             index=place[1], config=config,
-            sandbox=settings.sandbox if settings.where == "kernel" else "none",
+            sandbox=settings.sandbox if settings.where == "kernel" else settings.held,
         ))  # fmt: skip
 
     #: ``Run.resume(PATH)`` picks up a run from its folder; ``run.resume()`` goes on after a pause.

@@ -61,6 +61,7 @@ class Settings:
     sub_tools: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     workdir: str | None = None
     sandbox: str = ""  # what holds the cells of kernels of its own
+    held: str = "none"  # what holds this process, and with it cells in its shell
     allowed: frozenset[str] = EVERYTHING  # which of net, reads and writes they may do
 
     @property

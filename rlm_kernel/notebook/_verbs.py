@@ -106,6 +106,8 @@ def _held(run: Run) -> str:
         return f"cells run in a kernel of their own, sandbox {words(run.settings.sandbox)}"
     children = run.settings.max_depth > run.settings.depth + 1
     below = f"; those of children: sandbox {words(run.settings.sandbox)}" if children else ""
+    if run.settings.held != "none":
+        return f"cells run in this kernel, sandbox {words(run.settings.held)}{below}"
     return f"cells run in this kernel, with all your rights{below}"
 
 

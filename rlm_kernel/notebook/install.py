@@ -1,4 +1,4 @@
-"""Installs the kernel "RLM (Python 3)" where Jupyter looks for kernels.
+"""Installs the kernels "RLM (Python 3)" and "RLM (sandboxed)" where Jupyter looks for kernels.
 
 The wheel brings a kernelspec whose ``argv[0]`` is ``python``: Jupyter puts its own interpreter
 there, which is right when both share an environment. ``install`` writes one that names *this*
@@ -17,12 +17,14 @@ from pathlib import Path
 from ..errors import ConfigError
 
 KERNEL_NAME = "rlm"
+#: kernel → the folder here with its kernelspec
+SPECS = {KERNEL_NAME: "kernelspec", "rlm-sandboxed": "kernelspec_sandboxed"}
 
 
 def install(
     user: bool = False, prefix: str | os.PathLike[str] | None = None, sys_prefix: bool = False
 ) -> Path:
-    """Install the kernelspec ``rlm``, replacing one that is there, and return its folder.
+    """Install the kernelspecs, replacing those that are there; give the folder of ``rlm``.
 
     Args:
         user: for this user, in every environment.
@@ -39,9 +41,10 @@ def install(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".rlm-") as folder:
-            made = Path(folder, KERNEL_NAME)
-            _write(made)
-            _replace(target, made, Path(folder, "old"))
+            for name in SPECS:
+                _write(name, Path(folder, name))
+            for name in SPECS:
+                _replace(target.with_name(name), Path(folder, name), Path(folder, f"old-{name}"))
     except OSError as error:
         msg = (
             f"The kernel can't be installed in {target} ({error.strerror or error}); nothing was "
@@ -72,10 +75,10 @@ def _replace(target: Path, made: Path, aside: Path) -> None:
         raise
 
 
-def _write(folder: Path) -> None:
-    """Write the kernelspec, with this interpreter, into a folder that isn't there yet."""
+def _write(name: str, folder: Path) -> None:
+    """Write a kernelspec, with this interpreter, into a folder that isn't there yet."""
     folder.mkdir()
-    for entry in files(__package__).joinpath("kernelspec").iterdir():
+    for entry in files(__package__).joinpath(SPECS[name]).iterdir():
         (folder / entry.name).write_bytes(entry.read_bytes())
     path = folder / "kernel.json"
     spec = json.loads(path.read_text(encoding="utf-8"))

@@ -14,6 +14,7 @@ from typing import Any
 from IPython.core.error import UsageError
 
 from ..lm.served.client import Client, installed
+from ..repl.box.probing import BOXED
 from .launch import IN_PROCESS
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{1,80}")
@@ -85,7 +86,11 @@ def where_calls_are_made() -> str:
         return said + (f" ({why})" if why else "")
     status = client.ask("status")
     closed = "; its memory is closed to other processes" if status["dumpable"] == 0 else ""
-    return (
-        f"models are called from a gateway process (pid {status['pid']}), which has the keys"
-        f"{closed}. Code here still runs as you, and can read your files"
-    )
+    there = f"models are called from a gateway process (pid {status['pid']}), which has the keys"
+    if held := os.environ.get(BOXED):
+        return (
+            f"{there} and lets this kernel spend {status['budget'] or 'without limit'} in all. "
+            f"This kernel is in a sandbox ({held}): the notebook's folder can be read, "
+            f"{os.environ.get('RLM_SCRATCH', 'one folder')} can be written"
+        )
+    return f"{there}{closed}. Code here still runs as you, and can read your files"

@@ -16,25 +16,44 @@ import sys
 from ..lm.served.environment import scrubbed
 
 KERNEL = ["-m", "rlm_kernel.notebook.kernel"]
+RELAY = ["-m", "rlm_kernel.notebook.relay"]
+SANDBOXED = "--sandboxed"
 IN_PROCESS = "RLM_GATEWAY_PROBLEM"
 
 
 def main() -> None:
-    """Become the kernel."""
-    arguments = sys.argv[1:]
-    env = kernel_environment(connection_file(arguments))
-    os.execve(sys.executable, [sys.executable, *KERNEL, *arguments], env)
+    """Become the kernel, or what stands before a boxed one."""
+    arguments = [word for word in sys.argv[1:] if word != SANDBOXED]
+    boxed = SANDBOXED in sys.argv[1:]
+    env = kernel_environment(connection_file(arguments), boxed)
+    if boxed and IN_PROCESS in env:
+        sys.exit(
+            f"RLM (sandboxed) needs a gateway process and there can be none ({env[IN_PROCESS]}): "
+            "choose the kernel RLM (Python 3)."
+        )
+    os.execve(sys.executable, [sys.executable, *(RELAY if boxed else KERNEL), *arguments], env)
 
 
-def kernel_environment(file: str) -> dict[str, str]:
-    """Give the environment of the kernel, with its gateway started; or this one, and why not."""
+def kernel_environment(file: str, boxed: bool = False) -> dict[str, str]:
+    """Give the environment of the kernel, with its gateway started; or this one, and why not.
+
+    Args:
+        file: the connection file.
+        boxed: whether the kernel will be in a box, so that what it spends is limited outside.
+    """
     if sys.platform == "win32" or not file:
         why = "there is none on Windows" if sys.platform == "win32" else "no connection file"
         return {**os.environ, IN_PROCESS: why}
+    from ..lm.served.place import folder_for
     from ..lm.served.start import gateway_for
 
     try:
-        reached = gateway_for(file)
+        if boxed:
+            from .relay import runs_of
+
+            reached = gateway_for(file, "$1, 1000 calls", str(runs_of(folder_for(file))))
+        else:
+            reached = gateway_for(file)
     except OSError as error:
         return {**os.environ, IN_PROCESS: str(error)}
     kept = {name.strip() for name in os.environ.get("RLM_KEEP_ENV", "").split(",")}

@@ -147,7 +147,7 @@ def main() -> None:
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
     if policy.method == "bubblewrap":  # which is its parent there, and ends it
-        config.IPKernelApp.parent_handle = 0
+        config.IPKernelApp.parent_handle = 1
     app: Any = IPKernelApp.instance(config=config)
     app.initialize(sys.argv[1:])
     inside.then(policy)

@@ -7,6 +7,7 @@ import re
 import shutil
 import site
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,11 @@ _PLAIN = re.compile(
     r"(PATH|LANG|LANGUAGE|LC_\w+|TZ|TERM|SHELL|VIRTUAL_ENV|CONDA_PREFIX|CONDA_DEFAULT_ENV"
     r"|LD_LIBRARY_PATH|PYTHON(?!PATH|STARTUP)\w+|(OMP|MKL|OPENBLAS|NUMEXPR|GOTO|KMP|BLIS)_\w+)$"
 )
+def plain(environ: Mapping[str, str]) -> dict[str, str]:
+    """Give of an environment how programs are found and run, and nothing of whose they are."""
+    return {name: value for name, value in environ.items() if _PLAIN.match(name)}
+
+
 def kernel_environment(folder: Path, policy: Policy) -> dict[str, str]:
     """Give the environment of a kernel.
 
@@ -28,14 +34,14 @@ def kernel_environment(folder: Path, policy: Policy) -> dict[str, str]:
         policy: of its box.
     """
     env = scrubbed(os.environ)
-    if policy.method != "none":
-        env = {name: value for name, value in env.items() if _PLAIN.match(name)}
+    if policy.method in ("bubblewrap", "landlock"):
+        env = plain(env)
     env["IPYTHONDIR"] = str(folder / "ipython")
     root = str(Path(__file__).resolve().parents[2])
     if root not in (*site.getsitepackages(), site.getusersitepackages()):
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [root, env.get("PYTHONPATH")]))
     env.pop("PYTHONSTARTUP", None)
-    if policy.method != "none":
+    if policy.method in ("bubblewrap", "landlock"):
         env[VARIABLE] = replace(policy, write=(str(folder), *policy.write)).to_json()
         env["TMPDIR"] = str(folder / "tmp")
         env["HOME"] = env["RLM_SCRATCH"] = str(folder / "work")

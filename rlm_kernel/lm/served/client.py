@@ -17,7 +17,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -43,10 +43,15 @@ class Client:
     Args:
         address: path of its socket.
         capability: what lets this kernel in.
+        inherited: two connected sockets, let in already, in the place of both: for a kernel that
+            may make none. What breaks then can't be made again.
     """
 
-    def __init__(self, address: str, capability: str) -> None:
+    def __init__(
+        self, address: str, capability: str, inherited: Sequence[socket.socket] = ()
+    ) -> None:
         self.address = address
+        self._inherited = list(inherited)
         self._capability = capability
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
@@ -88,12 +93,18 @@ class Client:
         return answer
 
     def _connected(self) -> socket.socket:
-        if self._socket is None:
+        if self._socket is None and self._inherited:
+            self._socket = self._inherited.pop(0)
+            self._socket.settimeout(WAIT)
+        elif self._socket is None and not self.address:
+            raise ConnectionError
+        elif self._socket is None:
             end = socket.socket(socket.AF_UNIX)
             end.settimeout(WAIT)
             end.connect(self.address)
             end.sendall(b"".join(pack(self._hello())))
             self._socket = end
+        assert self._socket is not None
         return self._socket
 
     def _drop(self) -> None:
@@ -139,7 +150,13 @@ class Client:
             del self._wires[other]
         wired = self._wires.get(loop)
         if wired is None or wired.broken:
-            wired = self._wires[loop] = await _Wire.open(self.address, self._hello())
+            if self._inherited:
+                wired = await _Wire.over(self._inherited.pop())
+            elif self.address:
+                wired = await _Wire.open(self.address, self._hello())
+            else:
+                raise ConnectionError
+            self._wires[loop] = wired
         return wired
 
     async def _back(self) -> None:
@@ -179,6 +196,10 @@ class _Wire:
         reader, writer = await asyncio.open_unix_connection(address, limit=4 << 20)
         writer.write(b"".join(pack(hello)))
         return cls(reader, writer)
+
+    @classmethod
+    async def over(cls, end: socket.socket) -> _Wire:
+        return cls(*await asyncio.open_unix_connection(sock=end, limit=4 << 20))
 
     async def ask(
         self, message: dict[str, Any], body: bytes, on_text: Callable[[str], None] | None
@@ -235,12 +256,19 @@ def installed() -> Client | None:
 
 def install_from_environment() -> Client | None:
     """Take what a launcher left in the environment, and out of it."""
-    from .start import ADDRESS, CAPABILITY
+    from .start import ADDRESS, CAPABILITY, DESCRIPTORS
 
     address, capability = os.environ.pop(ADDRESS, ""), os.environ.pop(CAPABILITY, "")
-    if not (address and capability):
+    descriptors = os.environ.pop(DESCRIPTORS, "")
+    if descriptors:
+        ends = [socket.socket(fileno=int(fd)) for fd in descriptors.split(",")]
+        for end in ends:
+            end.set_inheritable(False)
+        client = Client("", "", ends)
+    elif address and capability:
+        client = Client(address, capability)
+    else:
         return None
-    client = Client(address, capability)
     client.connect()
     _installed.append(client)
     return client

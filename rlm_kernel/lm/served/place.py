@@ -23,11 +23,18 @@ class Grant:
         token: the capability.
         budget: text as for ``RLM.budget``; None: no limit of its own.
         models: patterns of models that it may call; empty: all.
+        closed: whether its owner is held in a box: it may set no key, and no server of its own
+            choice is called for it, which would be a way out.
+        bases: the servers that may be called all the same, as ``api_base``.
+        runs: the folder of its runs, in which its paid replies are kept; None: the user's.
     """
 
     token: str
     budget: str | None = None
     models: tuple[str, ...] = ()
+    runs: str | None = None
+    closed: bool = False
+    bases: tuple[str, ...] = ()
 
 
 def folder_for(connection_file: str) -> Path:
@@ -68,14 +75,21 @@ def read_grants(folder: Path) -> dict[str, Grant]:
     except (OSError, ValueError):
         return {}
     return {
-        token: Grant(token, one.get("budget"), tuple(one.get("models", ())))
+        token: Grant(
+            token, one.get("budget"), tuple(one.get("models", ())), one.get("runs"),
+            bool(one.get("closed")), tuple(one.get("bases", ())),
+        )
         for token, one in data.items()
     }
 
 
 def write_grants(folder: Path, grants: dict[str, Grant]) -> None:
     """Write the grants; whole or not at all."""
-    data = {t: {"budget": g.budget, "models": list(g.models)} for t, g in grants.items()}
+    data = {
+        t: {"budget": g.budget, "models": list(g.models), "runs": g.runs, "closed": g.closed,
+            "bases": list(g.bases)}
+        for t, g in grants.items()
+    }  # fmt: skip
     half = folder / f".{GRANTS}.{secrets.token_hex(4)}"
     descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -25,15 +25,19 @@ from .place import (
 )
 
 ADDRESS, CAPABILITY = "RLM_GATEWAY", "RLM_GATEWAY_CAPABILITY"
+DESCRIPTORS = "RLM_GATEWAY_DESCRIPTORS"
 LISTENING = "RLM_GATEWAY_LISTENS"
 
 
-def gateway_for(connection_file: str, budget: str | None = None) -> dict[str, str]:
+def gateway_for(
+    connection_file: str, budget: str | None = None, runs: str | None = None
+) -> dict[str, str]:
     """Give what a kernel needs in its environment to reach its gateway, starting that if need be.
 
     Args:
         connection_file: of the kernel; a restarted kernel has the same, and so the same gateway.
         budget: what the kernel may spend; None: no limit beside that of its runs.
+        runs: the folder of its runs, for a kernel in a box; None: it isn't in one.
 
     Raises:
         OSError: it can't be started.
@@ -45,7 +49,7 @@ def gateway_for(connection_file: str, budget: str | None = None) -> dict[str, st
     grants = read_grants(folder) if there else {}
     grant = next(iter(grants.values()), None)
     if grant is None:
-        grant = Grant(new_token(), budget)
+        grant = Grant(new_token(), budget, runs=runs, closed=runs is not None)
         write_grants(folder, {grant.token: grant})
     if not there:
         start(folder)

@@ -260,7 +260,8 @@ class Connection:
 
     async def _call(self, number: int, message: dict[str, Any], parts: list[bytes]) -> Any:
         run, call, key = (str(message.get(n) or "") for n in ("run", "call", "key"))
-        folder = runs_dir() / run if run and _RUN.fullmatch(run) else None
+        runs = Path(self._owner.grant.runs) if self._owner.grant.runs else runs_dir()
+        folder = runs / run if run and _RUN.fullmatch(run) else None
         if message.get("again") and folder is not None:
             known = await asyncio.to_thread(_known, folder, key, call)
             if known is not None:
@@ -325,6 +326,11 @@ class Connection:
                 worker.book(owner, usage)
 
     async def _key(self, number: int, message: dict[str, Any], parts: list[bytes]) -> Any:
+        if self._owner.grant.closed:
+            raise ConfigError(
+                "A sandboxed kernel takes no key: set it in the environment that Jupyter is "
+                "started from."
+            )
         name, value = str(message["name"]), message["value"]
         if not _NAME.fullmatch(name):
             raise ConfigError(f"{name!r} isn't the name of a key, such as OPENAI_API_KEY.")
@@ -350,6 +356,12 @@ class Connection:
             raise ConfigError(f"This kernel may not call {model!r}; it may call: "
                               + ", ".join(allowed) + ".")  # fmt: skip
         base = message.get("api_base")
+        grant = self._owner.grant
+        if base is not None and grant.closed and base not in grant.bases:
+            raise ConfigError(
+                f"This kernel is in a sandbox, and {base!r:.100} wasn't named by you: name it by "
+                "`%%rlm --api-base` in a cell of your own."
+            )
         gateway = self._worker.gateway(None if base is None else str(base),
                                        bool(message.get("direct", True)))  # fmt: skip
         return gateway._target(model)

@@ -35,6 +35,6 @@ def first() -> Policy:
 
 def then(policy: Policy) -> None:
     """Bring the limits and the filter on system calls in force, for every thread."""
-    if policy.method != "none":
+    if policy.method in ("bubblewrap", "landlock"):
         rlimits.limit(policy)
-        seccomp.install(policy.net)
+        seccomp.install(policy.net, policy.local)

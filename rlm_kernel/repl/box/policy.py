@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-Method = Literal["bubblewrap", "landlock", "none"]
+Method = Literal["bubblewrap", "landlock", "inherited", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +14,12 @@ class Policy:
     """What holds a kernel, and what it may reach on top of what Python itself needs.
 
     Args:
-        method: what holds it; ``"none"``: nothing does.
+        method: what holds it; ``"inherited"``: what holds the process that starts it; ``"none"``:
+            nothing does.
         read: files and folders that it may read.
         write: files and folders that it may read and change.
         net: whether it may use the network.
+        local: whether it may make Unix sockets, which reach no further than the box (bubblewrap).
         memory: bytes of memory of each of its processes, at most; files that are mapped to be
             read don't count.
         cpu: seconds of processor time of each of its processes, at most.
@@ -30,6 +32,7 @@ class Policy:
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
     net: bool = False
+    local: bool = False
     memory: int = 16 << 30
     cpu: int = 6 * 3600
     processes: int = 1024

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ from . import landlock, seccomp
 from .bubblewrap import wrapped
 from .policy import Method, Policy
 
+BOXED = "RLM_BOXED"  # in the environment of a kernel that a box holds: by which method
 NO_BOX = (
     "Nothing on this machine can hold the code of a run in a sandbox ({why}), so nothing was "
     'started. Install bubblewrap, or let the code run with all your rights: sandbox="none" '
@@ -76,6 +78,8 @@ def choose(wanted: str) -> Method:
     """
     if wanted == "none":
         return "none"
+    if os.environ.get(BOXED):  # there is no box within the box, and none is needed
+        return "inherited"
     found = look()
     why = "; ".join(found.problems)
     if wanted == "auto":
@@ -93,6 +97,7 @@ def choose(wanted: str) -> Method:
 
 
 _WORDS = {
+    "inherited": "the notebook's own",
     "bubblewrap": "no home folder, no network, none of your other processes",
     "landlock": "only its own files can be changed, no network; names of processes can be seen",
     "none": "code runs with all your rights",

@@ -60,8 +60,14 @@ SUPPORTED = sys.platform == "linux" and platform.machine() in _ARCHES and sys.ma
 _Rule = tuple[int, int, int, int]
 
 
-def program(net: bool, machine: str = "") -> list[_Rule]:
-    """Give the filter as instructions: code, jump if true, jump if false, operand."""
+def program(net: bool, machine: str = "", local: bool = False) -> list[_Rule]:
+    """Give the filter as instructions: code, jump if true, jump if false, operand.
+
+    Args:
+        net: whether internet sockets may be made.
+        machine: whose numbers; empty: this one's.
+        local: whether Unix sockets may be made.
+    """
     which, arch = _ARCHES[machine or platform.machine()]
     refuse = (_RETURN, 0, 0, _ERRNO | errno.EPERM)
     rules: list[_Rule] = [(_LOAD, 0, 0, _ARCH), (_EQUAL, 1, 0, arch), refuse,
@@ -74,10 +80,11 @@ def program(net: bool, machine: str = "") -> list[_Rule]:
             rules += [(_EQUAL, 0, 1, number), refuse]
     # Without an answer, glibc takes clone() instead, whose flags can be looked at.
     rules += [(_EQUAL, 0, 1, _CLONE3[which]), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
-    if not net:
+    allowed = [_AF_INET, _AF_INET6, _AF_NETLINK] if net else []
+    allowed += [_AF_UNIX] if local else []
+    if not allowed:
         rules += [(_EQUAL, 0, 1, _SOCKET[which]), refuse]
     else:
-        allowed = (_AF_INET, _AF_INET6, _AF_NETLINK)
         checks = [(_EQUAL, len(allowed) - i, 0, family) for i, family in enumerate(allowed)]
         rules += _call(_SOCKET[which], [(_LOAD, 0, 0, _ARG0), *checks, refuse])
     rules += _call(_CLONE[which], [(_LOAD, 0, 0, _ARG0), (_ANY_BIT, 0, 1, _NEW_NAMESPACES), refuse])
@@ -94,14 +101,14 @@ def _call(number: int, then: list[_Rule]) -> list[_Rule]:
     return [(_EQUAL, 0, len(body), number), *body]
 
 
-def install(net: bool) -> None:
+def install(net: bool, local: bool = False) -> None:
     """Put the filter on every thread of this process, for good.
 
     Raises:
         OSError: Linux doesn't take it.
     """
     no_new_privileges()
-    rules = program(net)
+    rules = program(net, local=local)
     code = b"".join(struct.pack("HBBI", *rule) for rule in rules)
     buffer = ctypes.create_string_buffer(code, len(code))
 

@@ -1,0 +1,34 @@
+"""The kernel *RLM (sandboxed)*, inside of its box: ``python -m rlm_kernel.notebook.boxed -f FILE``.
+
+The relay starts it. It is the kernel ``rlm`` in all else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..repl.box import inside
+
+
+def main() -> None:
+    """Put this process into its box, then start the kernel."""
+    policy = inside.first()
+    # Imported in the box: what these bring is code of packages, and they start threads.
+    from ipykernel.kernelapp import IPKernelApp
+    from traitlets.config import Config
+
+    from ..lm.served.client import install_from_environment
+    from .kernel import RLMKernel
+
+    install_from_environment()
+    config = Config()
+    if policy.method == "bubblewrap":  # which is its parent there, and ends it
+        config.IPKernelApp.parent_handle = 1
+    app: Any = IPKernelApp.instance(kernel_class=RLMKernel, config=config)
+    app.initialize()
+    inside.then(policy)
+    app.start()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,331 @@
+"""Stands between Jupyter and a boxed kernel: ``python -m rlm_kernel.notebook.relay -f FILE``.
+
+It is the process that Jupyter has started and talks to; the kernel runs in its box, with sockets of
+its own in the box's folder, and another key.
+
+Guarantees:
+- what the kernel sends is passed on only as far as ``_filter`` allows it, signed anew; what isn't
+  signed by the kernel's own key is dropped;
+- what a person may spend is raised by what they do here, and by nothing that the kernel says;
+- the kernel ends with this process, and this process with the kernel, by the same exit code;
+- buffers and identities pass unchanged; order is kept on each channel.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hmac
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from ..errors import ConfigError
+from ..lm.served.environment import scrubbed
+from ..lm.served.start import ADDRESS, CAPABILITY, DESCRIPTORS
+from ..log import runs_dir
+from ..protocol.frames import pack
+from ..protocol.front import REQUEST
+from ..repl.box.bubblewrap import wrapped
+from ..repl.box.inside import VARIABLE
+from ..repl.box.policy import Policy
+from ..repl.box.probing import BOXED, choose
+from ..repl.environment import plain
+from ._authority import Authority
+from ._filter import allowed
+from .launch import connection_file
+
+DELIMITER = b"<IDS|MSG>"
+CHANNELS = ("shell", "control", "stdin")
+LOOK = 200  # ms between looks at whether the kernel lives
+GRACE = 5.0  # seconds that a kernel has to end after it was asked to
+_PR_SET_PDEATHSIG = 1
+
+
+class Signer:
+    """Signs and checks messages, as Jupyter's wire protocol has it."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def sign(self, parts: Sequence[bytes]) -> bytes:
+        """Give the signature of header, parent, metadata and content."""
+        if not self._key:
+            return b""
+        digest = hmac.new(self._key, digestmod=sha256)
+        for part in parts:
+            digest.update(part)
+        return digest.hexdigest().encode("ascii")
+
+
+class Relay:
+    """The sockets on both sides.
+
+    Args:
+        outer: what Jupyter's connection file says.
+        inner: the same of the kernel's own.
+        authority: learns what a person does.
+    """
+
+    def __init__(
+        self, outer: dict[str, Any], inner: dict[str, Any], authority: Authority
+    ) -> None:
+        self._authority = authority
+        self._theirs = Signer(str(outer["key"]).encode())
+        self._kernels = Signer(str(inner["key"]).encode())
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
+        self._out: dict[str, zmq.Socket[bytes]] = {}
+        self._in: dict[str, zmq.Socket[bytes]] = {}
+        identity = os.urandom(8).hex().encode()
+        for name in CHANNELS:
+            out = self._out[name] = context.socket(zmq.ROUTER)
+            out.setsockopt(zmq.ROUTER_HANDOVER, 1)
+            inside = self._in[name] = context.socket(zmq.DEALER)
+            # A kernel asks for input of whom it got the cell from: one name for all channels.
+            inside.setsockopt(zmq.IDENTITY, identity)
+        self._out["iopub"] = context.socket(zmq.XPUB)
+        self._in["iopub"] = context.socket(zmq.SUB)
+        self._in["iopub"].setsockopt(zmq.SUBSCRIBE, b"")
+        self._out["hb"] = context.socket(zmq.ROUTER)
+        for name, one in [*self._out.items(), *self._in.items()]:
+            one.setsockopt(zmq.LINGER, 500)
+            # A slow page must neither lose outputs nor, with a flood of them, fill our memory.
+            one.setsockopt(zmq.SNDHWM, 0 if name in CHANNELS else 100_000)
+            one.setsockopt(zmq.RCVHWM, 100_000)
+        for name, one in self._out.items():
+            one.bind(address(outer, f"{name}_port"))
+        for name, one in self._in.items():
+            one.connect(address(inner, f"{name}_port"))
+        self._poller = zmq.Poller()
+        for one in [*self._out.values(), *self._in.values()]:
+            self._poller.register(one, zmq.POLLIN)
+        self._by_socket: dict[Any, tuple[str, bool]] = {
+            **{one: (name, True) for name, one in self._out.items()},
+            **{one: (name, False) for name, one in self._in.items()},
+        }
+
+    def serve(self, kernel: subprocess.Popen[bytes]) -> int:
+        """Pass messages until the kernel has ended; give its exit code."""
+        while True:
+            for ready, _ in self._poller.poll(LOOK):
+                name, outer = self._by_socket[ready]
+                for _ in range(100):  # then the others have their turn
+                    try:
+                        frames = ready.recv_multipart(zmq.NOBLOCK, copy=True)
+                    except zmq.Again:
+                        break
+                    self._pass(name, outer, frames)
+            code = kernel.poll()
+            if code is not None:
+                self._rest()
+                return code
+
+    def _rest(self) -> None:
+        """Pass on what the kernel had said last."""
+        for name, one in self._in.items():
+            with suppress(zmq.ZMQError):
+                while True:
+                    self._pass(name, False, one.recv_multipart(zmq.NOBLOCK))
+
+    def close(self) -> None:
+        """Let go of the sockets."""
+        for one in [*self._out.values(), *self._in.values()]:
+            one.close()
+
+    # -- messages ----------------------------------------------------------------------------
+
+    def _pass(self, name: str, outer: bool, frames: list[bytes]) -> None:
+        if name == "hb":
+            self._out["hb"].send_multipart(frames)  # we live as long as the kernel does
+        elif name == "iopub" and outer:
+            if frames and frames[0][:1] == b"\x01":
+                self._welcome(frames[0][1:])
+        elif outer:
+            self._to_kernel(name, frames)
+        else:
+            self._to_person(name, frames)
+
+    def _to_kernel(self, name: str, frames: list[bytes]) -> None:
+        message = opened(frames, self._theirs)
+        if message is None:
+            return
+        at, parts = message
+        with suppress(ValueError, TypeError, AttributeError):
+            header, metadata, content = (json.loads(parts[i]) for i in (0, 2, 3))
+            kind = header["msg_type"]
+            if kind == "execute_request":
+                self._authority.executed(content, metadata)
+            elif kind == REQUEST:
+                self._authority.asked(content)
+        frames[at + 1] = self._kernels.sign(parts)
+        self._in[name].send_multipart(frames)
+
+    def _to_person(self, name: str, frames: list[bytes]) -> None:
+        message = opened(frames, self._kernels)
+        if message is None:
+            return
+        at, parts = message
+        try:
+            header = json.loads(parts[0])
+            content = json.loads(parts[3])
+            kept = allowed(name, str(header["msg_type"]), content)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return
+        if kept is None:
+            return
+        if kept is not content:
+            parts[3] = frames[at + 5] = json.dumps(kept).encode("ascii")
+        frames[at + 1] = self._theirs.sign(parts)
+        self._out[name].send_multipart(frames)
+
+    def _welcome(self, topic: bytes) -> None:
+        """Say to a new subscriber that it is heard from now on (Jupyter's JEP 65)."""
+        now = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
+        header = {"msg_id": os.urandom(16).hex(), "msg_type": "iopub_welcome", "username": "kernel",
+                  "session": os.urandom(16).hex(), "date": now, "version": "5.4"}  # fmt: skip
+        content = {"subscription": topic.decode("utf-8", "replace")}
+        parts = [json.dumps(x).encode() for x in (header, {}, {}, content)]
+        self._out["iopub"].send_multipart(
+            [topic, DELIMITER, self._theirs.sign(parts), *parts]
+        )
+
+
+def opened(frames: list[bytes], signer: Signer) -> tuple[int, list[bytes]] | None:
+    """Give where the delimiter is, and the four signed parts; None where the signature is wrong."""
+    try:
+        at = frames.index(DELIMITER)
+    except ValueError:
+        return None
+    parts = frames[at + 2 : at + 6]
+    if len(parts) < 4 or not hmac.compare_digest(frames[at + 1], signer.sign(parts)):
+        return None
+    return at, parts
+
+
+def address(connection: dict[str, Any], port: str) -> str:
+    """Give a channel's address."""
+    transport, ip, number = connection["transport"], connection["ip"], connection[port]
+    return f"{transport}://{ip}{'-' if transport == 'ipc' else ':'}{number}"
+
+
+class Boxed:
+    """The kernel in its box, and the folder that it has.
+
+    Args:
+        method: what holds it.
+        here: the notebook's folder, which it may read.
+        runs: the folder for the logs of its runs, which it may write.
+    """
+
+    def __init__(self, method: Any, here: Path, runs: Path) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="rlm-boxed-"))
+        for name in ("work", "tmp", "ipython"):
+            (self.folder / name).mkdir()
+        self.connection = {
+            "transport": "ipc", "ip": str(self.folder / "k"), "key": os.urandom(32).hex(),
+            "signature_scheme": "hmac-sha256", "kernel_name": "rlm-sandboxed",
+            **{f"{name}_port": n for n, name in enumerate((*CHANNELS, "iopub", "hb"), 1)},
+        }  # fmt: skip
+        self._file = self.folder / "kernel.json"
+        self._file.write_text(json.dumps(self.connection))
+        self._here, self._runs = here, runs
+        self.policy = Policy(method, (str(here),), (str(runs),), local=method == "bubblewrap")
+
+    def start(self, gateway: Sequence[socket.socket]) -> subprocess.Popen[bytes]:
+        """Start it.
+
+        Args:
+            gateway: two sockets that are connected to the gateway process.
+        """
+        descriptors = [end.fileno() for end in gateway]
+        inside = replace(self.policy, write=(str(self.folder), *self.policy.write))
+        env = plain(scrubbed(os.environ)) | {
+            VARIABLE: inside.to_json(), BOXED: self.policy.method,
+            DESCRIPTORS: ",".join(map(str, descriptors)),
+            "HOME": str(self.folder / "work"), "RLM_SCRATCH": str(self.folder / "work"),
+            "TMPDIR": str(self.folder / "tmp"), "IPYTHONDIR": str(self.folder / "ipython"),
+            "RLM_HOME": str(self._runs.parent), "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+            "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        }  # fmt: skip
+        line = [sys.executable, "-m", "rlm_kernel.notebook.boxed", "-f", str(self._file)]
+        if self.policy.method == "bubblewrap":
+            bwrap = shutil.which("bwrap") or "bwrap"
+            line = wrapped(bwrap, line, self.policy, str(self.folder))
+        return subprocess.Popen(
+            line, env=env, cwd=str(self._here), pass_fds=descriptors, stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def end(self, kernel: subprocess.Popen[bytes]) -> None:
+        """End the kernel and what it started, and remove its folder."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(kernel.pid, signal.SIGKILL)
+        kernel.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def connected(environ: dict[str, str]) -> list[socket.socket]:
+    """Connect to the gateway process twice, with the kernel's capability, which it doesn't get."""
+    ends = []
+    hello = b"".join(pack({"op": "hello", "token": environ[CAPABILITY]}))
+    for _ in range(2):
+        end = socket.socket(socket.AF_UNIX)
+        end.connect(environ[ADDRESS])
+        end.sendall(hello)
+        ends.append(end)
+    return ends
+
+
+def runs_of(gateway: Path) -> Path:
+    """Give the folder for the logs of a sandboxed kernel: of its own, among the user's."""
+    return runs_dir().parent / "sandboxed" / gateway.name / "runs"
+
+
+def main() -> None:
+    """Start the boxed kernel and stand before it until it ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    file = connection_file(sys.argv[1:])
+    gateway = Path(os.environ[ADDRESS]).parent
+    runs = runs_of(gateway)
+    runs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        boxed = Boxed(choose("auto"), Path.cwd(), runs)
+    except ConfigError as error:
+        sys.exit(f"{error}")
+    ends = connected(dict(os.environ))
+    relay = Relay(json.loads(Path(file).read_text("utf-8")), boxed.connection, Authority(gateway))
+    kernel = boxed.start(ends)
+    for end in ends:
+        end.close()
+
+    def stop(*_: object) -> None:
+        boxed.end(kernel)
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # interrupts come as messages
+    try:
+        code = relay.serve(kernel)
+    finally:
+        boxed.end(kernel)
+        relay.close()
+    zmq.Context.instance().term()
+    sys.exit(code if code >= 0 else 128 - code)
+
+
+if __name__ == "__main__":
+    main()
