@@ -24,7 +24,7 @@ MODULES = {"rlm": "rlm_kernel.notebook.launch", "python3": "ipykernel_launcher"}
 class Server:
     """JupyterLab and Notebook 7 on one port.
 
-    Kernels: ``rlm`` and ``python3`` of this interpreter, and ``rlm-VERSION`` and
+    Kernels: ``rlm``, ``rlm-sandboxed`` and ``python3`` of this interpreter, and ``rlm-VERSION`` and
     ``python3-VERSION`` of each interpreter with another ipykernel.
 
     Args:
@@ -43,6 +43,7 @@ class Server:
             _kernelspec(data, kind, sys.executable, module)
             for version, python in kernels.items():
                 _kernelspec(data, f"{kind}-{version}", python, module)
+        _kernelspec(data, "rlm-sandboxed", sys.executable, MODULES["rlm"], boxed=True)
         self._process = self._start(data)
         try:
             self._wait()
@@ -136,15 +137,15 @@ class Server:
                 self._process.wait()
 
 
-def _kernelspec(data: Path, name: str, python: str, module: str) -> None:
+def _kernelspec(data: Path, name: str, python: str, module: str, boxed: bool = False) -> None:
     folder = data / "kernels" / name
     folder.mkdir(parents=True)
     spec = {
-        "argv": [python, "-m", module, "-f", "{connection_file}"],
+        "argv": [python, "-m", module, *["--sandboxed"] * boxed, "-f", "{connection_file}"],
         "display_name": name,
         "language": "python",
-        "interrupt_mode": "signal",
-        "metadata": {"debugger": True},
+        "interrupt_mode": "message" if boxed else "signal",
+        "metadata": {"debugger": not boxed},
     }
     (folder / "kernel.json").write_text(json.dumps(spec))
 

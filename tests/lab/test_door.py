@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rlm_kernel.repl.box import look
+
 if TYPE_CHECKING:
     from lab_page import Lab
 
@@ -46,6 +48,38 @@ def terminals(lab: Lab) -> list[Any]:
 
 def opened(lab: Lab) -> int:
     return int(lab.page.evaluate("() => window.doorOpened || 0"))
+
+
+def test_in_the_sandbox_not_even_a_persons_cell_can_and_the_run_goes_on(
+    tab: Callable[..., Lab],
+) -> None:
+    """The whole way in JupyterLab: ask, edit, approve, answer; and the relay shuts the door."""
+    if not look().bubblewrap:
+        pytest.skip("NOT RUN: the sandboxed notebook; apt-get install bubblewrap")
+    begin = (
+        "from rlm_kernel import ScriptedModel\ntext = 'needle ' * 3\n"
+        f"m = ScriptedModel([f'```repl\\n{{c}}\\n```' for c in ({TRIES!r}, 'FINAL(n)')])"
+    )
+    person = f"from IPython.display import HTML, Javascript, display\ndisplay(Javascript({OPEN!r}))"
+    person += f"\ndisplay(HTML('<b>tried</b><script>' + {OPEN!r} + '</script>'))"
+    ask = "%%rlm r --context text --model m --mode step\nHow many?"
+    lab = tab("lab").open([begin, person, ask], kernel="rlm-sandboxed")
+    before = len(terminals(lab))
+    lab.run_cell(0)
+    lab.run_cell(1)
+    lab.run_cell(2)
+    first = lab.wait_proposal(TRIES)
+    lab.edit(lab.index(first), TRIES + "\nn = context.count('needle')")
+    lab.click(first, "Run edited")
+    lab.wait_proposal("FINAL(n)")
+    lab.click(lab.ours()[-1], "Run")
+    lab.wait_phase("done")
+    lab.wait_idle()
+    lab.page.wait_for_load_state("networkidle")
+    assert "sandbox: bubblewrap" in lab.panel.inner_text()
+    assert "tried" in str(lab.ours()[0]["outputs"])
+    assert opened(lab) == 0
+    assert len(terminals(lab)) == before
 
 
 @pytest.mark.parametrize("block", ["", " --block"], ids=["cells", "inline"])

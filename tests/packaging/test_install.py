@@ -52,7 +52,7 @@ def test_installing_again_replaces_what_was_there(jupyter: Path) -> None:
     assert install(prefix=jupyter) == path
     assert json.loads((path / "kernel.json").read_text())["argv"][0] == sys.executable
     assert not (path / "left-over").exists()
-    assert os.listdir(path.parent) == ["rlm"]
+    assert sorted(os.listdir(path.parent)) == ["rlm", "rlm-sandboxed"]
 
 
 def test_two_places_at_once_are_refused(jupyter: Path) -> None:

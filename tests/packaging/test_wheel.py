@@ -42,6 +42,14 @@ def test_the_wheel_brings_the_kernelspec_and_its_logos(wheel: zipfile.ZipFile) -
     assert module.replace(".", "/") + ".py" in wheel.namelist()
 
 
+def test_the_wheel_brings_the_sandboxed_kernel_too(wheel: zipfile.ZipFile) -> None:
+    (path,) = (n for n in wheel.namelist() if n.endswith("/kernels/rlm-sandboxed/kernel.json"))
+    spec = json.loads(wheel.read(path))
+    assert "--sandboxed" in spec["argv"]
+    assert spec["interrupt_mode"] == "message"  # signals don't reach into a box
+    assert spec["metadata"]["debugger"] is False
+
+
 def test_the_wheel_is_typed_and_holds_rlm_py(wheel: zipfile.ZipFile) -> None:
     assert "rlm_kernel/py.typed" in wheel.namelist()
     assert "rlm.py" in wheel.namelist()
