@@ -98,6 +98,10 @@ class Record:
         for logged in events:
             self._take(logged.event)
         self._time(events)
+        last = next((s for s in self.steps[::-1] if isinstance(s, RecordedTurn)), None)
+        ends = [cell.ended.status for cell in last.cells if cell.ended] if last else []
+        if last is not None and "interrupted" in ends:
+            last.ended = None  # what it had made is gone with the process: it is done again
 
     def add_paid(self, folder: Path) -> None:
         """Take in replies that the gateway process had paid for and the log hasn't."""
