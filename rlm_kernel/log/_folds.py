@@ -50,8 +50,11 @@ def _run_opened(tree: Tree, e: ev.RunOpened, time: float) -> Node:
 
 def _run_resumed(tree: Tree, e: ev.RunResumed, time: float) -> Node:
     node = tree._node(e.node, "run")
+    if node.kind != "run":
+        return node
     node.ended = node.seconds = node.answer = None
     node.status, node.reason, node.answer_type, node.forced = "starting", "", "", False
+    node._text, node._pieces = "", None
     turns = f"after turn {e.turns}" if e.turns else "from its start"
     node.notes.append(("info", f"The run was picked up again {turns}."))
     return node

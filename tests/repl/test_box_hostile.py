@@ -126,7 +126,8 @@ def test_no_key_is_in_its_environment_or_its_memory(run):
         print(key.encode() in pathlib.Path('/proc/self/environ').read_bytes())
         print(sum(isinstance(o, str) and o == key and o is not key for o in gc.get_objects()))
         import rlm_kernel
-        print([m for m in __import__('sys').modules if 'litellm' in m or 'rlm_kernel.lm' in m])
+        modules = __import__('sys').modules
+        print([m for m in modules if 'litellm' in m or 'rlm_kernel.lm.gateway' in m])
     """)
     assert said.split() == ["[]", "False", "0", "[]"]
 

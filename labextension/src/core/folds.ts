@@ -110,6 +110,7 @@ export const FOLDS: Folds = {
 
   'run.resumed': (tree, e) => {
     const node = tree.spoken(e.node, 'run');
+    if (node.kind !== 'run') return node;
     node.ended = null;
     node.seconds = null;
     node.answer = null;
@@ -117,6 +118,7 @@ export const FOLDS: Folds = {
     node.reason = '';
     node.answer_type = '';
     node.forced = false;
+    node.text = '';
     const turns = e.turns ? `after turn ${e.turns}` : 'from its start';
     node.notes = [...node.notes, ['info', `The run was picked up again ${turns}.`]];
     return node;
