@@ -12,6 +12,7 @@ from ..repl.box import inside
 
 def main() -> None:
     """Put this process into its box, then start the kernel."""
+    inside.end_with_parent()
     policy = inside.first()
     # Imported in the box: what these bring is code of packages, and they start threads.
     from ipykernel.kernelapp import IPKernelApp
@@ -22,8 +23,7 @@ def main() -> None:
 
     install_from_environment()
     config = Config()
-    if policy.method == "bubblewrap":  # which is its parent there, and ends it
-        config.IPKernelApp.parent_handle = 1
+    config.IPKernelApp.parent_handle = 1  # nobody to look after: it ends with its parent anyhow
     app: Any = IPKernelApp.instance(kernel_class=RLMKernel, config=config)
     app.initialize()
     inside.then(policy)

@@ -7,7 +7,6 @@ interrupts and ending are Jupyter's. It serves one run, and ends with the proces
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import mmap
 import os
@@ -28,8 +27,6 @@ from .queries import Tool
 from .runtime import Job, Report, Runtime
 from .transfer import decode
 from .wire import encode_report
-
-_PR_SET_PDEATHSIG = 1
 
 
 class Cells:
@@ -131,14 +128,9 @@ def _read_text(file: int) -> str:
         os.close(file)
 
 
-def _end_with_parent() -> None:
-    if sys.platform == "linux":  # elsewhere the channel's end and ipykernel's poller see to it
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def main() -> None:
     """Start the kernel, connect, and serve until the engine is gone."""
-    _end_with_parent()
+    inside.end_with_parent()
     policy = inside.first()
     address = os.environ.pop("RLM_CHANNEL")
     token = os.environ.pop("RLM_CHANNEL_TOKEN", "")

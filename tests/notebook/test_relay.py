@@ -88,6 +88,21 @@ def test_streams_results_errors_input_completion_and_big_outputs_pass(box: Kerne
     assert many.stdout.split() == [str(i) for i in range(1000)]
 
 
+def test_a_question_has_children_in_the_same_box(box: Kernel) -> None:
+    box.run("""
+from rlm_kernel import ScriptedModel
+def say(messages):
+    first = "needle" not in str(messages)
+    code = "FINAL(context * 2)" if first else "x = rlm_query('double it', context='kid')\\nFINAL(x)"
+    return "```python\\n" + code + "\\n```"
+kids = ScriptedModel(say)
+words = "needle " * 3
+""")
+    cell = box.run("%%rlm c --context words --model kids --mode auto --max-depth 2\nGo, needle")
+    assert cell.ok, cell.text
+    assert "Answer: kidkid" in cell.text
+
+
 def test_a_loop_is_interrupted_by_a_message(box: Kernel) -> None:
     def interrupt(message: dict[str, Any], cell: Any) -> None:
         if "begun" in cell.stdout and not cell.errors and not sent:
@@ -192,12 +207,12 @@ def test_code_cannot_spend_past_what_the_person_allowed(
     """With the kernel's own connection to the gateway process in its hands."""
     box.run(SPEND)
     before = len(server.requests)
-    got = box.run("print(sum(x == 1 for x in spend(2600)))")
+    got = box.run("print(sum(x == 1 for x in spend(3600)))")
     assert got.ok, got.text
     allowed_now = int(got.stdout)
-    # $1 and 1,000 calls at the start, and as much again for the question that a person asked.
+    # $1 and 1,000 calls at the start, and as much again for each question that a person asked.
     assert allowed_now == len(server.requests) - before
-    assert len(server.requests) <= 2000
+    assert len(server.requests) <= 3000
     assert box.run("print(spend(1)[0])").stdout.startswith("BudgetExceeded")
     # A model's proposal that says it is a person's raise raises nothing …
     message = box.client.session.msg("execute_request", {

@@ -19,7 +19,8 @@ class Policy:
         read: files and folders that it may read.
         write: files and folders that it may read and change.
         net: whether it may use the network.
-        local: whether it may make Unix sockets, which reach no further than the box (bubblewrap).
+        local: whether it may make sockets, which reach no further than the box (bubblewrap, whose
+            network is its own): a notebook's kernel starts kernels for children.
         memory: bytes of memory of each of its processes, at most; files that are mapped to be
             read don't count.
         cpu: seconds of processor time of each of its processes, at most.

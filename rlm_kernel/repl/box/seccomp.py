@@ -66,7 +66,7 @@ def program(net: bool, machine: str = "", local: bool = False) -> list[_Rule]:
     Args:
         net: whether internet sockets may be made.
         machine: whose numbers; empty: this one's.
-        local: whether Unix sockets may be made.
+        local: whether sockets may be made that a network of its own holds.
     """
     which, arch = _ARCHES[machine or platform.machine()]
     refuse = (_RETURN, 0, 0, _ERRNO | errno.EPERM)
@@ -80,7 +80,7 @@ def program(net: bool, machine: str = "", local: bool = False) -> list[_Rule]:
             rules += [(_EQUAL, 0, 1, number), refuse]
     # Without an answer, glibc takes clone() instead, whose flags can be looked at.
     rules += [(_EQUAL, 0, 1, _CLONE3[which]), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
-    allowed = [_AF_INET, _AF_INET6, _AF_NETLINK] if net else []
+    allowed = [_AF_INET, _AF_INET6, _AF_NETLINK] if net or local else []
     allowed += [_AF_UNIX] if local else []
     if not allowed:
         rules += [(_EQUAL, 0, 1, _SOCKET[which]), refuse]
