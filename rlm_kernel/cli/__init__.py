@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument("--prefix", metavar="DIR", help="under this prefix")
     bench = verbs.add_parser("bench", help="our times beside the limits, in one run")
     bench.add_argument("rows", nargs="*", help="which rows; none: all")
+    bench.add_argument("--full", action="store_true", help="all rows, at sizes that take minutes")
     bench.add_argument("--json", action="store_true")
     return top
 

@@ -8,27 +8,33 @@ import sys
 from dataclasses import asdict
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ..errors import ConfigError
-from ..evals.bench import ROWS, measure
+from ..evals.bench import LONG, ROWS, measure
 
 
 def main(args: argparse.Namespace) -> int:
     """Measure and print the table."""
-    unknown = sorted(set(args.rows) - set(ROWS))
+    unknown = sorted(set(args.rows) - {*ROWS, *LONG})
     if unknown:
-        raise ConfigError(f"There is no row {unknown[0]!r}; the rows: {', '.join(ROWS)}.")
-    rows = []
-    for row in measure(args.rows, lambda name: print(f"measuring {name} …", file=sys.stderr)):
-        rows.append(row)
+        known = ", ".join((*ROWS, *LONG))
+        raise ConfigError(f"There is no row {unknown[0]!r}; the rows: {known}.")
+
+    def tell(name: str) -> None:
+        print(f"measuring {name} …", file=sys.stderr)
+
+    rows = list(measure(args.rows, tell, args.full))
     if args.json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
         return 0
     table = Table(title="rlm-kernel bench (one run; compare ratios, not seconds)")
-    for column in ("what", "ours", "limit", "ratio", "asked"):
+    for column in ("what", "ours", "limit", "ratio", "asked", ""):
         table.add_column(column, overflow="fold")
+    marks = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}
     for row in rows:
-        table.add_row(row.name, row.ours, row.limit, row.ratio, row.asked)
+        cells = (row.name, row.ours, row.limit, row.ratio, row.asked)
+        table.add_row(*map(escape, cells), marks[row.fine])
     Console().print(table)
     return 0

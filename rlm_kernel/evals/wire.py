@@ -2,7 +2,8 @@
 
 It says that it is scripted (``model`` in each reply), and takes its orders from the question:
 ``bench:turns=30``, ``bench:fan=1000``, ``bench:children=4,3``, ``bench:deep=3``,
-``bench:flood=100``. The digits at the end of a model's name are its latency in milliseconds.
+``bench:flood=100``, ``bench:waves=10``. The digits at the end of a model's name are its latency in
+milliseconds.
 Run as ``python -m rlm_kernel.evals.wire``: it prints its port and ends with its standard input.
 """
 
@@ -34,6 +35,9 @@ def _code(order: str, numbers: list[int], done: int) -> str:
     first = numbers[0]
     if order == "turns":
         return f"x = {done}" if done < first - 1 else "FINAL('done')"
+    if order == "waves":  # a thousand calls a turn
+        code = f"r = llm_query_batched([f'wave {done} {{i}}' for i in range(1000)])\nlen(r)"
+        return code if done < first else "FINAL(str(len(r)))"
     if done:
         return "FINAL(str(r))"
     if order == "fan":

@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections import OrderedDict
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ..protocol import CallRequest, Reply, Usage
 log = logging.getLogger(__name__)
 
 _encode = json.JSONEncoder(sort_keys=True, default=str).encode
+_SHORT = 20_000  # characters of the longest message whose digest is kept
 _OVERHEAD = 500  # bytes that a small reply takes besides its text
 
 
@@ -33,12 +35,26 @@ def cache_key(request: CallRequest, where: str) -> str:
     """
     c = request.constraint
     parts = [
-        1, request.model, where,
-        [[m["role"], m["content"]] for m in request.messages],
+        2, request.model, where,
+        hashlib.sha256(
+            "".join([_digest(m["role"], m["content"]) for m in request.messages]).encode()
+        ).hexdigest(),
         None if c is None else [c.schema, c.choices, c.grammar],
         request.max_tokens, request.temperature, request.stop,
     ]  # fmt: skip
     return hashlib.sha256(_encode(parts).encode()).hexdigest()
+
+
+def _digest(role: str, content: str) -> str:
+    return _kept(role, content) if len(content) <= _SHORT else _digest_of(role, content)
+
+
+def _digest_of(role: str, content: str) -> str:
+    return hashlib.sha256(f"{role}\0{content}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+# Of a chat all but the newest message was there at the turn before.
+_kept = lru_cache(maxsize=1024)(_digest_of)
 
 
 class ReplyCache:

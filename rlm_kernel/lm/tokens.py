@@ -22,6 +22,10 @@ _PER_MESSAGE = 8  # role, separators; real templates need 3 to 7
 
 def estimate(text: str) -> int:
     """Give about how many tokens a text is."""
+    return _estimate_kept(text) if len(text) <= _KEPT else _estimate(text)
+
+
+def _estimate(text: str) -> int:
     return _count(text, 4.6, 0.55, 0.33, 3.0)
 
 
@@ -37,6 +41,7 @@ def _upper(text: str) -> int:
 
 # A chat is counted before every turn, and all of it but the newest message was counted before.
 _upper_kept = lru_cache(maxsize=1024)(_upper)  # 20 MB at most
+_estimate_kept = lru_cache(maxsize=1024)(_estimate)  # the same texts
 
 
 def estimate_messages(messages: Iterable[Message]) -> int:
