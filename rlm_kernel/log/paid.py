@@ -38,8 +38,7 @@ def append(folder: Path, lines: Iterable[bytes]) -> None:
     Raises:
         OSError: the folder isn't there, or can't be written.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-    file = os.open(folder / NAME, flags, 0o600)
+    file = _open(folder, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         os.write(file, b"".join(lines))
         os.fsync(file)
@@ -51,7 +50,8 @@ def read_paid(folder: Path) -> dict[str, list[dict[str, Any]]]:
     """Give the replies by the key of their request, oldest first, as far as they can be read."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     try:
-        lines = (folder / NAME).read_bytes().splitlines()
+        with os.fdopen(_open(folder, os.O_RDONLY), "rb") as file:
+            lines = file.read().splitlines()
     except OSError:
         return {}
     for line in lines:
@@ -60,6 +60,17 @@ def read_paid(folder: Path) -> dict[str, list[dict[str, Any]]]:
             if data["v"] == VERSION and isinstance(data["text"], str):
                 found[str(data["key"])].append(data)
     return dict(found)
+
+
+def _open(folder: Path, flags: int) -> int:
+    """Open a run's file, through no link: hostile code may write in the folders of its runs."""
+    if not hasattr(os, "O_NOFOLLOW"):
+        return os.open(folder / NAME, flags, 0o600)
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        return os.open(NAME, flags | os.O_NOFOLLOW, 0o600, dir_fd=place)
+    finally:
+        os.close(place)
 
 
 def forget(folder: Path) -> None:

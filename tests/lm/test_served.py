@@ -25,7 +25,7 @@ from rlm_kernel.lm.served.client import Client
 from rlm_kernel.lm.served.place import folder_for, read_grants, write_grants
 from rlm_kernel.lm.served.start import ADDRESS, CAPABILITY, gateway_for
 from rlm_kernel.log import Log, new_run_folder
-from rlm_kernel.log.paid import read_paid
+from rlm_kernel.log.paid import append, line_of, read_paid
 from rlm_kernel.protocol import CallRequest, Constraint, Origin
 from rlm_kernel.protocol import events as e
 from rlm_kernel.protocol.frames import pack
@@ -224,6 +224,34 @@ def test_a_reply_that_was_paid_for_is_not_paid_for_again(
 
     assert asyncio.run(go()) == ["re: x", "re: x"]
     assert len(openai_server.requests) == 1
+
+
+def test_a_run_that_is_a_link_is_neither_written_nor_read(
+    start: Callable[..., Client], openai_server: OpenAIServer, home: Path
+) -> None:
+    """A boxed kernel can make links among its own runs; the gateway process is outside."""
+    client = start()
+    other = new_run_folder()
+    append(other, [line_of("theirs", "k", {"model": "m", "text": "secret", "usage": {},
+                                           "finish": "stop"}, 1.0)])  # fmt: skip
+    link = other.parent / "link"
+    link.symlink_to(other)
+    before = (other / "paid.jsonl").read_bytes()
+    body = json.dumps({
+        "messages": [["user", "x"]], "model": "openai/m", "max_tokens": None, "temperature": None,
+        "stop": [], "timeout": None, "constraint": None,
+    }).encode()  # fmt: skip
+
+    async def go() -> str:
+        wire = await client._wire()
+        ask = {"model": "openai/m", "api_base": None, "direct": True, "run": "link", "key": "k",
+               "op": "call", "call": "theirs", "stream": False, "again": True}  # fmt: skip
+        text: str = (await wire.ask(ask, body, None))["value"]["text"]
+        await client.close()
+        return text
+
+    assert asyncio.run(go()) == "re: x"
+    assert (other / "paid.jsonl").read_bytes() == before
 
 
 def test_a_capability_never_spends_past_its_budget_also_by_a_new_worker(
