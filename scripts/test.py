@@ -34,7 +34,7 @@ SMALL_MODEL = "smollm2-135m"
 #: The suites that use the smallest local model, when it is there.
 USE_SMALL_MODEL = {"local", "examples"}
 #: The suites whose kernels run in every kind of box.
-USE_BOX = {"repl", "engine", "notebook", "faults", "cli", "evals"}
+USE_BOX = {"repl", "engine", "notebook", "faults", "cli", "evals", "lab"}
 #: The suites that run kernels of every ipykernel.
 USE_KERNELS = {"examples", "lab"}
 # protocol.ts is written by scripts/typescript.py.

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from rlm_kernel.repl.box import look
+from boxes import need
 
 if TYPE_CHECKING:
     from lab_page import Lab
@@ -54,8 +53,7 @@ def test_in_the_sandbox_not_even_a_persons_cell_can_and_the_run_goes_on(
     tab: Callable[..., Lab],
 ) -> None:
     """The whole way in JupyterLab: ask, edit, approve, answer; and the relay shuts the door."""
-    if not look().bubblewrap:
-        pytest.skip("NOT RUN: the sandboxed notebook; apt-get install bubblewrap")
+    need("bubblewrap")
     begin = (
         "from rlm_kernel import ScriptedModel\ntext = 'needle ' * 3\n"
         f"m = ScriptedModel([f'```repl\\n{{c}}\\n```' for c in ({TRIES!r}, 'FINAL(n)')])"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from boxes import need
 from conftest import ARGV, Kernel
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,6 @@ from servers import OpenAIServer
 
 from rlm_kernel.notebook._authority import Authority, budget_in, option_in
 from rlm_kernel.notebook._filter import allowed
-from rlm_kernel.repl.box import look
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="boxes are Linux's")
 ARGV["boxed"] = ["-m", "rlm_kernel.notebook.launch", "--sandboxed"]
@@ -40,8 +40,7 @@ def server() -> Iterator[OpenAIServer]:
 
 @pytest.fixture(scope="module")
 def box(server: OpenAIServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    if not look().bubblewrap:
-        pytest.skip("NOT RUN: the sandboxed notebook; apt-get install bubblewrap")
+    need("bubblewrap")
     home = tmp_path_factory.mktemp("k")
     (home / "data.txt").write_text("beside the notebook")
     with pytest.MonkeyPatch.context() as patch:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from boxes import need
 
 from rlm_kernel import RLM, ScriptedModel
 from rlm_kernel.cli import main
@@ -120,8 +121,7 @@ FINAL(got)
 ```"""
     (tmp_path / "other.txt").write_text("not yours")
     options = {"allow_read": [str(tmp_path / "in")], "allow_write": [str(tmp_path / "out")]}
-    if getattr(probing.look(), method) in (False, 0):
-        pytest.skip(f"NOT RUN: {method} as a box; apt-get install bubblewrap, or a newer Linux")
+    need(method)
     with RLM(model=ScriptedModel([code]), sandbox=method, allow_net=True, **options) as rlm:
         run = rlm.run("What?", "abc context")
         assert run.answer == ["from the folder", "refused", "refused", "connected"], run.reason

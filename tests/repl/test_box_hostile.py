@@ -12,20 +12,18 @@ import sys
 import textwrap
 
 import pytest
+from boxes import need
 
 from rlm_kernel.protocol import Limits, Setup
 from rlm_kernel.repl import KernelPool, KernelRepl
-from rlm_kernel.repl.box import Policy, look
+from rlm_kernel.repl.box import Policy
 
 KEY = "sk-planted-0123456789abcdef"
 
 
 @pytest.fixture(scope="module", params=["bubblewrap", "landlock"])
 def method(request):
-    if not getattr(look(), request.param):
-        pytest.skip(
-            f"NOT RUN: {request.param} as a box; install bubblewrap, or a Linux with Landlock"
-        )
+    need(request.param)
     return request.param
 
 
