@@ -54,7 +54,7 @@ class Large:
                 with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                     data.find(b"no such thing")
                 limit = time.perf_counter() - began
-            root = ScriptedModel(["```python\nFINAL(len(context))\n```"], name="root")
+            root = ScriptedModel(["```python\nFINAL(len(context))\n```"] * 2, name="root")
             with RLM(model=root, save=False) as rlm:
                 rlm.run("How long?", "short")  # what is imported once
                 before = resident()
