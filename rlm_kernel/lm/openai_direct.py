@@ -15,6 +15,7 @@ import logging
 import re
 import weakref
 from collections.abc import AsyncIterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -50,6 +51,7 @@ _HOSTS = {
 }
 # Made once: ``json.dumps`` with options makes an encoder for each call.
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_SHORT = 20_000  # characters of the longest message that is kept as it was sent
 _LOOPBACK = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}
 
 
@@ -148,10 +150,8 @@ class OpenAIProvider:
         import aiohttp
 
         body = self._body(request, on_text is not None, left_out)
-        data = _encode(body)
+        payload = _payload(body)
         session = self._open()
-        # A lone surrogate has no UTF-8 form; the context keeps it, the wire can't.
-        payload = data.encode("utf-8", "replace")
         url = f"{self.api_base}/chat/completions"
         timeout = self._patient if on_text is None else self._streaming
         text = ""
@@ -274,6 +274,29 @@ class OpenAIProvider:
             await session.close()
         elif session is not None and self._loop is not None:
             _let_go(session, self._loop)
+
+
+def _payload(body: Mapping[str, Any]) -> bytes:
+    """Give a request's body as it is sent."""
+    rest = {name: value for name, value in body.items() if name != "messages"}
+    chat = b",".join([
+        (_message if len(m["content"]) <= _SHORT else _message_of)(m["role"], m["content"])
+        for m in body["messages"]
+    ])  # fmt: skip
+    return _bytes(rest)[:-1] + b',"messages":[' + chat + b"]}"
+
+
+def _message_of(role: str, content: str) -> bytes:
+    return _bytes({"role": role, "content": content})
+
+
+# Of a chat all but the newest message was sent at the turn before.
+_message = lru_cache(maxsize=1024)(_message_of)
+
+
+def _bytes(value: Any) -> bytes:
+    # A lone surrogate has no UTF-8 form; the context keeps it, the wire can't.
+    return _encode(value).encode("utf-8", "replace")
 
 
 def _let_go(session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop) -> None:
