@@ -56,7 +56,7 @@ def _run_resumed(tree: Tree, e: ev.RunResumed, time: float) -> Node:
     node.status, node.reason, node.answer_type, node.forced = "starting", "", "", False
     node._text, node._pieces = "", None
     turns = f"after turn {e.turns}" if e.turns else "from its start"
-    node.notes.append(("info", f"The run was picked up again {turns}."))
+    node.add_note("info", f"The run was picked up again {turns}.")
     return node
 
 
@@ -274,13 +274,13 @@ def _answer_given(tree: Tree, e: ev.AnswerGiven, time: float) -> Node:
 def _folded(tree: Tree, e: ev.Folded, time: float) -> Node:
     node = tree._node(e.node, "run")
     tokens = f"{e.tokens_before:,} to {e.tokens_after:,} tokens"
-    node.notes.append(("info", f"{e.messages} older messages were folded ({tokens})."))
+    node.add_note("info", f"{e.messages} older messages were folded ({tokens}).")
     return node
 
 
 def _noted(tree: Tree, e: ev.Noted, time: float) -> Node:
     node = tree._node(e.node, guess(e.node))
-    node.notes.append((e.level, e.text))
+    node.add_note(e.level, e.text)
     return node
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..protocol import NodeKind, Usage
 
 NOTHING_USED = Usage()
+
+# A run can have 50,000 calls, and what they hold slows every look of Python's garbage collector:
+# so nodes share one empty sequence and one empty mapping until they have something.
+_NO_ITEMS: tuple[Any, ...] = ()
+_NO_FIELDS: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class Node:
     kind: NodeKind
     parent: str | None = None
     known: bool = True  # False while only other nodes spoke of it
-    children: list[str] = field(default_factory=list)
+    children: Sequence[str] = _NO_ITEMS
     title: str = ""
     status: str = "running"
     started: float | None = None
@@ -93,17 +99,17 @@ class Node:
     # runs
     run_id: str = ""
     question: str = ""
-    context: list[dict[str, Any]] = field(default_factory=list)
+    context: Sequence[dict[str, Any]] = _NO_ITEMS
     sub_model: str = ""
     mode: str = ""
     where: str = ""
     sandbox: str = ""  # what holds its cells
-    config: dict[str, Any] = field(default_factory=dict)
-    budget: dict[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=lambda: _NO_FIELDS)
+    budget: Mapping[str, Any] = field(default_factory=lambda: _NO_FIELDS)
     answer: str | None = None
     answer_type: str = ""
     forced: bool = False
-    notes: list[tuple[str, str]] = field(default_factory=list)  # (level, text)
+    notes: Sequence[tuple[str, str]] = _NO_ITEMS  # (level, text)
 
     # turns and cells
     number: int = 0
@@ -113,7 +119,7 @@ class Node:
     proposed_code: str = ""
     author: str = ""
     place: str = ""  # id of the notebook cell it was typed in
-    estimate: dict[str, Any] = field(default_factory=dict)
+    estimate: Mapping[str, Any] = field(default_factory=lambda: _NO_FIELDS)
     asking: str = ""  # calls of it that wait to be allowed
     asked: int = 0  # how many
     refused: int = 0  # calls of it that weren't allowed, and have no node
@@ -124,7 +130,7 @@ class Node:
     result: str | None = None
     traceback: str = ""
     waited: float = 0.0
-    changed: list[str] = field(default_factory=list)
+    changed: Sequence[str] = _NO_ITEMS
 
     # batches
     size: int = 0
@@ -134,7 +140,7 @@ class Node:
     # calls
     role: str = ""
     prompt: str = ""
-    choices: list[str] = field(default_factory=list)  # the reply is one of these
+    choices: Sequence[str] = _NO_ITEMS  # the reply is one of these
     retries: int = 0
     first_token: float | None = None
     finish: str = ""
@@ -177,6 +183,17 @@ class Node:
     def progress(self) -> tuple[int, int]:
         """Of a batch: how many items are done, of how many."""
         return (self.ok + self.failed, self.size)
+
+    def add_child(self, node_id: str) -> None:
+        """Take one more node as the last right below it."""
+        if self.children:
+            self.children.append(node_id)  # type: ignore[attr-defined]
+        else:
+            self.children = [node_id]
+
+    def add_note(self, level: str, text: str) -> None:
+        """Keep something that is to be said of it."""
+        self.notes = [*self.notes, (level, text)]
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.id} {self.status}: {self.title[:40]!r}>"

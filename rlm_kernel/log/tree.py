@@ -185,7 +185,7 @@ class Tree:
             return
         self._tops.pop(node.id, None)
         node.parent = parent.id
-        parent.children.append(node.id)
+        parent.add_child(node.id)
         if node.total != NOTHING_USED:
             self._add(parent, node.total)
         self._add_amiss(parent, node.amiss + self._own_amiss(node))
