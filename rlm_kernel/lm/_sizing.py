@@ -35,10 +35,12 @@ def size_of(request: CallRequest, info: ModelInfo, model: str, usual: int) -> Si
         usual: tokens of output where the request names no number.
 
     Raises:
-        ProviderError: the prompt is far beyond the window.
+        ProviderError: the prompt is far beyond the window, or max_tokens isn't a number of tokens.
     """
     prompt = upper_messages(request.messages)
     output = request.max_tokens
+    if output is not None and output < 1:  # it would set aside less than nothing
+        raise ProviderError(f"max_tokens is {output}: it must be at least 1.", kind="other")
     if output is None:
         output = usual if info.window else min(usual, UNKNOWN_OUTPUT)
         if info.max_output:

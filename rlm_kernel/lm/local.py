@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 CONTEXT = 16_384  # tokens
 SLOTS = 2  # calls at once: more share one core and only wait longer
 REPLY = 1024  # tokens of a reply where no number is asked for: minutes, not hours, when it rambles
+TEMPERATURE = 0.0  # where none is asked for: a small model that samples picks distractors
 IDLE = 600.0  # seconds without a byte: reading a long prompt on one core takes minutes
 
 LOCAL_NOTE = (
@@ -151,12 +152,15 @@ def _quote(found: re.Match[str]) -> str:
 
 
 def _sent(request: CallRequest) -> CallRequest:
-    """Give what is sent: the name that the engine knows, a choice as a grammar, a limit."""
+    """Give what is sent: the engine's name, a choice as a grammar, a limit, a temperature."""
     constraint = request.constraint
     if constraint is not None and constraint.choices is not None:
         constraint = Constraint(grammar=choices_grammar(constraint.choices))
     limit = request.max_tokens or REPLY
-    return replace(request, model="local", constraint=constraint, max_tokens=limit)
+    heat = TEMPERATURE if request.temperature is None else request.temperature
+    return replace(
+        request, model="local", constraint=constraint, max_tokens=limit, temperature=heat
+    )
 
 
 def _cut(usage: Usage | None, finish: str, sent: CallRequest, ctx: int) -> bool:

@@ -16,6 +16,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError, ReplError
@@ -45,6 +46,7 @@ class Link:
         self.token = secrets.token_urlsafe(32)
         self.services: Services | None = None
         self.files: set[str] = set()  # paths that the kernel was given
+        self.boxed = False  # whether its code has fewer rights than we
         self.page: Callable[[int, int, int | None], Awaitable[str]] | None = None
         self.sender = Sender(None)
         self.clock = Clock()
@@ -172,6 +174,12 @@ class Link:
         method, args = message["method"], message["args"]
         if method in ("llm_query", "rlm_query"):
             queries = decode_queries(args, parts, self.files)
+            if self.boxed and any(isinstance(query.context, Path) for query in queries):
+                msg = (
+                    "A path can't be a child's context here: it would be read outside of the box. "
+                    "Read the file in your code and give its text."
+                )
+                raise ReplError(msg)
             ask = getattr(self.services, method)
             values = await ask(call, queries)
             reply["files"] = self.texts(paths_in(values))

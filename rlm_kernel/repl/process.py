@@ -57,6 +57,7 @@ class KernelProcess:
         self._channel = channel
         self._policy = policy
         self.link = Link()
+        self.link.boxed = policy.method in ("bubblewrap", "landlock")
         self.folder = Path(tempfile.mkdtemp(prefix="rlm-kernel-"))
         _folders.add(str(self.folder))
         specs = _Specs()

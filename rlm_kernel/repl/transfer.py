@@ -293,7 +293,10 @@ def _arrow(frame: Any) -> bytes | None:
 def _frame(data: bytes) -> Any:
     import pyarrow as pa
 
-    return pa.ipc.open_stream(data).read_all().to_pandas()
+    table = pa.ipc.open_stream(data).read_all()
+    # Offsets that point outside of its buffers would read, or end, this process.
+    table.validate(full=True)
+    return table.to_pandas()
 
 
 def _pickled(value: Any) -> bytes:

@@ -408,6 +408,25 @@ def test_a_known_price_is_set_aside_and_bounds_the_reply(openai_server: OpenAISe
     assert len(openai_server.requests) == 1
 
 
+@pytest.mark.parametrize("output", [-1_000_000, 0])
+def test_less_than_one_token_of_reply_gives_no_budget_back(
+    openai_server: OpenAIServer, output: int
+) -> None:
+    async def main() -> None:
+        gateway = Gateway(api_base=openai_server.api_base, prices={"openai/x-*": [1000, 1000]},
+                          cache=False)  # fmt: skip
+        ledger = BudgetLedger("$2")
+        with pytest.raises(ModelError, match=f"max_tokens is {output}: it must be at least 1"):
+            await call(gateway, ask("hi", max_tokens=output), ledger)
+        assert (ledger.spent.tokens, ledger.reserved.cost) == (0, 0.0)
+        with pytest.raises(BudgetExceeded):
+            await call(gateway, ask("a " * 4000), ledger)
+        await gateway.close()
+
+    asyncio.run(main())
+    assert openai_server.requests == []
+
+
 def test_a_limit_of_tokens_further_up_bounds_the_reply(openai_server: OpenAIServer) -> None:
     async def main() -> None:
         gateway = Gateway(api_base=openai_server.api_base)

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,7 @@ from rlm_kernel.errors import ConfigError, ProviderError
 from rlm_kernel.lm import _local_process, weights
 from rlm_kernel.lm._local_process import EngineOptions, LocalProcess
 from rlm_kernel.lm._room import Room
-from rlm_kernel.lm.local import LocalProvider, choices_grammar
+from rlm_kernel.lm.local import LocalProvider, _sent, choices_grammar
 from rlm_kernel.protocol import CallRequest, Constraint
 
 MODEL = "local:smollm2-135m"
@@ -257,3 +258,9 @@ def test_room_is_given_in_turn_never_twice_and_back_when_a_wait_is_given_up():
 
 def test_the_grammar_of_choices_escapes_what_would_end_a_text():
     assert choices_grammar(("a", 'b"c')) == 'root ::= "a" | "b\\x22c"'
+
+
+def test_what_names_no_temperature_is_asked_at_zero():
+    asked = CallRequest(({"role": "user", "content": "hi"},), MODEL)
+    assert _sent(asked).temperature == 0.0
+    assert _sent(replace(asked, temperature=0.7)).temperature == 0.7

@@ -378,6 +378,57 @@ def test_a_file_of_any_size_is_read_where_its_path_is_closed(engine, boxed, serv
     assert said[4:] in (["Text", "PermissionError"], ["Text", "FileNotFoundError"])
 
 
+def test_a_file_that_was_handed_over_cannot_be_opened_again_to_be_written(
+    engine, boxed, services, tmp_path
+):
+    from rlm_kernel.context.text import Text
+    from rlm_kernel.repl.box import look
+
+    if not look().landlock:
+        pytest.skip("Linux here has no Landlock")
+    path = tmp_path / "mine.txt"
+    path.write_text("mine\n" * 50_000)
+    repl = KernelRepl(boxed, grace=0.5)
+
+    async def go():
+        await repl.open(Setup(services=services, contexts={"context": Text(path)}))
+        result = await repl.execute("cell", textwrap.dedent("""
+            import os
+            print(len(context))
+            for name in os.listdir('/proc/self/fd'):
+                link = f'/proc/self/fd/{name}'
+                try:
+                    if 'mine.txt' not in os.readlink(link):
+                        continue
+                except FileNotFoundError:  # the list's own
+                    continue
+                try:
+                    os.close(os.open(link, os.O_RDWR))
+                except OSError as error:
+                    print(type(error).__name__)
+                else:
+                    print('opened')
+        """))  # fmt: skip
+        return result.output.head
+
+    said = engine.run(go()).split()
+    engine.run(repl.close())
+    assert said[0] == "250000"
+    assert set(said[1:]) == {"PermissionError"}
+
+
+def test_a_path_is_not_read_outside_for_a_child_of_the_code(run, services, planted):
+    said = run(f"""
+from pathlib import Path
+try:
+    print(rlm_query('What is in there?', context=Path({str(planted / 'key.txt')!r})))
+except Exception as error:
+    print(type(error).__name__, error)
+""")
+    assert KEY not in said
+    assert "Read the file in your code and give its text." in said
+
+
 def test_a_kernel_that_dies_is_replaced_with_the_same_box(engine, boxed, services):
     repl = KernelRepl(boxed, grace=0.5)
 

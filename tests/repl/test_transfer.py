@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from rlm_kernel.errors import ReplError
 from rlm_kernel.protocol.frames import HEAD, body_size, pack, unpack
-from rlm_kernel.repl.transfer import decode, encode
+from rlm_kernel.repl.transfer import _arrow, decode, encode
 
 
 def crossed(value, *, copies=False):
@@ -154,6 +154,19 @@ def test_a_pickle_from_a_kernel_is_never_loaded(tag):
     for part in (bomb, file.getvalue()):
         with pytest.raises(ReplError):
             decode({tag: 0, "name": None}, [part])
+
+
+def test_a_table_whose_offsets_point_outside_of_it_is_refused():
+    good = _arrow(pd.DataFrame({"values": ["abcd", "efgh"]}))
+    # pandas' texts have offsets of 8 bytes in some versions, of 4 in others
+    sizes = [s for s in (np.int32, np.int64) if good.count(np.array([0, 4, 8], s).tobytes()) == 1]
+    assert sizes
+    size = sizes[-1]
+    offsets = np.array([0, 4, 8], size).tobytes()
+    outside = np.array([0, 4, 1 << 30], size).tobytes()
+    assert list(decode({"frame": 0}, [good])["values"]) == ["abcd", "efgh"]
+    with pytest.raises(ReplError, match="can't be read"):
+        decode({"frame": 0}, [good.replace(offsets, outside)])
 
 
 @given(

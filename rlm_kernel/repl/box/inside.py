@@ -19,6 +19,7 @@ from .python_files import python_files, system_files
 VARIABLE = "RLM_BOX"
 _PR_SET_PDEATHSIG = 1
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_OWN_IN_BUBBLEWRAP = ("/dev", "/tmp", "/run", "/var/tmp")
 _ABOUT_THE_MACHINE = (
     "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/version", "/proc/filesystems",
     "/proc/sys/vm/overcommit_memory", "/sys/devices/system/cpu", "/sys/fs/cgroup",
@@ -35,12 +36,20 @@ def first() -> Policy:
     """Give the policy of this process, and bring its view of the files in force."""
     policy = Policy.from_json(os.environ.pop(VARIABLE, '{"read": [], "write": []}'))
     if policy.method == "landlock":
-        if len(os.listdir("/proc/self/task")) != 1:
-            raise OSError("Landlock holds one thread, and this process has more already.")
         read = [*system_files(policy.net), *python_files(), *policy.read, *_ABOUT_THE_MACHINE]
         own = f"/proc/{os.getpid()}"
-        landlock.restrict([*read, own], [*policy.write, *_DEVICES], net=policy.net)
+        _landlock([*read, own], [*policy.write, *_DEVICES], net=policy.net)
+    elif policy.method == "bubblewrap" and landlock.abi():
+        # What is handed over to be read lies outside of the box's view, where no mount of ours is
+        # read-only: by its name in /proc/self/fd it could be opened again to be written.
+        _landlock(["/"], [*policy.write, *_OWN_IN_BUBBLEWRAP], net=True)
     return policy
+
+
+def _landlock(read: list[str], write: list[str], *, net: bool) -> None:
+    if len(os.listdir("/proc/self/task")) != 1:
+        raise OSError("Landlock holds one thread, and this process has more already.")
+    landlock.restrict(read, write, net=net)
 
 
 def then(policy: Policy) -> None:
