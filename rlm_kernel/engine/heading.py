@@ -1,11 +1,11 @@
-"""The first line that a person is shown of a run: models, prices, budget, mode, where."""
+"""The first line that a person is shown of a run: models, prices, budget, mode, where, sandbox."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ..errors import RLMError
-from ..log.format import clean
+from ..log.format import clean, sandbox_text
 from ..protocol import ModelInfo
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def model_text(info: ModelInfo, *, note: bool = True) -> str:
 
 
 def header_text(run: Run, notice: str = "") -> str:
-    """Give the first line: which models at which price, which budget, how cells are decided."""
+    """Give the first line: models and prices, budget, how cells are decided, what holds them."""
     settings = run.settings
     said: list[str] = []
     noted: set[str] = set()
@@ -45,6 +45,8 @@ def header_text(run: Run, notice: str = "") -> str:
     if node is not None and node.config.get("budget"):
         said.append(f"budget {node.config['budget'].removesuffix(' left')}")
     said.append(f"mode {run.mode.text}")
-    said.append("cells in this shell" if settings.where == "shell" else "cells in their own kernel")
+    place = "cells in this shell" if settings.where == "shell" else "cells in their own kernel"
+    boxed = sandbox_text(node.sandbox) if node is not None else ""
+    said.append(f"{place}, {boxed}" if boxed else place)
     line = clean(" · ".join(said))
     return f"{line}\n{notice}" if notice else line

@@ -384,3 +384,20 @@ def alive(pid: str) -> bool:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
+
+
+# -- its first line --------------------------------------------------------------------------------
+
+
+def test_the_first_line_says_what_holds_the_code(make: Make) -> None:
+    """A person reads it before anything runs, so it has to be there, and true."""
+    from rlm_kernel.engine.heading import header_text
+    from rlm_kernel.repl.box import look
+
+    loose = make([LOOK, END], where="kernel", sandbox="none").run("how long?", "abc")
+    assert header_text(loose).endswith("cells in their own kernel, no sandbox")
+    here = make([LOOK, END], where="shell").run("how long?", "abc")
+    assert header_text(here).endswith("cells in this shell, no sandbox")
+    if look().best != "none":
+        boxed = make([LOOK, END], where="kernel", sandbox="auto").run("how long?", "abc")
+        assert header_text(boxed).endswith(f"cells in their own kernel, sandbox: {look().best}")
