@@ -235,7 +235,7 @@ def test_a_second_interrupt_within_three_seconds_stops_the_run(ours: Any) -> Non
     ask = "%%rlm r --context text --model m --mode auto\nGo"
     cell = ours.run(ask, stdin=[], on_output=interrupt_once_shown(ours, "cell runs", times=2))
     assert not cell.ok, cell.text
-    assert ours.value("r.phase") == "'stopped'"
+    assert ours.value("r.phase") == "'stopped'", ours.value("r.reason") + cell.text
     assert "Traceback" not in cell.text
 
 
