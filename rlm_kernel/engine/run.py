@@ -334,8 +334,9 @@ class Run(Reading, Steering):
         _steer.stop(self, reason)
 
     def _notify(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
+        if self._stands():  # waking a thread that goes on waiting costs each turn half a ms
+            with self._changed:
+                self._changed.notify_all()
         if self._settled():
             waiters, self._waiters = self._waiters, []
             for loop, future in waiters:

@@ -10,10 +10,11 @@ import threading
 from collections.abc import Callable
 
 _REST = 1.0  # seconds without work after which the thread ends
+_GATHER = 0.02  # seconds between two syncs, where nobody waits for one
 
 
 class Syncer:
-    """Group commit: while one sync runs, every further request joins the next.
+    """Group commit: requests during a sync, and in the moment after it, join the next one.
 
     Args:
         sync: does the work; may raise OSError.
@@ -28,6 +29,7 @@ class Syncer:
         self._done = 0
         self._running = False
         self._closed = False
+        self._idle = False  # the thread has nothing to do: a request wakes it
         self._waiting: list[tuple[int, Callable[[], None]]] = []
         self._thread: threading.Thread | None = None
 
@@ -41,13 +43,15 @@ class Syncer:
                 self._running = True
                 self._thread = threading.Thread(target=self._work, name="rlm-log-sync", daemon=True)
                 self._thread.start()
-            self._changed.notify_all()
+            if self._idle:
+                self._changed.notify_all()
 
     def when_done(self, tell: Callable[[], None]) -> None:
         """Call ``tell`` (on any thread) once all that was asked for so far has been tried."""
         with self._changed:
             if self._done < self._asked:
                 self._waiting.append((self._asked, tell))
+                self._changed.notify_all()
                 return
         tell()
 
@@ -63,10 +67,13 @@ class Syncer:
     def _work(self) -> None:
         while True:
             with self._changed:
+                if not self._waiting and not self._closed and self._done:
+                    self._changed.wait(_GATHER)
                 while self._done == self._asked:
-                    if self._closed or not self._changed.wait(_REST):
-                        if self._done != self._asked:
-                            break
+                    self._idle = True
+                    woken = not self._closed and self._changed.wait(_REST)
+                    self._idle = False
+                    if not woken and self._done == self._asked:
                         self._running = False
                         return
                 target = self._asked
