@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 _FEW = 16  # calls in flight up to which a person can look at one while it comes in
 _STREAMED = ("root", "closing")
+_NO_CHOICES: list[str] = []  # one for all: every list that is kept slows the garbage collector
 _CLOSED = "The call was cancelled before its reply was whole: the gateway was closed."
 
 
@@ -266,7 +267,7 @@ class Gateway(Configurable):
                 line=origin.line,
                 index=origin.index,
                 note=str(origin.extra.get("note", "")),
-                choices=list((request.constraint and request.constraint.choices) or ()),
+                choices=list(choices) if (choices := _choices_of(request)) else _NO_CHOICES,
             )
         )
         flight: Flight | None = None
@@ -400,6 +401,10 @@ class Gateway(Configurable):
         for provider in providers:
             with contextlib.suppress(ModelError):
                 await provider.close()
+
+
+def _choices_of(request: CallRequest) -> Sequence[str] | None:
+    return request.constraint.choices if request.constraint is not None else None
 
 
 def _run_of(sink: Sink) -> str:

@@ -19,6 +19,7 @@ import re
 import threading
 import time
 import weakref
+from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -38,27 +39,46 @@ _note = logging.getLogger("rlm_kernel.log")
 
 
 class Events(Sequence[Logged]):
-    """The events of a log so far: a live view that only grows."""
+    """The events of a log so far: a live view that only grows.
 
-    def __init__(self, events: list[Logged]) -> None:
-        self._events = events
+    Numbers and times stand in columns: a run can have 100,000 events, and every object that is
+    kept slows Python's garbage collector.
+    """
+
+    def __init__(self, events: Sequence[Logged] = ()) -> None:
+        self._events: list[Event] = []
+        self._times = array("d")
+        self._seqs = array("q")
+        for logged in events:
+            self._append(logged)
+
+    def _append(self, logged: Logged) -> None:
+        self._seqs.append(logged.seq)
+        self._times.append(logged.time)
+        self._events.append(logged.event)  # last: others look at its length
+
+    def _at(self, index: int) -> Logged:
+        return Logged(self._seqs[index], self._times[index], self._events[index])
 
     @overload
     def __getitem__(self, index: int) -> Logged: ...
     @overload
     def __getitem__(self, index: slice) -> list[Logged]: ...
     def __getitem__(self, index: int | slice) -> Logged | list[Logged]:
-        return self._events[index]
+        if isinstance(index, slice):
+            return [self._at(i) for i in range(*index.indices(len(self)))]
+        return self._at(index)
 
     def __len__(self) -> int:
         return len(self._events)
 
     def __iter__(self) -> Iterator[Logged]:
-        return iter(self._events)
+        return map(self._at, range(len(self)))
 
     def since(self, seq: int) -> list[Logged]:
         """Give the events after number ``seq``, oldest first."""
-        return _since(self._events, seq)
+        count = len(self)
+        return self[bisect_right(self._seqs, seq, hi=count) : count]
 
     def __repr__(self) -> str:
         return f"<{len(self)} events>"
@@ -83,7 +103,7 @@ class Log:
         self.on_fault = on_fault
         self.fault = ""
         self._lock = threading.RLock()
-        self._events: list[Logged] = []
+        self._events = Events()
         self._seq = 0
         self._listeners: dict[int, Listener] = {}
         self._next_listener = 0
@@ -131,7 +151,7 @@ class Log:
             else:
                 self._seq += 1
                 logged = Logged(self._seq, time.time(), event)
-                self._events.append(logged)
+                self._events._append(logged)
                 if self._files is not None:
                     self._write_out(self._files)
                     if event.durable and self._syncer is not None:
@@ -147,11 +167,11 @@ class Log:
     @property
     def events(self) -> Events:
         """The events so far (transient ones aren't kept): a live view."""
-        return Events(self._events)
+        return self._events
 
     def since(self, seq: int) -> list[Logged]:
         """Give the events after number ``seq``, oldest first."""
-        return _since(self._events, seq)
+        return self._events.since(seq)
 
     def listen(self, callback: Listener, *, since: int | None = None) -> Callable[[], None]:
         """Have ``callback`` told every event from now on.
@@ -170,7 +190,8 @@ class Log:
             if since is not None:
                 # what waits to be told reaches the new listener by the ordinary way
                 waiting = sum(1 for logged in self._to_tell if logged.seq)
-                for logged in _since(self._events[: len(self._events) - waiting], since):
+                told = self._events.since(since)
+                for logged in told[: max(0, len(told) - waiting)]:
                     callback(logged)
             self._listeners[number] = callback
 
@@ -250,7 +271,7 @@ class Log:
         """Write the header, or take over what an earlier process left."""
         if files.size():
             scan = scan_log(files.path)
-            self._events, self._seq = scan.events, scan.last_seq
+            self._events, self._seq = Events(scan.events), scan.last_seq
             files.truncate(scan.size)
             self._written = len(self._events)
             for logged in self._events:
@@ -348,7 +369,3 @@ class Log:
 def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[[], Any]) -> None:
     if not loop.is_closed():
         loop.call_soon_threadsafe(function)
-
-
-def _since(events: list[Logged], seq: int) -> list[Logged]:
-    return events[bisect_right(events, seq, key=lambda logged: logged.seq) :]

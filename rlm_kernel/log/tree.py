@@ -192,7 +192,7 @@ class Tree:
 
     def _add(self, node: Node | None, usage: Usage) -> None:
         while node is not None:
-            node.total = node.total + usage
+            node.total = usage if node.total is NOTHING_USED else node.total + usage
             node = self._parent(node)
 
     def _add_amiss(self, node: Node | None, more: Amiss) -> None:

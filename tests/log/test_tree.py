@@ -240,6 +240,6 @@ def test_the_work_grows_with_the_events_and_not_faster(monkeypatch):
         return added, looked
 
     small, large = work(1000), work(10_000)
-    assert large[0] <= 10 * small[0]
+    assert large[0] <= 10 * small[0] + 20  # the first usage below a node is taken as it is
     assert large[1] <= 10 * small[1]
     assert small[0] <= 5 * 1001
