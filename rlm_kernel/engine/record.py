@@ -15,9 +15,9 @@ from typing import Any
 from ..errors import RecordingError
 from ..log import Log, Tree, read_log
 from ..log.paid import read_paid
+from ..log.usage import recorded_usage
 from ..protocol import Logged, Usage
 from ..protocol import events as e
-from ..protocol.events import usage_from_dict
 
 #: How a cell can have ended whose variables are there; the others aren't run again.
 KEPT = ("ok", "error")
@@ -108,8 +108,7 @@ class Record:
         for key, replies in read_paid(folder).items():
             known = sum(ended.status == "ok" for ended in self.outcomes.get(key, ()))
             for data in replies[known:]:
-                usage = usage_from_dict(data.get("usage") or {})
-                self.spent = self.spent + usage
+                self.spent = self.spent + recorded_usage(data.get("usage"))
                 self.outcomes[key].append(e.CallEnded(
                     node="", text=data["text"], model=str(data.get("model", "")),
                     finish=str(data.get("finish", "stop")), key=key,
@@ -211,7 +210,7 @@ class Record:
     def _call_ended(self, event: e.CallEnded) -> None:
         asked = self._asked.get(event.node)
         if not event.cached:
-            self.spent = self.spent + usage_from_dict(event.usage)
+            self.spent = self.spent + recorded_usage(event.usage)
         if asked is None:
             return
         if asked.role == "human":

@@ -523,10 +523,20 @@ def logged_options(path: Path | str) -> dict[str, Any]:
     record = read_record(path)
     logged, started = _logged_options(record), record.started
     known = {name: logged[name] for name in (*_LOGGED, "budget") if name in logged}
-    if record.budget is not None:
-        known["budget"] = Budget(**record.budget)
+    if record.budget is not None and (budget := _budget(record.budget)) is not None:
+        known["budget"] = budget
     chosen = {"model": started.model, "sub_model": started.sub_model}
     return {**known, **chosen, "mode": record.mode or started.mode}
+
+
+def _budget(data: dict[str, Any]) -> Budget | None:
+    """Rebuild a budget; None where it is none, so that the default holds."""
+    limits = [data.get(name) for name in ("money", "tokens", "calls", "seconds")]
+    if set(data) - {"money", "tokens", "calls", "seconds"} or not all(
+        limit is None or (isinstance(limit, int | float) and limit >= 0) for limit in limits
+    ):
+        return None
+    return Budget(**data)
 
 
 _watchers: list[Callable[[RLM, Run], None]] = []

@@ -55,7 +55,7 @@ def read_paid(folder: Path) -> dict[str, list[dict[str, Any]]]:
     except OSError:
         return {}
     for line in lines:
-        with suppress(ValueError, KeyError, TypeError):
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
             data = json.loads(line)
             if data["v"] == VERSION and isinstance(data["text"], str):
                 found[str(data["key"])].append(data)

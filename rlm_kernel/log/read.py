@@ -118,6 +118,8 @@ def _decode(
         return decode(data, get_blob)
     except ValueError as error:
         raise _damaged(number, path, str(error)) from error
+    except RecursionError as error:
+        raise _damaged(number, path, "it is nested too deep") from error
 
 
 def _damaged(number: int, path: Path, why: str) -> RecordingError:
