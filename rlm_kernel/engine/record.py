@@ -252,7 +252,8 @@ class Record:
             self.seconds += max(0.0, events[-1].time - since)
 
 
-def _folder_of(path: Path | str) -> Path:
+def folder_of(path: Path | str) -> Path:
+    """Give the folder of a run; raise ``RecordingError`` where there is none."""
     folder = Path(path).expanduser()
     folder = folder.parent if folder.is_file() else folder
     if not (folder / "log.jsonl").is_file():
@@ -267,10 +268,10 @@ def open_log(path: Path | str) -> tuple[Log, Tree, Record]:
     Raises:
         RecordingError: there is none, another process has it, or its run can't be picked up.
     """
-    log = Log(_folder_of(path))
+    log = Log(folder_of(path))
     try:
         record = Record(log.events)
-        record.add_paid(_folder_of(path))
+        record.add_paid(folder_of(path).resolve())
         if record.ended is not None and record.ended.status == "done":
             raise RecordingError(
                 "That run has its answer, so there is nothing to pick up: "
@@ -288,7 +289,7 @@ def open_log(path: Path | str) -> tuple[Log, Tree, Record]:
 
 def read_record(path: Path | str) -> Record:
     """Read a run's record without taking its log; raises as ``open_log``."""
-    return Record(read_log(_folder_of(path)))
+    return Record(read_log(folder_of(path)))
 
 
 def close_open_nodes(log: Log, tree: Tree, top: str) -> None:

@@ -30,8 +30,8 @@ def in_flight(folder: Path) -> set[str]:
     return set(open_.values())
 
 
-def resumed(folder: Path, **options: Any) -> Run:
-    run = Run.resume(folder, api_key="sk-none", **options)
+def resumed(folder: Path, server: OpenAIServer, **options: Any) -> Run:
+    run = Run.resume(folder, api_key="sk-none", api_base=server.api_base, **options)
     assert run.wait(60)
     return run
 
@@ -43,9 +43,9 @@ def check(victim: Callable[..., Path], server: OpenAIServer, after: int | str) -
     spent = sum(x.usage.get("calls", 0) for x in before if isinstance(x, e.CallEnded))
     if any(isinstance(x, e.RunEnded) and x.node == "run1" for x in before):
         with pytest.raises(RecordingError, match="has its answer"):
-            Run.resume(folder)
+            Run.resume(folder, api_base=server.api_base)
         return
-    run = resumed(folder)
+    run = resumed(folder, server)
     assert (run.status, run.answer) == ("done", ANSWER), run.reason
     twice = {p for p, n in Asked(server).counts.items() if n > 1}
     assert {json.loads(p)[-1]["content"] for p in twice} <= flying  # what was in flight, at most
@@ -80,7 +80,7 @@ def test_variables_and_the_words_to_the_root_are_what_they_were(
     victim: Callable[..., Path], openai_server: OpenAIServer
 ) -> None:
     folder = victim(40)
-    run = resumed(folder)
+    run = resumed(folder, openai_server)
     last = [s for s in openai_server.requests if s.json["messages"][0]["role"] == "system"][-1]
     told = last.json["messages"]
     # The same run, undisturbed, is told the same.
@@ -100,7 +100,7 @@ def test_the_budget_goes_on_from_what_was_spent(
     spent = sum(
         1 for x in read_log(folder) if isinstance(x.event, e.CallEnded) and not x.event.cached
     )
-    run = resumed(folder, budget=f"{spent + 1} calls", mode="auto")
+    run = resumed(folder, openai_server, budget=f"{spent + 1} calls", mode="auto")
     assert run.status in ("partial", "failed")
     assert "calls" in run.reason
     assert run.ledger.spent.calls <= spent + 1
