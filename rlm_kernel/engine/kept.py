@@ -98,7 +98,7 @@ def _one(info: Mapping[str, Any], folder: Path, where: str) -> Loaded:
     if found is not None:
         return found
     if "path" in info:
-        if not isinstance(info.get("hash"), str) or not info["hash"]:
+        if not _before(info):
             raise ContextError(
                 f"The log says that the run's {name} was in {_said(info, 'path')}, and not what it "
                 "was like, so it isn't opened: give it by context=."
@@ -147,13 +147,19 @@ def _decoded(data: bytes) -> Any:
 
 
 def _check(info: Mapping[str, Any], loaded: Loaded) -> None:
-    before, now = str(info.get("hash", "")), fingerprint(loaded)
+    before, now = _before(info), fingerprint(loaded)
     if before and now != before:
         source = f" in {_said(info, 'path')}" if "path" in info else ""
         raise ContextError(
             f"The run's {info['name']}{source} isn't what it was when the run began, so its cells "
             "would give something else: ask anew, or give the same by context=."
         )
+
+
+def _before(info: Mapping[str, Any]) -> str:
+    """Give the fingerprint that the log has; empty where it has none."""
+    before = info.get("hash")
+    return before if isinstance(before, str) else ""
 
 
 def _said(info: Mapping[str, Any], key: str) -> str:
