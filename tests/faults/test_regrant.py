@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from traitlets.config import Config
 from rlm_kernel import RLM, Run, ScriptedModel
 from rlm_kernel.cli import main
 from rlm_kernel.engine import rlm as rlm_module
+from rlm_kernel.engine.regrant import refuse_unboxed
+from rlm_kernel.engine.settings import Settings
 from rlm_kernel.errors import ConfigError, ContextError, RecordingError
 from rlm_kernel.log import read_log
 from rlm_kernel.log.paths import is_sandboxed, sandboxed_dir
@@ -195,6 +198,25 @@ def test_a_sandboxed_kernels_run_is_never_run_with_a_persons_rights(
 def test_a_sandboxed_kernels_run_goes_on_in_a_box(saved: Saved) -> None:
     folder = saved("sandboxed/k1/runs/run", where="shell")
     assert goes_on(folder, where="kernel").settings.sandbox == look().best
+
+
+@pytest.mark.parametrize(
+    ("settings", "ours", "boxed"),
+    [
+        (Settings("m", "m", where="shell", held="landlock"), False, True),
+        (Settings("m", "m", where="shell", sandbox="landlock"), False, False),  # its children's
+        (Settings("m", "m", where="kernel", sandbox="bubblewrap"), True, True),
+        (Settings("m", "m", where="kernel", sandbox="bubblewrap"), False, False),
+        (Settings("m", "m", where="kernel", sandbox="none"), True, False),
+    ],
+)
+def test_what_holds_the_cells_is_what_counts(
+    home: Path, settings: Settings, ours: bool, boxed: bool
+) -> None:
+    folder = home / "sandboxed" / "k1" / "runs" / "run"
+    with nullcontext() if boxed else pytest.raises(ConfigError, match="sandboxed kernel's"):
+        refuse_unboxed(folder, settings, ours)
+    refuse_unboxed(home / "runs" / "run", settings, ours)
 
 
 # -- its folder ---------------------------------------------------------------------------------
