@@ -53,6 +53,9 @@ def parser() -> argparse.ArgumentParser:
                         help="what it was asked over, where its folder doesn't hold it")
     resume.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
     _model_options(resume)
+    resume.add_argument("--workdir", metavar="PATH", help="the folder that its code is in")
+    resume.add_argument("--where", choices=("kernel",),
+                        help="kernel: in one of its own, also where it had a notebook's variables")
     demo = verbs.add_parser("demo", help="the whole thing on a generated text, with a model of "
                             "this machine")  # fmt: skip
     _model_options(demo)
@@ -93,7 +96,8 @@ def _model_options(verb: argparse.ArgumentParser) -> None:
                       help="what holds the code; none: it runs with your rights")  # fmt: skip
     verb.add_argument("--allow-read", action="append", metavar="PATH", help="it may read this")
     verb.add_argument("--allow-write", action="append", metavar="PATH", help="and change this")
-    verb.add_argument("--allow-net", action="store_const", const=True, help="and use the network")
+    verb.add_argument("--allow-net", action=argparse.BooleanOptionalAction, default=None,
+                      help="and use the network")  # fmt: skip
     verb.add_argument("--quiet", "-q", action="store_true", help="no progress, the answer only")
 
 

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 from ..engine.record import read_record
-from ..engine.rlm import RLM, UNSET, logged_options
-from ..errors import ConfigError, RecordingError
+from ..engine.regrant import logged_options
+from ..engine.rlm import RLM, UNSET
+from ..errors import RecordingError
 from ..log import runs_dir
 from ..log.format import clean
 from . import INTERRUPTED, exit_code
@@ -41,12 +42,7 @@ def newest_without_answer() -> Path:
 def main(args: argparse.Namespace) -> int:
     """Go on, show the progress on stderr, print the answer on stdout."""
     folder = args.folder or str(newest_without_answer())
-    options = logged_options(folder)
-    if options.get("where") == "shell":
-        raise ConfigError(
-            "That run has a notebook's variables: it goes on by `%rlm resume FOLDER` in a notebook."
-        )
-    rlm = RLM(**{**options, **given_options(args)})
+    rlm = RLM(**{**logged_options(folder), **given_options(args)})
     try:
         context = contexts_of(args.context)
         run = rlm.resume(folder, context if context else UNSET)

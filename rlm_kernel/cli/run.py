@@ -48,8 +48,11 @@ def make_rlm(args: argparse.Namespace, *, ours: bool = False) -> RLM:
 def given_options(args: argparse.Namespace) -> dict[str, Any]:
     """Give the options of ``RLM`` that were given on the command line."""
     names = ("model", "sub_model", "api_base", "budget", "max_turns", "max_depth", "sandbox",
-             "allow_read", "allow_write", "allow_net")  # fmt: skip
-    given = {name: value for name in names if (value := getattr(args, name)) is not None}
+             "allow_read", "allow_write", "allow_net", "workdir", "where")  # fmt: skip
+    given = {name: value for name in names if (value := getattr(args, name, None)) is not None}
+    for name in ("allow_read", "allow_write"):
+        if name in given:
+            given[name] = [path for path in given[name] if path]  # --allow-read '': none
     if any(given.get(name, 1) < 1 for name in ("max_turns", "max_depth")):
         raise ConfigError("--max-turns and --max-depth are whole numbers from 1 on.")
     return given

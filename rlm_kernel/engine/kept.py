@@ -1,18 +1,22 @@
 """The contexts of a run in its folder, so that it can be picked up without being given them again.
 
 Kept is what was in memory only, up to ``MOST`` bytes: texts, bytes, plain data, tables. A file is
-opened again where it is. Everything is checked against the fingerprint that the log has.
+opened again where it is. Everything is checked against the fingerprint that the log has, before
+anything is done with it; the folder may come from elsewhere, so no link in it is followed.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..context import Loaded, load, load_all
+from ..context import Loaded, kind_of, load, load_all
 from ..context.fingerprint import fingerprint
 from ..errors import ContextError, RLMError
+from ..log.format import oneline
+from ..log.inside import read_inside
 
 FOLDER = "contexts"
 MOST = 16 << 20  # bytes of a context that is kept
@@ -66,6 +70,12 @@ def bring_back(
     Raises:
         ContextError: one isn't there, or isn't what it was; says which and what to do.
     """
+    for name in (info.get("name") for info in infos):
+        if not (isinstance(name, str) and name.isidentifier()):
+            raise ContextError(
+                f"The log has a context named {name!r:.80}, which can't be a name in Python: the "
+                "log is damaged, or isn't ours."
+            )
     if given is not ...:
         named = {item.name: item for item in load_all(given)}
         missing = [str(i["name"]) for i in infos if i["name"] not in named]
@@ -84,29 +94,49 @@ def bring_back(
 
 def _one(info: Mapping[str, Any], folder: Path, where: str) -> Loaded:
     name = str(info["name"])
-    file = folder / FOLDER / name
-    if file.is_file():
-        return load(_decoded(file), name=name)
+    found = _kept(info, folder)
+    if found is not None:
+        return found
     if "path" in info:
-        path = Path(where, str(info["path"])).expanduser()
-        try:
-            return load(path, name=name)
-        except ContextError as error:
+        if not _before(info):
             raise ContextError(
-                f"{error} The run's {name} was read from there: bring it back, or give it by "
-                "context=."
+                f"The log says that the run's {name} was in {_said(info, 'path')}, and not what it "
+                "was like, so it isn't opened: give it by context=."
+            )
+        try:
+            return load(Path(where, str(info["path"])).expanduser(), name=name)
+        except (ContextError, RuntimeError) as error:  # or nobody has that home folder
+            raise ContextError(
+                f"{str(error).rstrip('.')}. The run's {name} was read from there: bring it back, "
+                "or give it by context=."
             ) from None
     raise ContextError(
-        f"The run's {name} ({info.get('kind')}, {info.get('size')}) was in memory only and isn't "
-        "kept: give the same again by context=."
+        f"The run's {name} ({_said(info, 'kind')}, {_said(info, 'size')}) was in memory only and "
+        "isn't kept: give the same again by context=."
     )
 
 
-def _decoded(file: Path) -> Any:
+def _kept(info: Mapping[str, Any], folder: Path) -> Loaded | None:
+    """Give a context that is kept in the folder itself; None where it isn't."""
+    name = str(info["name"])
+    try:
+        value = _decoded(read_inside(folder.resolve(), FOLDER, name, most=MOST))
+    except FileNotFoundError:
+        return None
+    except (OSError, RLMError, KeyError, struct.error):
+        raise ContextError(
+            f"What the run's folder holds as its {name} can't be read, or isn't a file in it: "
+            "give the same by context=."
+        ) from None
+    # Not by load(), which would open a path that stands there.
+    files = info.get("kind") == "files" and isinstance(value, dict)
+    return Loaded(name, "files" if files else kind_of(value), value)
+
+
+def _decoded(data: bytes) -> Any:
     from ..protocol.frames import HEAD, body_size, unpack
     from ..repl.transfer import decode
 
-    data = file.read_bytes()
     end = HEAD + body_size(data[:HEAD])
     message, sizes = unpack(data[HEAD:end])
     parts = []
@@ -117,10 +147,20 @@ def _decoded(file: Path) -> Any:
 
 
 def _check(info: Mapping[str, Any], loaded: Loaded) -> None:
-    before, now = str(info.get("hash", "")), fingerprint(loaded)
+    before, now = _before(info), fingerprint(loaded)
     if before and now != before:
-        source = f" in {info['path']}" if "path" in info else ""
+        source = f" in {_said(info, 'path')}" if "path" in info else ""
         raise ContextError(
             f"The run's {info['name']}{source} isn't what it was when the run began, so its cells "
             "would give something else: ask anew, or give the same by context=."
         )
+
+
+def _before(info: Mapping[str, Any]) -> str:
+    """Give the fingerprint that the log has; empty where it has none."""
+    before = info.get("hash")
+    return before if isinstance(before, str) else ""
+
+
+def _said(info: Mapping[str, Any], key: str) -> str:
+    return oneline(str(info.get(key)), 300)

@@ -15,9 +15,9 @@ from typing import Any
 from ..errors import RecordingError
 from ..log import Log, Tree, read_log
 from ..log.paid import read_paid
+from ..log.usage import recorded_usage
 from ..protocol import Logged, Usage
 from ..protocol import events as e
-from ..protocol.events import usage_from_dict
 
 #: How a cell can have ended whose variables are there; the others aren't run again.
 KEPT = ("ok", "error")
@@ -108,8 +108,7 @@ class Record:
         for key, replies in read_paid(folder).items():
             known = sum(ended.status == "ok" for ended in self.outcomes.get(key, ()))
             for data in replies[known:]:
-                usage = usage_from_dict(data.get("usage") or {})
-                self.spent = self.spent + usage
+                self.spent = self.spent + recorded_usage(data.get("usage"))
                 self.outcomes[key].append(e.CallEnded(
                     node="", text=data["text"], model=str(data.get("model", "")),
                     finish=str(data.get("finish", "stop")), key=key,
@@ -211,7 +210,7 @@ class Record:
     def _call_ended(self, event: e.CallEnded) -> None:
         asked = self._asked.get(event.node)
         if not event.cached:
-            self.spent = self.spent + usage_from_dict(event.usage)
+            self.spent = self.spent + recorded_usage(event.usage)
         if asked is None:
             return
         if asked.role == "human":
@@ -253,7 +252,8 @@ class Record:
             self.seconds += max(0.0, events[-1].time - since)
 
 
-def _folder_of(path: Path | str) -> Path:
+def folder_of(path: Path | str) -> Path:
+    """Give the folder of a run; raise ``RecordingError`` where there is none."""
     folder = Path(path).expanduser()
     folder = folder.parent if folder.is_file() else folder
     if not (folder / "log.jsonl").is_file():
@@ -268,10 +268,10 @@ def open_log(path: Path | str) -> tuple[Log, Tree, Record]:
     Raises:
         RecordingError: there is none, another process has it, or its run can't be picked up.
     """
-    log = Log(_folder_of(path))
+    log = Log(folder_of(path))
     try:
         record = Record(log.events)
-        record.add_paid(_folder_of(path))
+        record.add_paid(folder_of(path).resolve())
         if record.ended is not None and record.ended.status == "done":
             raise RecordingError(
                 "That run has its answer, so there is nothing to pick up: "
@@ -289,7 +289,7 @@ def open_log(path: Path | str) -> tuple[Log, Tree, Record]:
 
 def read_record(path: Path | str) -> Record:
     """Read a run's record without taking its log; raises as ``open_log``."""
-    return Record(read_log(_folder_of(path)))
+    return Record(read_log(folder_of(path)))
 
 
 def close_open_nodes(log: Log, tree: Tree, top: str) -> None:

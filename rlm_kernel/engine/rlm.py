@@ -16,7 +16,7 @@ from ..errors import ConfigError, RecordingError
 from ..lm import BudgetLedger, Gateway, engine_loop, on_engine_loop, parse_budget
 from ..lm.budget import budget_text
 from ..log import Log, Tree, new_run_folder, runs_dir
-from ..protocol import Budget, Limits, Provider, Repl, Where
+from ..protocol import Limits, Provider, Repl, Where
 from . import prompts
 from ._reach import EVERYTHING
 from .answers import answer_type
@@ -25,7 +25,8 @@ from .kept import bring_back
 from .kernels import kernel_pool
 from .modes import parse_mode
 from .opening import Opening
-from .record import Record, open_log, read_record
+from .record import folder_of, open_log
+from .regrant import LOGGED, REACH, check_given, logged_options, options_in, refuse_unboxed
 from .run import Run
 from .settings import Headless, Settings, callable_tools
 
@@ -190,6 +191,7 @@ class RLM(Configurable):
         except t.TraitError as error:
             raise ConfigError(f"{error}") from error
         self.ask, self.attended, self._make_repl = ask, attended, make_repl
+        self.given = frozenset(options)  # by a person, not by a config file
         parse_budget(self.budget)
         if self.mode:
             parse_mode(self.mode)
@@ -306,15 +308,19 @@ class RLM(Configurable):
         Raises:
             RecordingError: there is no such run, another process has it, or it has its answer.
             ContextError: its context isn't there, or isn't what it was.
-            ConfigError: as for ``start``.
+            ConfigError: as for ``start``; or its log has another reach than this ``RLM``, and
+                that wasn't given.
         """
+        settings = self._settings()
+        refuse_unboxed(folder_of(path), settings, self._make_repl is None)
         log, tree, record = open_log(path)
         try:
-            started = record.started
-            settings = self._settings()
+            started, logged = record.started, options_in(record)
+            held = {name: getattr(self, name) for name in REACH}
+            check_given(logged, held, self.given)
             self.gateway.info(settings.model)
             self.gateway.info(settings.sub_model)
-            where = str(_logged_options(record).get("cwd") or "")
+            where = str(logged.get("cwd") or "")
             assert log.folder is not None
             contexts = bring_back(
                 started.context, log.folder, where, ... if context is UNSET else context
@@ -349,7 +355,7 @@ class RLM(Configurable):
 
     def _options(self, budget: Any) -> dict[str, Any]:
         """Give what a run is started with, for the log: no key, no object."""
-        data = {name: getattr(self, name) for name in _LOGGED}
+        data = {name: getattr(self, name) for name in LOGGED}
         data["budget"] = budget if isinstance(budget, str | None) else budget_text(budget)
         return {**data, "cwd": os.getcwd()}
 
@@ -489,19 +495,6 @@ def _allowed(policy: Policy) -> frozenset[str]:
     return frozenset(fact for fact, given in may.items() if given)
 
 
-#: Options by which a run is picked up as it was.
-_LOGGED = (
-    "api_base", "where", "max_turns", "max_depth", "max_children", "cell_timeout", "cell_memory",
-    "output_limit", "blocks", "style", "instructions", "max_tokens", "temperature", "probe",
-    "sandbox", "allow_read", "allow_write", "allow_net", "workdir", "headless",
-)  # fmt: skip
-
-
-def _logged_options(record: Record) -> dict[str, Any]:
-    options = record.started.config.get("options")
-    return dict(options) if isinstance(options, dict) else {}
-
-
 def resume(path: Path | str, context: Any = UNSET, **options: Any) -> Run:
     """Go on with a run as it was started; see ``RLM.resume``.
 
@@ -509,24 +502,10 @@ def resume(path: Path | str, context: Any = UNSET, **options: Any) -> Run:
         path: the run's folder.
         context: what it was asked over, where that isn't kept.
         **options: of ``RLM``, in place of those that the run had: ``model=`` where it was a
-            provider object, ``tools=``, ``answer_type=``, another ``budget``.
+            provider object, ``tools=``, ``answer_type=``, another ``budget``; and what it may
+            reach, which its log can't say: ``api_base=``, ``sandbox=``, ``allow_read=`` and so on.
     """
     return RLM(**{**logged_options(path), **options}).resume(path, context)
-
-
-def logged_options(path: Path | str) -> dict[str, Any]:
-    """Give the options of ``RLM`` that a run had in the end, by its folder; no keys, no objects.
-
-    Raises:
-        RecordingError: there is no run there.
-    """
-    record = read_record(path)
-    logged, started = _logged_options(record), record.started
-    known = {name: logged[name] for name in (*_LOGGED, "budget") if name in logged}
-    if record.budget is not None:
-        known["budget"] = Budget(**record.budget)
-    chosen = {"model": started.model, "sub_model": started.sub_model}
-    return {**known, **chosen, "mode": record.mode or started.mode}
 
 
 _watchers: list[Callable[[RLM, Run], None]] = []

@@ -5,7 +5,8 @@ Guarantees
 - what ``write`` took is in the operating system's hands: it survives the death of the process;
   blobs are whole under their name, or not there;
 - a line cut by the death of a process is removed when the folder is opened again;
-- the folder is readable by its owner only (0700), and so are the files (0600).
+- the folder is readable by its owner only (0700), and so are the files (0600);
+- no link in the folder is written through.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections import deque
 from pathlib import Path
 
 from ..errors import RecordingError
+from .inside import NO_LINK, refuse_links
 
 LOG_NAME = "log.jsonl"
 BLOBS = "blobs"
@@ -55,8 +57,10 @@ class LogFiles:
             raise
 
     def _open(self) -> None:
+        for name in (LOG_NAME, BLOBS):
+            refuse_links(self.folder, name)
         (self.folder / BLOBS).mkdir(mode=0o700, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | NO_LINK | getattr(os, "O_BINARY", 0)
         self._fd = os.open(self.path, flags, 0o600)
         self._blobs = {p.name for p in (self.folder / BLOBS).iterdir()}
 
@@ -87,7 +91,7 @@ class LogFiles:
             return
         path = self.folder / BLOBS / digest
         part = path.with_suffix(".part")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | NO_LINK | getattr(os, "O_BINARY", 0)
         fd = os.open(part, flags, 0o600)
         try:
             done = 0
@@ -150,7 +154,8 @@ def _fsync(fd: int) -> None:
 
 def _lock(path: Path) -> int:
     """Take the lock of a folder; it goes with the process, however it ends."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    refuse_links(path.parent, path.name)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
     try:
         if sys.platform == "win32":
             import msvcrt

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from ..protocol import Event, NodeKind, Usage, usage_from_dict
+from ..protocol import Event, NodeKind
 from ..protocol import events as ev
 from .node import Amiss, Node, amiss_of
+from .usage import recorded_usage
 
 if TYPE_CHECKING:
     from .tree import Tree
@@ -237,7 +238,7 @@ def _call_ended(tree: Tree, e: ev.CallEnded, time: float) -> Node:
     node = tree._node(e.node, "call")
     if node.ended is not None:
         return node
-    usage = _usage(e.usage)
+    usage = recorded_usage(e.usage)
     node._text, node._pieces = e.text, None
     node.model = e.model or node.model
     node.finish, node.cached = e.finish, e.cached
@@ -282,17 +283,6 @@ def _noted(tree: Tree, e: ev.Noted, time: float) -> Node:
     node = tree._node(e.node, guess(e.node))
     node.add_note(e.level, e.text)
     return node
-
-
-def _usage(data: dict[str, Any]) -> Usage:
-    """Rebuild a usage from an event; what isn't a number is taken as not told."""
-    good = {
-        name: value
-        for name, value in data.items()
-        if (isinstance(value, int | float) and not isinstance(value, bool))
-        or (name == "cost" and value is None)
-    }
-    return usage_from_dict(good)
 
 
 FOLDS: dict[type[Event], Callable[[Tree, Any, float], Node]] = {

@@ -26,13 +26,14 @@ GetBlob = Callable[[str], bytes | None]
 
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _dump = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_HUGE = 10**100  # numbers of events stay below
 _NOTHING = object()
 _TYPES: dict[str, tuple[type, ...]] = {
     "list": (list,), "dict": (dict,), "float": (int, float), "int": (int,), "bool": (bool,),
 }  # fmt: skip
 
 Defaults = tuple[tuple[str, Any, Callable[[], Any] | None], ...]
-Checks = tuple[tuple[str, tuple[type, ...]], ...]
+Checks = tuple[tuple[str, tuple[type, ...], type | None], ...]
 _known_defaults: dict[type[Event], Defaults] = {}
 _known_checks: dict[type[Event], Checks] = {}
 
@@ -65,7 +66,7 @@ def decode(line: Mapping[str, Any], get_blob: GetBlob | None) -> Logged | None:
         ValueError: the line isn't an event.
     """
     seq, time = line.get("seq"), line.get("time")
-    if type(seq) is not int or not isinstance(time, int | float):
+    if type(seq) is not int or not _fits(time, (int, float), None) or not _meant(seq):
         msg = "it has no seq and time"
         raise ValueError(msg)
     data = {k: _unpack(v, get_blob) for k, v in line.items() if k not in ("seq", "time")}
@@ -76,11 +77,22 @@ def decode(line: Mapping[str, Any], get_blob: GetBlob | None) -> Logged | None:
         raise ValueError(msg) from None
     if event is None:
         return None
-    for name, check in _checks(type(event)):
-        if not isinstance(getattr(event, name), check):
+    for name, check, items in _checks(type(event)):
+        if not _fits(getattr(event, name), check, items):
             msg = f"{name!r} of {event.type!r} has the wrong type"
             raise ValueError(msg)
-    return Logged(seq, float(time), event)
+    return Logged(seq, float(line["time"]), event)
+
+
+def _fits(value: Any, check: tuple[type, ...], items: type | None) -> bool:
+    if items is not None:
+        return isinstance(value, list) and all(isinstance(item, items) for item in value)
+    return isinstance(value, check) and (not isinstance(value, int | float) or _meant(value))
+
+
+def _meant(number: float) -> bool:
+    """Whether a number can be counted with and shown; NaN can't."""
+    return -_HUGE < number < _HUGE
 
 
 def _defaults(cls: type[Event]) -> Defaults:
@@ -100,10 +112,10 @@ def _defaults(cls: type[Event]) -> Defaults:
 
 
 def _checks(cls: type[Event]) -> Checks:
-    """Say which types each field may have, from its annotation (a word like ``str | None``)."""
+    """Say which types each field and its items may have, from its annotation (``str | None``)."""
     known = _known_checks.get(cls)
     if known is None:
-        known = tuple((f.name, _types(str(f.type))) for f in fields(cls))
+        known = tuple((f.name, _types(str(f.type)), _items(str(f.type))) for f in fields(cls))
         _known_checks[cls] = known
     return known
 
@@ -114,6 +126,11 @@ def _types(annotation: str) -> tuple[type, ...]:
         if annotation.startswith(start):
             kinds = those
     return (*kinds, type(None)) if "None" in annotation else kinds
+
+
+def _items(annotation: str) -> type | None:
+    """Say which type the items of a list must have."""
+    return dict if annotation.startswith("list[dict") else None
 
 
 def _pack(value: Any, put_blob: PutBlob | None) -> Any:
@@ -146,6 +163,9 @@ def _pack(value: Any, put_blob: PutBlob | None) -> Any:
 
 def _unpack(value: Any, get_blob: GetBlob | None) -> Any:
     kind = type(value)
+    if not math.isfinite(value) if kind is float else kind is int and not _meant(value):
+        msg = "a number in it isn't finite"
+        raise ValueError(msg)
     if kind is list:
         return [_unpack(v, get_blob) for v in value]
     if kind is not dict:

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .inside import open_inside, read_inside
+
 NAME = "paid.jsonl"
 VERSION = 1
 
@@ -38,7 +40,7 @@ def append(folder: Path, lines: Iterable[bytes]) -> None:
     Raises:
         OSError: the folder isn't there, or can't be written.
     """
-    file = _open(folder, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    file = open_inside(folder, NAME, flags=os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         os.write(file, b"".join(lines))
         os.fsync(file)
@@ -50,27 +52,15 @@ def read_paid(folder: Path) -> dict[str, list[dict[str, Any]]]:
     """Give the replies by the key of their request, oldest first, as far as they can be read."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     try:
-        with os.fdopen(_open(folder, os.O_RDONLY), "rb") as file:
-            lines = file.read().splitlines()
+        lines = read_inside(folder, NAME).splitlines()
     except OSError:
         return {}
     for line in lines:
-        with suppress(ValueError, KeyError, TypeError):
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
             data = json.loads(line)
             if data["v"] == VERSION and isinstance(data["text"], str):
                 found[str(data["key"])].append(data)
     return dict(found)
-
-
-def _open(folder: Path, flags: int) -> int:
-    """Open a run's file, through no link: hostile code may write in the folders of its runs."""
-    if not hasattr(os, "O_NOFOLLOW"):
-        return os.open(folder / NAME, flags, 0o600)
-    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        return os.open(NAME, flags | os.O_NOFOLLOW, 0o600, dir_fd=place)
-    finally:
-        os.close(place)
 
 
 def forget(folder: Path) -> None:

@@ -21,6 +21,19 @@ def runs_dir() -> Path:
     return base / "runs"
 
 
+def sandboxed_dir() -> Path:
+    """Give the folder below which boxed notebook kernels keep their runs; they write it."""
+    return runs_dir().parent / "sandboxed"
+
+
+def is_sandboxed(folder: Path) -> bool:
+    """Whether a folder is a boxed notebook kernel's, by whatever way it is named."""
+    place = sandboxed_dir().resolve()
+    whole = folder.absolute()
+    # A link in there leads anywhere: each step of the way counts, not only where it ends.
+    return any(step.resolve().is_relative_to(place) for step in (whole, *whole.parents))
+
+
 def new_run_folder(title: str = "", base: Path | None = None) -> Path:
     """Create a folder for one run, named so that names sort by time and can be read.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..errors import RecordingError
 from ..protocol import PROTOCOL_VERSION, Logged
 from ._files import BLOBS, LOG_NAME
 from ._lines import MAGIC, GetBlob, decode
+from .inside import read_inside
 
 _HEADER = b'{"v":'
 
@@ -45,13 +47,14 @@ class Scan:
 
 def scan_log(path: Path, *, blobs: bool = True) -> Scan:
     """Read a log file; raises as ``read_log``."""
-    folder = path.parent / BLOBS
+    folder = path.parent.resolve()
 
     def read_blob(digest: str) -> bytes | None:
         try:
-            return (folder / digest).read_bytes()
+            data = read_inside(folder, BLOBS, digest)
         except OSError:
             return None
+        return data if sha256(data).hexdigest() == digest else None
 
     get_blob = read_blob if blobs else None
     events: list[Logged] = []
@@ -118,6 +121,8 @@ def _decode(
         return decode(data, get_blob)
     except ValueError as error:
         raise _damaged(number, path, str(error)) from error
+    except RecursionError as error:
+        raise _damaged(number, path, "it is nested too deep") from error
 
 
 def _damaged(number: int, path: Path, why: str) -> RecordingError:

@@ -14,7 +14,7 @@ from ..engine.modes import parse_mode
 from ..errors import ContextError
 from ..protocol import Provider
 from ._completion import paths, variables
-from ._words import near
+from ._words import near, take_option
 
 if TYPE_CHECKING:
     from ._front import Front
@@ -98,6 +98,25 @@ def check_person(rlm: RLM, front: Front) -> None:
             "end has no input): use --mode auto, or say what happens instead by --headless approve "
             "or --headless reject."
         )
+
+
+def of_resume(words: list[str]) -> dict[str, Any]:
+    """Take the options of `%rlm resume FOLDER` out of its words; give what was given of them."""
+    options: dict[str, Any] = {}
+    for name in ("model", "budget", "api_base", "sandbox", "where", "workdir"):
+        flag = "--" + name.replace("_", "-")
+        if flag in words:
+            options[name] = take_option(words, flag)
+    for name in ("allow_read", "allow_write"):
+        flag = "--" + name.replace("_", "-")
+        while flag in words:
+            path = take_option(words, flag)
+            options.setdefault(name, []).extend([path] if path else [])
+    for flag, value in (("--allow-net", True), ("--no-allow-net", False)):
+        if flag in words:
+            words.remove(flag)
+            options["allow_net"] = value
+    return options
 
 
 def completions(magics: RLMMagics, verbs: Sequence[str]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from ..protocol.control import (
 from . import _options, keys
 from ._front import front_of
 from ._publish import publisher_of
-from ._words import near, take_option
+from ._words import near
 from .ask import CLIENT
 
 if TYPE_CHECKING:
@@ -265,11 +265,15 @@ def pause(magics: RLMMagics, name: str, words: Words) -> None:
 
 @_verb("resume [FOLDER]", "goes on where the run was paused; or with one whose kernel died")
 def resume(magics: RLMMagics, name: str, words: Words) -> None:
-    """Go on; `%rlm resume FOLDER [CONTEXT] [--model M] [--budget B]` picks a run up from disk."""
+    """Go on; `%rlm resume FOLDER [CONTEXT] [--model M] [--budget B]` picks a run up from disk.
+
+    What it may reach is given as for the command line: --api-base, --sandbox, --allow-read and so
+    on; --where says whether its cells run in this shell or in a kernel of its own.
+    """
     left = list(words)
-    options = {key: take_option(left, f"--{key}") for key in ("model", "budget")}
+    options = _options.of_resume(left)
     if left:
-        magics.pick_up(left[0], left[1:], name, **{k: v for k, v in options.items() if v})
+        magics.pick_up(left[0], left[1:], name, **options)
         return
     _go_on(magics, name, Resume(client=CLIENT))
 

@@ -21,7 +21,7 @@ from traitlets.config import Configurable
 
 from ..engine import RLM, Run
 from ..engine.modes import parse_mode
-from ..engine.rlm import logged_options
+from ..engine.regrant import logged_options
 from ..errors import ConfigError, ContextError, RecordingError
 from ..lm import parse_budget
 from ..lm.served.client import installed
@@ -224,20 +224,20 @@ class RLMMagics(Magics, Configurable):
         except (ConfigError, ContextError) as error:
             raise UsageError(str(error)) from None
 
-    def pick_up(self, folder: str, context: Sequence[str], name: str, **changed: str) -> None:
+    def pick_up(self, folder: str, context: Sequence[str], name: str, **changed: Any) -> None:
         """Go on with a run whose kernel died, from its folder; its cells run again here.
 
         Args:
             folder: of the run.
             context: variables or paths, where the folder doesn't hold what it was asked over.
             name: under which the run is known here; empty: a new one.
-            **changed: options of ``RLM`` in place of those that it had.
+            **changed: options of ``RLM`` in place of those that it had, and what it may reach.
         """
         session, shell = self.session, self.session.shell
         front = front_of(shell)
-        options = logged_options(folder)
-        self._check_free(str(options.get("where", "kernel")))
-        rlm = session.make(**{**options, **changed}, attended=front.stdin)
+        options = {**logged_options(folder), **changed}
+        self._check_free(options.get("where", self.where))
+        rlm = session.make(**options, attended=front.stdin)
         _options.check_person(rlm, front)
         given = _options.context(context, shell.user_ns) if context else ()
         with Interruptible() as interrupts:

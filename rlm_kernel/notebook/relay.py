@@ -36,7 +36,7 @@ import zmq
 from ..errors import ConfigError
 from ..lm.served.environment import scrubbed
 from ..lm.served.start import ADDRESS, CAPABILITY, DESCRIPTORS
-from ..log import runs_dir
+from ..log.paths import sandboxed_dir
 from ..protocol.frames import pack
 from ..protocol.front import REQUEST
 from ..repl.box.bubblewrap import wrapped
@@ -291,7 +291,7 @@ def connected(environ: dict[str, str]) -> list[socket.socket]:
 
 def runs_of(gateway: Path) -> Path:
     """Give the folder for the logs of a sandboxed kernel: of its own, among the user's."""
-    return runs_dir().parent / "sandboxed" / gateway.name / "runs"
+    return sandboxed_dir() / gateway.name / "runs"
 
 
 def main() -> None:

@@ -258,6 +258,7 @@ class Session:
             make_repl=self._place if merged.get("where") == "shell" else None,
             **merged,
         )
+        rlm.given = frozenset(options)  # and not by our defaults
         self._own.add(rlm)
         return rlm
 

@@ -108,7 +108,7 @@ def test_a_log_that_is_cut_in_the_middle_of_a_line_goes_on(
     folder = victim("turn.ended")
     log = folder / "log.jsonl"
     log.write_bytes(log.read_bytes()[:-cut])
-    run = Run.resume(folder, api_key="sk-none")
+    run = Run.resume(folder, api_key="sk-none", api_base=openai_server.api_base)
     assert run.wait(60)
     assert (run.status, run.answer) == ("done", ANSWER), run.reason
     assert max(Asked(openai_server).counts.values()) <= 2  # what the cut took with it
@@ -132,12 +132,12 @@ def test_two_processes_on_one_folder_are_told_apart(
     assert other.stdout.readline() == b"mine\n"
     before = (folder / "log.jsonl").read_bytes()
     with pytest.raises(RecordingError, match="being written by another process") as caught:
-        Run.resume(folder, api_key="sk-none")
+        Run.resume(folder, api_key="sk-none", api_base=openai_server.api_base)
     assert plain_sentence(str(caught.value))
     assert (folder / "log.jsonl").read_bytes() == before
     other.kill()  # however it ends, the folder is free
     other.wait()
-    run = Run.resume(folder, api_key="sk-none")
+    run = Run.resume(folder, api_key="sk-none", api_base=openai_server.api_base)
     assert run.wait(60)
     assert run.answer == ANSWER
 
@@ -204,7 +204,7 @@ def test_an_interrupt_at_any_time_ends_in_words_and_the_run_can_go_on(
     (folder,) = (home / "runs").iterdir()
     paid = {x.event.key for x in read_log(folder)
             if isinstance(x.event, e.CallEnded) and x.event.status == "ok"}  # fmt: skip
-    run = Run.resume(folder, api_key="sk-none")
+    run = Run.resume(folder, api_key="sk-none", api_base=openai_server.api_base)
     assert run.wait(60)
     assert (run.status, run.answer) == ("done", ANSWER), run.reason
     twice = sum(n - 1 for n in Asked(openai_server).counts.values())

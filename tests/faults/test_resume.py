@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from disturbed import ANSWER, TEXT, Asked, policy
-from servers import OpenAIServer
+from disturbed import ANSWER, TEXT, Asked, plain_sentence, policy
+from servers import Fault, OpenAIServer
+from traitlets.config import Config
 
 from rlm_kernel import RLM, Run, ScriptedModel
 from rlm_kernel.errors import ContextError, RecordingError
@@ -30,8 +32,8 @@ def in_flight(folder: Path) -> set[str]:
     return set(open_.values())
 
 
-def resumed(folder: Path, **options: Any) -> Run:
-    run = Run.resume(folder, api_key="sk-none", **options)
+def resumed(folder: Path, server: OpenAIServer, **options: Any) -> Run:
+    run = Run.resume(folder, api_key="sk-none", api_base=server.api_base, **options)
     assert run.wait(60)
     return run
 
@@ -43,9 +45,9 @@ def check(victim: Callable[..., Path], server: OpenAIServer, after: int | str) -
     spent = sum(x.usage.get("calls", 0) for x in before if isinstance(x, e.CallEnded))
     if any(isinstance(x, e.RunEnded) and x.node == "run1" for x in before):
         with pytest.raises(RecordingError, match="has its answer"):
-            Run.resume(folder)
+            Run.resume(folder, api_base=server.api_base)
         return
-    run = resumed(folder)
+    run = resumed(folder, server)
     assert (run.status, run.answer) == ("done", ANSWER), run.reason
     twice = {p for p, n in Asked(server).counts.items() if n > 1}
     assert {json.loads(p)[-1]["content"] for p in twice} <= flying  # what was in flight, at most
@@ -80,7 +82,7 @@ def test_variables_and_the_words_to_the_root_are_what_they_were(
     victim: Callable[..., Path], openai_server: OpenAIServer
 ) -> None:
     folder = victim(40)
-    run = resumed(folder)
+    run = resumed(folder, openai_server)
     last = [s for s in openai_server.requests if s.json["messages"][0]["role"] == "system"][-1]
     told = last.json["messages"]
     # The same run, undisturbed, is told the same.
@@ -100,7 +102,7 @@ def test_the_budget_goes_on_from_what_was_spent(
     spent = sum(
         1 for x in read_log(folder) if isinstance(x.event, e.CallEnded) and not x.event.cached
     )
-    run = resumed(folder, budget=f"{spent + 1} calls", mode="auto")
+    run = resumed(folder, openai_server, budget=f"{spent + 1} calls", mode="auto")
     assert run.status in ("partial", "failed")
     assert "calls" in run.reason
     assert run.ledger.spent.calls <= spent + 1
@@ -225,3 +227,38 @@ def test_policy_is_what_the_victim_runs(openai_server: OpenAIServer, home: Path)
         run = rlm.run("What of it?", TEXT)
     assert (run.status, run.answer) == ("done", ANSWER), run.reason
     assert max(Asked(openai_server).counts.values()) == 1
+
+
+@pytest.mark.parametrize("attended", [False, True], ids=["nobody", "a person"])
+def test_a_root_that_stays_down_leaves_a_run_that_goes_on_later(
+    openai_server: OpenAIServer, home: Path, attended: bool
+) -> None:
+    down = [True]
+    answered: Counter[str] = Counter()
+
+    def sometimes(request: dict[str, Any]) -> Any:
+        messages = request["messages"]
+        later = any(m["role"] == "assistant" for m in messages)
+        if down[0] and request["model"] == "x-root" and later:
+            return Fault(status=503, body={"error": {"message": "down for repair"}})
+        reply = policy(request)
+        answered[json.dumps(messages)] += not isinstance(reply, Fault)
+        return reply
+
+    openai_server.reply_with(sometimes)
+    soon = Config({"Gateway": {"retry_base": 0.001}})
+    with RLM(model="openai/x-root", sub_model="openai/x-sub", api_base=openai_server.api_base,
+             api_key="sk-none", max_depth=2, config=soon, attended=attended,
+             mode="auto") as rlm:  # fmt: skip
+        run = rlm.run("What of it?", TEXT)
+        assert run.phase == ("paused" if attended else "failed")
+        assert "failed (503): down for repair." in run.reason
+        assert plain_sentence(f"The server {run.reason}"), run.reason  # it begins with its address
+        spent, folder = run.ledger.spent.calls, run.log.folder
+    assert folder is not None
+    assert spent == answered.total() == 5  # the root's first turn, and what its cell asked
+    down[0] = False
+    went_on = resumed(folder, openai_server)
+    assert (went_on.status, went_on.answer) == ("done", ANSWER), went_on.reason
+    assert max(answered.values()) == 1
+    assert went_on.ledger.spent.calls == answered.total() > spent

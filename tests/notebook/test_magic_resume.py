@@ -40,3 +40,38 @@ def test_what_cannot_be_picked_up_is_one_sentence(ours: Any, tmp_path: Any) -> N
     assert not cell.ok
     assert "There is no run in" in cell.text
     assert "Traceback" not in cell.text
+
+
+ONCE = "m = script(\"answer['content'] = 'a draft'\\nx = 1\")"
+
+
+def test_what_a_run_may_reach_is_given_again(ours: Any) -> None:
+    ours.run(ONCE)
+    base = "http://127.0.0.1:9/v1"
+    cell = ours.run("%%rlm r --context text --model m --mode auto --max-turns 1 --sandbox none "
+                    f"--api-base {base}\nMany?")  # fmt: skip
+    assert "a draft" in cell.text
+    folder = ours.value("str(r.log.folder)").strip("'")
+    ours.run("m = script('FINAL(x + 1)')")
+    line = f"%rlm resume {folder} --model m --budget '9 calls'"
+    refused = ours.run(line)
+    assert not refused.ok
+    assert f'api_base="{base}"' in refused.text
+    assert f"--api-base {base} --sandbox none" in refused.text
+    assert "Traceback" not in refused.text
+    given = ours.run(f"{line} --api-base {base} --sandbox none")
+    assert "turns are used up" in given.text, given.text
+
+
+def test_a_sandboxed_kernels_run_is_not_run_in_this_shell(ours: Any) -> None:
+    ours.run(ONCE)
+    ours.run("%%rlm r --context text --model m --mode auto --max-turns 1\nMany?")
+    moved = ours.value(
+        "str(__import__('shutil').copytree(r.log.folder, "
+        "r.log.folder.parent.parent / 'sandboxed' / 'k' / 'runs' / 'one'))"
+    ).strip("'")
+    ours.run("del x")
+    refused = ours.run(f"%rlm resume {moved} --model m")
+    assert not refused.ok
+    assert "sandboxed kernel's" in refused.text
+    assert "'x'" not in ours.value("[n for n in globals() if n == 'x']")

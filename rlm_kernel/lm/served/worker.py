@@ -32,8 +32,9 @@ from typing import Any
 from ...errors import Cancelled, ConfigError, ModelError, ProviderError, ReplError
 from ...log import runs_dir
 from ...log.paid import append, line_of, read_paid
+from ...log.usage import recorded_usage
 from ...protocol import CallRequest, Reply, Usage
-from ...protocol.events import usage_from_dict, usage_to_dict
+from ...protocol.events import usage_to_dict
 from ...protocol.frames import pack, read_frame
 from .._flight import Target
 from .._sizing import billed, limit_of, size_of
@@ -140,7 +141,7 @@ class Worker:
                 with suppress(ValueError, KeyError):
                     data = json.loads(line)
                     if data["token"] == token[:16]:
-                        found.append(usage_from_dict(data["usage"]))
+                        found.append(recorded_usage(data["usage"]))
         return found
 
     def book(self, owner: Owner, usage: Usage) -> None:
