@@ -17,6 +17,7 @@ from traitlets.config import Config
 
 from rlm_kernel import RLM, Run, ScriptedModel
 from rlm_kernel.cli import main
+from rlm_kernel.engine import kept
 from rlm_kernel.engine import rlm as rlm_module
 from rlm_kernel.engine.regrant import refuse_unboxed
 from rlm_kernel.engine.settings import Settings
@@ -270,11 +271,22 @@ def test_a_kept_context_that_is_none_is_said(saved: Saved, data: bytes) -> None:
     assert "give the same by context=" in refused(ContextError, folder)
 
 
-def test_a_pipe_in_the_place_of_a_context_is_not_waited_for(saved: Saved) -> None:
+def test_what_is_too_big_to_be_kept_is_not_read(
+    saved: Saved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "MOST", 5)
+    assert "give the same by context=" in refused(ContextError, saved())
+
+
+def test_a_pipe_in_the_place_of_a_context_is_not_read(saved: Saved) -> None:
     folder = saved(info={"hash": ""})
     (folder / "contexts" / "context").unlink()
     os.mkfifo(folder / "contexts" / "context")
     assert "give the same by context=" in refused(ContextError, folder)
+    end = os.open(folder / "contexts" / "context", os.O_RDWR)
+    os.write(end, as_kept("some text"))
+    assert "give the same by context=" in refused(ContextError, folder)
+    os.close(end)
 
 
 def test_a_path_that_is_kept_is_not_opened(saved: Saved, secret: Path) -> None:
