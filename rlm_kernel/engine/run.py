@@ -57,6 +57,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "RunUsage"]
 
+_LOOK = 0.2  # seconds after which a thread that waits looks whether it was interrupted
+
+
 class Run(Reading, Steering):
     """One question over one context, live or ended. Made by ``RLM.start``.
 
@@ -198,7 +201,10 @@ class Run(Reading, Steering):
         if on_engine_loop():
             raise RLMError("On the engine's own loop a run is awaited: await run.finished().")
         with self._changed:
-            self._changed.wait_for(self._stands, timeout)
+            while not self._stands() and (deadline is None or time.monotonic() < deadline):
+                # A signal that another thread got is Python's to handle only when we wake.
+                left = _LOOK if deadline is None else deadline - time.monotonic()
+                self._changed.wait(max(0.0, min(left, _LOOK)))
         return self.ended
 
     async def finished(self) -> Run:

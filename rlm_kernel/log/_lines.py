@@ -27,6 +27,7 @@ GetBlob = Callable[[str], bytes | None]
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _dump = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _HUGE = 10**100  # numbers of events stay below
+_MOST_EVENTS = 1 << 60
 _NOTHING = object()
 _TYPES: dict[str, tuple[type, ...]] = {
     "list": (list,), "dict": (dict,), "float": (int, float), "int": (int,), "bool": (bool,),
@@ -66,7 +67,8 @@ def decode(line: Mapping[str, Any], get_blob: GetBlob | None) -> Logged | None:
         ValueError: the line isn't an event.
     """
     seq, time = line.get("seq"), line.get("time")
-    if type(seq) is not int or not _fits(time, (int, float), None) or not _meant(seq):
+    counts = type(seq) is int and 0 <= seq < _MOST_EVENTS
+    if not counts or not _fits(time, (int, float), None):
         msg = "it has no seq and time"
         raise ValueError(msg)
     data = {k: _unpack(v, get_blob) for k, v in line.items() if k not in ("seq", "time")}
@@ -81,7 +83,7 @@ def decode(line: Mapping[str, Any], get_blob: GetBlob | None) -> Logged | None:
         if not _fits(getattr(event, name), check, items):
             msg = f"{name!r} of {event.type!r} has the wrong type"
             raise ValueError(msg)
-    return Logged(seq, float(line["time"]), event)
+    return Logged(line["seq"], float(line["time"]), event)
 
 
 def _fits(value: Any, check: tuple[type, ...], items: type | None) -> bool:
