@@ -7,6 +7,7 @@ Guarantees:
 - what the kernel sends is passed on only as far as ``_filter`` allows it, signed anew; what isn't
   signed by the kernel's own key is dropped;
 - what a person may spend is raised by what they do here, and by nothing that the kernel says;
+- of the server's terminal the kernel has nothing: what it writes comes on from here, as text;
 - the kernel ends with this process, and this process with the kernel, by the same exit code;
 - buffers and identities pass unchanged; order is kept on each channel.
 """
@@ -46,12 +47,13 @@ from ..repl.box.probing import BOXED, choose
 from ..repl.environment import plain
 from ._authority import Authority
 from ._filter import allowed
+from ._pass_on import PassOn
 from .launch import connection_file
 
 DELIMITER = b"<IDS|MSG>"
 CHANNELS = ("shell", "control", "stdin")
 LOOK = 200  # ms between looks at whether the kernel lives
-GRACE = 5.0  # seconds that a kernel has to end after it was asked to
+LAST_WORDS = 1.0  # seconds, at most
 _PR_SET_PDEATHSIG = 1
 
 
@@ -245,7 +247,7 @@ class Boxed:
         self.policy = Policy(method, (str(here),), (str(runs),), local=method == "bubblewrap")
 
     def start(self, gateway: Sequence[socket.socket]) -> subprocess.Popen[bytes]:
-        """Start it.
+        """Start it; what it writes is to be read from its ``stdout``.
 
         Args:
             gateway: two sockets that are connected to the gateway process.
@@ -266,7 +268,7 @@ class Boxed:
             line = wrapped(bwrap, line, self.policy, str(self.folder))
         return subprocess.Popen(
             line, env=env, cwd=str(self._here), pass_fds=descriptors, stdin=subprocess.DEVNULL,
-            start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
 
     def end(self, kernel: subprocess.Popen[bytes]) -> None:
@@ -287,6 +289,16 @@ def connected(environ: dict[str, str]) -> list[socket.socket]:
         end.sendall(hello)
         ends.append(end)
     return ends
+
+
+def passed_on(kernel: subprocess.Popen[bytes]) -> PassOn:
+    """Pass on to our own stderr what the kernel writes."""
+    assert kernel.stdout is not None
+
+    def write(line: str) -> None:
+        os.write(2, line.encode("utf-8", "replace"))  # no lock that is still held when we end
+
+    return PassOn(os.dup(kernel.stdout.fileno()), write)
 
 
 def runs_of(gateway: Path) -> Path:
@@ -311,6 +323,7 @@ def main() -> None:
     kernel = boxed.start(ends)
     for end in ends:
         end.close()
+    words = passed_on(kernel)
 
     def stop(*_: object) -> None:
         boxed.end(kernel)
@@ -322,6 +335,7 @@ def main() -> None:
         code = relay.serve(kernel)
     finally:
         boxed.end(kernel)
+        words.join(LAST_WORDS)
         relay.close()
     zmq.Context.instance().term()
     sys.exit(code if code >= 0 else 128 - code)

@@ -71,7 +71,8 @@ def safe_bundle(
 def left_out_text(kinds: list[str]) -> str:
     """Say what was left out, in one line."""
     said = ", ".join(kinds)
-    return f"[rlm: left out of a model's output, since it could run in this page: {said}]"
+    why = "since it could run in this page or hold it up"
+    return f"[rlm: left out of a model's output, {why}: {said}]"
 
 
 def _safe(kind: str, value: Any) -> tuple[str, Any] | None:
