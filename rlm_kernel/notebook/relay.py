@@ -9,7 +9,8 @@ Guarantees:
 - what a person may spend is raised by what they do here, and by nothing that the kernel says;
 - of the server's terminal the kernel has nothing: what it writes comes on from here, as text;
 - the kernel ends with this process, and this process with the kernel, by the same exit code;
-- buffers and identities pass unchanged; order is kept on each channel.
+- what a person sends passes unchanged, but for the signature; of what the kernel sends no buffers
+  pass, since nothing of ours has any; order is kept on each channel.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from ..repl.box.policy import Policy
 from ..repl.box.probing import BOXED, choose
 from ..repl.environment import plain
 from ._authority import Authority
-from ._filter import allowed
+from ._filter import allowed, known_header, known_metadata
 from ._pass_on import PassOn
 from .launch import connection_file
 
@@ -181,17 +182,19 @@ class Relay:
             return
         at, parts = message
         try:
-            header = json.loads(parts[0])
-            content = json.loads(parts[3])
-            kept = allowed(name, str(header["msg_type"]), content)
+            header, parent, metadata, content = map(_read, parts)
+            kind = str(header["msg_type"])
+            kept = allowed(name, kind, content)
+            if kept is None:
+                return
+            made = [known_header(header), known_header(parent), known_metadata(metadata), kept]
+            # Written anew: two readers of JSON needn't take the same text for the same thing.
+            parts = [json.dumps(one).encode("ascii") for one in made]
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return
-        if kept is None:
-            return
-        if kept is not content:
-            parts[3] = frames[at + 5] = json.dumps(kept).encode("ascii")
-        frames[at + 1] = self._theirs.sign(parts)
-        self._out[name].send_multipart(frames)
+        self._out[name].send_multipart(
+            [*frames[:at], DELIMITER, self._theirs.sign(parts), *parts]
+        )
 
     def _welcome(self, topic: bytes) -> None:
         """Say to a new subscriber that it is heard from now on (Jupyter's JEP 65)."""
@@ -203,6 +206,13 @@ class Relay:
         self._out["iopub"].send_multipart(
             [topic, DELIMITER, self._theirs.sign(parts), *parts]
         )
+
+
+def _read(part: bytes) -> dict[str, Any]:
+    found = json.loads(part, parse_constant=lambda _: None)
+    if not isinstance(found, dict):
+        raise TypeError
+    return found
 
 
 def opened(frames: list[bytes], signer: Signer) -> tuple[int, list[bytes]] | None:

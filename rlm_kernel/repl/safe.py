@@ -21,6 +21,7 @@ from typing import Any
 from .bounds import DEEP, html_is_light, svg_is_light
 
 RENDERED = 100_000  # characters of Markdown or LaTeX; a page takes long over more, as we do
+WIDEST = 20_000  # pixels that a picture may be said to have
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _AS_THEY_ARE = ("text/plain", "application/json")
 _SIZES = ("width", "height")
@@ -205,7 +206,11 @@ def _is_base64(value: Any) -> bool:
 def _sizes(metadata: Any) -> dict[str, Any]:
     if not isinstance(metadata, Mapping):
         return {}
-    return {k: metadata[k] for k in _SIZES if type(metadata.get(k)) in (int, float)}
+    return {
+        k: metadata[k]
+        for k in _SIZES
+        if type(metadata.get(k)) in (int, float) and 0 <= metadata[k] <= WIDEST
+    }
 
 
 def _lost_script(before: Any, after: str) -> bool:
