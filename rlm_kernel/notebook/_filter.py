@@ -16,7 +16,7 @@ from typing import Any
 from ..protocol import front
 from ..protocol.front import COMM_ID, COMM_TARGET, REPLY
 from ..repl.safe import left_out_text, safe_bundle
-from ._plain import among, matching, number, plain, text, texts
+from ._plain import KEYS_OF_CODE, among, matching, number, plain, text, texts
 
 Content = dict[str, Any]
 WORD = 200  # characters of a name
@@ -193,6 +193,8 @@ def _payload(payload: Any) -> list[Content]:
 def _expressions(found: Any) -> Content:
     kept = {}
     for name, one in list(found.items())[:100] if isinstance(found, dict) else ():
+        if name in KEYS_OF_CODE:
+            continue
         if isinstance(one, dict) and one.get("status") == "ok":
             data = one.get("data")
             said = text(data.get("text/plain"), PAGE) if isinstance(data, dict) else ""
@@ -287,12 +289,15 @@ def _comms(content: Content) -> Content:
     return {"comms": {COMM_ID: {"target_name": COMM_TARGET}} if here else {}}
 
 
+_MEASURE = r"[a-z][a-z_]{0,59}"
+
+
 def _usage(content: Content) -> Content:
     made: Content = {}
     for name, value in content.items():
-        if re.fullmatch(r"[a-z_]{1,60}", name):
+        if re.fullmatch(_MEASURE, name) and name != "status":
             if isinstance(value, dict):
-                made[name] = {k: number(v) for k, v in list(value.items())[:50]}
+                made[name] = {k: number(v) for k, v in value.items() if re.fullmatch(_MEASURE, k)}
             else:
                 made[name] = text(value, WORD) if isinstance(value, str) else number(value)
     return made

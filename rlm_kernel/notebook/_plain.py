@@ -8,7 +8,7 @@ from typing import Any
 
 TEXT = 10 << 20  # characters
 DEEP = 50
-_KEYS_OF_CODE = {"__proto__", "constructor", "prototype"}
+KEYS_OF_CODE = {"__proto__", "constructor", "prototype"}
 # Colours and what progress bars need; all else that moves a terminal, or asks it, goes.
 _CONTROLS = re.compile(
     "\x1b(?!\\[[0-9;]{0,40}[ABCDGKm])|[\x00-\x07\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]"
@@ -55,7 +55,7 @@ def plain(value: object, depth: int = DEEP) -> Any:
         if depth == 0:
             return None
         return {
-            str(k): plain(v, depth - 1) for k, v in value.items() if k not in _KEYS_OF_CODE
+            str(k): plain(v, depth - 1) for k, v in value.items() if k not in KEYS_OF_CODE
         }  # fmt: skip
     if isinstance(value, list):
         return [plain(one, depth - 1) for one in value] if depth else None

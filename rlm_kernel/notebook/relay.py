@@ -54,6 +54,16 @@ from .launch import connection_file
 DELIMITER = b"<IDS|MSG>"
 CHANNELS = ("shell", "control", "stdin")
 LOOK = 200  # ms between looks at whether the kernel lives
+TURN = 0.1  # seconds for which one socket is read before the others are
+LARGEST = 64 << 20  # bytes of a message of the kernel's
+UNREAD = 8  # messages of the kernel's that wait for us, on a channel
+UNSENT = 10_000  # small messages that wait for a page, on a channel
+LARGE = 16 << 10  # bytes; of larger ones the bytes are counted:
+WAITING = 256 << 20  # bytes that wait for pages
+TOO_FAST = {
+    "name": "stderr",
+    "text": "[rlm: an output is left out: they come faster than the page takes them]\n",
+}
 LAST_WORDS = 1.0  # seconds, at most
 _PR_SET_PDEATHSIG = 1
 
@@ -72,6 +82,26 @@ class Signer:
         for part in parts:
             digest.update(part)
         return digest.hexdigest().encode("ascii")
+
+
+class Large:
+    """Counts the bytes of large messages that haven't gone out yet."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Any, int]] = []
+        self._bytes = 0
+
+    def room(self, size: int) -> bool:
+        """Say whether there is room for so many more."""
+        if self._bytes + size > WAITING:
+            self._waiting = [(sent, n) for sent, n in self._waiting if not sent.done]
+            self._bytes = sum(n for _, n in self._waiting)
+        return self._bytes + size <= WAITING
+
+    def add(self, sent: Any, size: int) -> None:
+        """Count a message; zmq's tracker says when it is gone."""
+        self._waiting.append((sent, size))
+        self._bytes += size
 
 
 class Relay:
@@ -103,11 +133,19 @@ class Relay:
         self._in["iopub"] = context.socket(zmq.SUB)
         self._in["iopub"].setsockopt(zmq.SUBSCRIBE, b"")
         self._out["hb"] = context.socket(zmq.ROUTER)
-        for name, one in [*self._out.items(), *self._in.items()]:
+        for one in [*self._out.values(), *self._in.values()]:
             one.setsockopt(zmq.LINGER, 500)
-            # A slow page must neither lose outputs nor, with a flood of them, fill our memory.
-            one.setsockopt(zmq.SNDHWM, 0 if name in CHANNELS else 100_000)
-            one.setsockopt(zmq.RCVHWM, 100_000)
+        # zmq counts messages and no bytes: the kernel's must not fill our memory, however many and
+        # large they are and however slowly a page reads. A person's are as many as they are.
+        for one in self._in.values():
+            one.setsockopt(zmq.RCVHWM, UNREAD)
+            one.setsockopt(zmq.MAXMSGSIZE, LARGEST)
+            one.setsockopt(zmq.SNDHWM, 0)
+        for one in self._out.values():
+            one.setsockopt(zmq.SNDHWM, UNSENT)
+            one.setsockopt(zmq.RCVHWM, 0)
+            one.copy_threshold = 0
+        self._large = Large()
         for name, one in self._out.items():
             one.bind(address(outer, f"{name}_port"))
         for name, one in self._in.items():
@@ -125,12 +163,15 @@ class Relay:
         while True:
             for ready, _ in self._poller.poll(LOOK):
                 name, outer = self._by_socket[ready]
-                for _ in range(100):  # then the others have their turn
+                until = time.monotonic() + TURN  # then the others have theirs: an interrupt, too
+                for _ in range(100):
                     try:
                         frames = ready.recv_multipart(zmq.NOBLOCK, copy=True)
                     except zmq.Again:
                         break
                     self._pass(name, outer, frames)
+                    if time.monotonic() > until:
+                        break
             code = kernel.poll()
             if code is not None:
                 self._rest()
@@ -182,19 +223,31 @@ class Relay:
             return
         at, parts = message
         try:
+            if sum(map(len, parts)) > LARGEST:
+                return
             header, parent, metadata, content = map(_read, parts)
             kind = str(header["msg_type"])
             kept = allowed(name, kind, content)
             if kept is None:
                 return
             made = [known_header(header), known_header(parent), known_metadata(metadata), kept]
-            # Written anew: two readers of JSON needn't take the same text for the same thing.
-            parts = [json.dumps(one).encode("ascii") for one in made]
+            self._send(name, frames[:at], made)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return
-        self._out[name].send_multipart(
-            [*frames[:at], DELIMITER, self._theirs.sign(parts), *parts]
-        )
+
+    def _send(self, name: str, identities: list[bytes], made: list[dict[str, Any]]) -> None:
+        # Written anew: two readers of JSON needn't take the same text for the same thing.
+        parts = [json.dumps(one).encode("ascii") for one in made]
+        size = sum(map(len, parts))
+        message = [*identities, DELIMITER, self._theirs.sign(parts), *parts]
+        if size < LARGE:
+            self._out[name].send_multipart(message)
+        elif self._large.room(size):
+            sent = self._out[name].send_multipart(message, copy=False, track=True)
+            self._large.add(sent, size)
+        elif name == "iopub":
+            header = {**made[0], "msg_type": "stream"}
+            self._send(name, identities, [header, made[1], {}, TOO_FAST])
 
     def _welcome(self, topic: bytes) -> None:
         """Say to a new subscriber that it is heard from now on (Jupyter's JEP 65)."""
