@@ -2,7 +2,8 @@
 
 Nothing that the kernel says counts. What counts is what comes from the front end: the line of a
 ``%%rlm`` cell, ``%rlm budget``, and the panel's own budget command; a cell that the front end runs
-as a model's proposal (its metadata say so) is the model's, and allows nothing. Each run that a
+as a model's proposal is the model's, and allows nothing: its metadata say so, or, where a server
+executes in the front end's place and drops them, the front end has said so before. Each run that a
 person starts adds its budget to what the kernel may spend in all, and its ``--api-base`` to the
 servers that may be called.
 """
@@ -13,6 +14,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +35,23 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._armed: set[bytes] = set()  # the sources of models' cells, as digests
 
     def executed(self, content: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
         """Look at a cell that a front end has executed."""
         if metadata.get("rlm"):
             return
         code = content.get("code")
-        if isinstance(code, str):
+        if isinstance(code, str) and _digest(code) not in self._armed:
             budget = budget_in(code)
             if budget is not None:
                 self.allow(budget, option_in(code, "--api-base"))
 
     def asked(self, content: Mapping[str, Any]) -> None:
         """Look at a request of our own front end's."""
+        source = content.get("source")
+        if content.get("type") == "arm" and content.get("run") and isinstance(source, str):
+            self._armed.add(_digest(source))
         command = content.get("command")
         if isinstance(command, dict) and command.get("type") == "budget":
             self.allow(str(command.get("budget") or ""))
@@ -86,6 +92,10 @@ def option_in(code: str, option: str) -> str:
         if word.startswith(option + "="):
             return word.partition("=")[2]
     return ""
+
+
+def _digest(source: str) -> bytes:
+    return sha256(source.encode("utf-8", "surrogatepass")).digest()
 
 
 def _text(budget: Budget) -> str | None:

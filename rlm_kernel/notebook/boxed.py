@@ -15,6 +15,7 @@ def main() -> None:
     inside.end_with_parent()
     policy = inside.first()
     # Imported in the box: what these bring is code of packages, and they start threads.
+    import zmq
     from ipykernel.kernelapp import IPKernelApp
     from traitlets.config import Config
 
@@ -26,6 +27,9 @@ def main() -> None:
     config.IPKernelApp.parent_handle = 1  # nobody to look after: it ends with its parent anyhow
     app: Any = IPKernelApp.instance(kernel_class=RLMKernel, config=config)
     app.initialize()
+    published = app.iopub_thread
+    # The relay takes in little at a time: what it hasn't read yet waits here, and isn't dropped.
+    published.schedule(lambda: published.socket.setsockopt(zmq.XPUB_NODROP, 1))
     inside.then(policy)
     app.start()
 

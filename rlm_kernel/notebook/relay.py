@@ -7,8 +7,10 @@ Guarantees:
 - what the kernel sends is passed on only as far as ``_filter`` allows it, signed anew; what isn't
   signed by the kernel's own key is dropped;
 - what a person may spend is raised by what they do here, and by nothing that the kernel says;
+- of the server's terminal the kernel has nothing: what it writes comes on from here, as text;
 - the kernel ends with this process, and this process with the kernel, by the same exit code;
-- buffers and identities pass unchanged; order is kept on each channel.
+- what a person sends passes unchanged, but for the signature; of what the kernel sends no buffers
+  pass, since nothing of ours has any; order is kept on each channel.
 """
 
 from __future__ import annotations
@@ -45,13 +47,24 @@ from ..repl.box.policy import Policy
 from ..repl.box.probing import BOXED, choose
 from ..repl.environment import plain
 from ._authority import Authority
-from ._filter import allowed
+from ._filter import allowed, known_header, known_metadata
+from ._pass_on import PassOn
 from .launch import connection_file
 
 DELIMITER = b"<IDS|MSG>"
 CHANNELS = ("shell", "control", "stdin")
 LOOK = 200  # ms between looks at whether the kernel lives
-GRACE = 5.0  # seconds that a kernel has to end after it was asked to
+TURN = 0.1  # seconds for which one socket is read before the others are
+LARGEST = 64 << 20  # bytes of a message of the kernel's
+UNREAD = 8  # messages of the kernel's that wait for us, on a channel
+UNSENT = 10_000  # small messages that wait for a page, on a channel
+LARGE = 16 << 10  # bytes; of larger ones the bytes are counted:
+WAITING = 256 << 20  # bytes that wait for pages
+TOO_FAST = {
+    "name": "stderr",
+    "text": "[rlm: an output is left out: they come faster than the page takes them]\n",
+}
+LAST_WORDS = 1.0  # seconds, at most
 _PR_SET_PDEATHSIG = 1
 
 
@@ -69,6 +82,26 @@ class Signer:
         for part in parts:
             digest.update(part)
         return digest.hexdigest().encode("ascii")
+
+
+class Large:
+    """Counts the bytes of large messages that haven't gone out yet."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Any, int]] = []
+        self._bytes = 0
+
+    def room(self, size: int) -> bool:
+        """Say whether there is room for so many more."""
+        if self._bytes + size > WAITING:
+            self._waiting = [(sent, n) for sent, n in self._waiting if not sent.done]
+            self._bytes = sum(n for _, n in self._waiting)
+        return self._bytes + size <= WAITING
+
+    def add(self, sent: Any, size: int) -> None:
+        """Count a message; zmq's tracker says when it is gone."""
+        self._waiting.append((sent, size))
+        self._bytes += size
 
 
 class Relay:
@@ -100,11 +133,19 @@ class Relay:
         self._in["iopub"] = context.socket(zmq.SUB)
         self._in["iopub"].setsockopt(zmq.SUBSCRIBE, b"")
         self._out["hb"] = context.socket(zmq.ROUTER)
-        for name, one in [*self._out.items(), *self._in.items()]:
+        for one in [*self._out.values(), *self._in.values()]:
             one.setsockopt(zmq.LINGER, 500)
-            # A slow page must neither lose outputs nor, with a flood of them, fill our memory.
-            one.setsockopt(zmq.SNDHWM, 0 if name in CHANNELS else 100_000)
-            one.setsockopt(zmq.RCVHWM, 100_000)
+        # zmq counts messages and no bytes: the kernel's must not fill our memory, however many and
+        # large they are and however slowly a page reads. A person's are as many as they are.
+        for one in self._in.values():
+            one.setsockopt(zmq.RCVHWM, UNREAD)
+            one.setsockopt(zmq.MAXMSGSIZE, LARGEST)
+            one.setsockopt(zmq.SNDHWM, 0)
+        for one in self._out.values():
+            one.setsockopt(zmq.SNDHWM, UNSENT)
+            one.setsockopt(zmq.RCVHWM, 0)
+            one.copy_threshold = 0
+        self._large = Large()
         for name, one in self._out.items():
             one.bind(address(outer, f"{name}_port"))
         for name, one in self._in.items():
@@ -122,12 +163,15 @@ class Relay:
         while True:
             for ready, _ in self._poller.poll(LOOK):
                 name, outer = self._by_socket[ready]
-                for _ in range(100):  # then the others have their turn
+                until = time.monotonic() + TURN  # then the others have theirs: an interrupt, too
+                for _ in range(100):
                     try:
                         frames = ready.recv_multipart(zmq.NOBLOCK, copy=True)
                     except zmq.Again:
                         break
                     self._pass(name, outer, frames)
+                    if time.monotonic() > until:
+                        break
             code = kernel.poll()
             if code is not None:
                 self._rest()
@@ -179,17 +223,31 @@ class Relay:
             return
         at, parts = message
         try:
-            header = json.loads(parts[0])
-            content = json.loads(parts[3])
-            kept = allowed(name, str(header["msg_type"]), content)
+            if sum(map(len, parts)) > LARGEST:
+                return
+            header, parent, metadata, content = map(json.loads, parts)
+            kind = str(header["msg_type"])
+            kept = allowed(name, kind, content)
+            if kept is None:
+                return
+            made = [known_header(header), known_header(parent), known_metadata(metadata), kept]
+            self._send(name, frames[:at], made)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return
-        if kept is None:
-            return
-        if kept is not content:
-            parts[3] = frames[at + 5] = json.dumps(kept).encode("ascii")
-        frames[at + 1] = self._theirs.sign(parts)
-        self._out[name].send_multipart(frames)
+
+    def _send(self, name: str, identities: list[bytes], made: list[dict[str, Any]]) -> None:
+        # Written anew: two readers of JSON needn't take the same text for the same thing.
+        parts = [json.dumps(one, allow_nan=False).encode("ascii") for one in made]
+        size = sum(map(len, parts))
+        message = [*identities, DELIMITER, self._theirs.sign(parts), *parts]
+        if size < LARGE:
+            self._out[name].send_multipart(message)
+        elif self._large.room(size):
+            sent = self._out[name].send_multipart(message, copy=False, track=True)
+            self._large.add(sent, size)
+        elif name == "iopub":
+            header = {**made[0], "msg_type": "stream"}
+            self._send(name, identities, [header, made[1], {}, TOO_FAST])
 
     def _welcome(self, topic: bytes) -> None:
         """Say to a new subscriber that it is heard from now on (Jupyter's JEP 65)."""
@@ -245,7 +303,7 @@ class Boxed:
         self.policy = Policy(method, (str(here),), (str(runs),), local=method == "bubblewrap")
 
     def start(self, gateway: Sequence[socket.socket]) -> subprocess.Popen[bytes]:
-        """Start it.
+        """Start it; what it writes is to be read from its ``stdout``.
 
         Args:
             gateway: two sockets that are connected to the gateway process.
@@ -266,7 +324,7 @@ class Boxed:
             line = wrapped(bwrap, line, self.policy, str(self.folder))
         return subprocess.Popen(
             line, env=env, cwd=str(self._here), pass_fds=descriptors, stdin=subprocess.DEVNULL,
-            start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
 
     def end(self, kernel: subprocess.Popen[bytes]) -> None:
@@ -287,6 +345,16 @@ def connected(environ: dict[str, str]) -> list[socket.socket]:
         end.sendall(hello)
         ends.append(end)
     return ends
+
+
+def passed_on(kernel: subprocess.Popen[bytes]) -> PassOn:
+    """Pass on to our own stderr what the kernel writes."""
+    assert kernel.stdout is not None
+
+    def write(line: str) -> None:
+        os.write(2, line.encode("utf-8", "replace"))  # no lock that is still held when we end
+
+    return PassOn(os.dup(kernel.stdout.fileno()), write)
 
 
 def runs_of(gateway: Path) -> Path:
@@ -311,6 +379,7 @@ def main() -> None:
     kernel = boxed.start(ends)
     for end in ends:
         end.close()
+    words = passed_on(kernel)
 
     def stop(*_: object) -> None:
         boxed.end(kernel)
@@ -322,6 +391,7 @@ def main() -> None:
         code = relay.serve(kernel)
     finally:
         boxed.end(kernel)
+        words.join(LAST_WORDS)
         relay.close()
     zmq.Context.instance().term()
     sys.exit(code if code >= 0 else 128 - code)

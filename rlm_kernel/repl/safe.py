@@ -5,8 +5,8 @@ and could open a terminal. So of what a model's code shows only what is known to
 text, pictures, sanitised HTML and SVG, JSON.
 
 Guarantees, whatever goes in: no script, event handler, form, frame, object, style sheet or link
-that runs code comes out; no picture or style is fetched from anywhere; what can't be made safe is
-left out, and named.
+that runs code comes out; no picture or style is fetched from anywhere; what can't be made safe, or
+not in a moment, is left out, and named.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Any
 
-MOST = 10 << 20  # characters of HTML or SVG that are looked at; longer ones are left out
+from .bounds import DEEP, html_is_light, svg_is_light
+
+RENDERED = 100_000  # characters of Markdown or LaTeX; a page takes long over more, as we do
+WIDEST = 20_000  # pixels that a picture may be said to have
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _AS_THEY_ARE = ("text/plain", "application/json")
 _SIZES = ("width", "height")
@@ -69,7 +72,8 @@ def safe_bundle(
 def left_out_text(kinds: list[str]) -> str:
     """Say what was left out, in one line."""
     said = ", ".join(kinds)
-    return f"[rlm: left out of a model's output, since it could run in this page: {said}]"
+    why = "since it could run in this page or hold it up"
+    return f"[rlm: left out of a model's output, {why}: {said}]"
 
 
 def _safe(kind: str, value: Any) -> tuple[str, Any] | None:
@@ -77,26 +81,34 @@ def _safe(kind: str, value: Any) -> tuple[str, Any] | None:
         return kind, value
     if kind in _PICTURES:
         return (kind, value) if _is_base64(value) else None
-    if not isinstance(value, str) or len(value) > MOST:
+    if not isinstance(value, str):
         return None
     if kind == "text/html":
-        return kind, safe_html(value)
+        return _named(kind, safe_html(value))
     if kind == "image/svg+xml":
-        svg = safe_svg(value)
-        return None if svg is None else (kind, svg)
+        return _named(kind, safe_svg(value))
+    if kind in ("text/markdown", "text/latex") and len(value) > RENDERED:
+        return None
     if kind == "text/markdown":
         if not _MARKDOWN_MAY_RUN.search(value):
             return kind, value
-        return "text/html", _rendered(value)
+        return _named("text/html", _rendered(value))
     if kind == "text/latex":
         return None if _LATEX_MAY_RUN.search(value) else (kind, value)
     return None
 
 
-def safe_html(text: str) -> str:
-    """Give HTML without anything that runs, is fetched, or is sent."""
+def _named(kind: str, safe: str | None) -> tuple[str, str] | None:
+    return None if safe is None else (kind, safe)
+
+
+def safe_html(text: str) -> str | None:
+    """Give HTML without anything that runs, is fetched, or is sent; None where it takes long."""
     import nh3
 
+    text = text.replace("\0", "")  # each is a fault to the parser, and nothing on a page
+    if not html_is_light(text):
+        return None
     attributes = {name: set(found) for name, found in nh3.ALLOWED_ATTRIBUTES.items()}
     attributes["*"] = {"class", "style", "title", "align", "colspan", "rowspan", "scope"}
     return nh3.clean(
@@ -120,7 +132,12 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
 
 
 def safe_svg(text: str) -> str | None:
-    """Give an SVG without scripts, handlers and references outside; None where it isn't one."""
+    """Give an SVG without scripts, handlers and references outside.
+
+    None where it isn't one, or takes long.
+    """
+    if not svg_is_light(text):
+        return None
     if "<!ENTITY" in text.upper() or ("<!DOCTYPE" in text.upper() and "[" in text[:2_000]):
         return None
     try:
@@ -129,15 +146,19 @@ def safe_svg(text: str) -> str | None:
         return None
     if root.tag not in ("svg", f"{{{_SVG}}}svg"):
         return None
-    _strip(root)
+    if not _strip(root):
+        return None
     ET.register_namespace("", _SVG)
     return ET.tostring(root, encoding="unicode")
 
 
-def _strip(root: ET.Element) -> None:
-    stack = [root]
+def _strip(root: ET.Element) -> bool:
+    """Take out what isn't inert; False where what is left nests too deep to be written."""
+    stack = [(root, 1)]
     while stack:
-        node = stack.pop()
+        node, depth = stack.pop()
+        if depth > DEEP:
+            return False
         for name, value in list(node.attrib.items()):
             plain = name.rpartition("}")[2].lower()
             runs = plain.startswith("on") or plain in ("href", "src", "attributename", "to", "from")
@@ -145,19 +166,26 @@ def _strip(root: ET.Element) -> None:
                 _CALLS_OUT.search(value) and not name.endswith("xmlns")
             ) or _OUTSIDE_URL.search(value):  # fmt: skip
                 del node.attrib[name]
-        for child in list(node):
-            kind = child.tag.rpartition("}")[2].lower() if isinstance(child.tag, str) else "?"
-            foreign = isinstance(child.tag, str) and "}" in child.tag and (
-                not child.tag.startswith(f"{{{_SVG}}}")
-            )  # fmt: skip
-            local_use = kind == "use" and child.get(_XLINK, child.get("href", "")).startswith("#")
-            if (kind in _SVG_LEFT_OUT and not local_use) or foreign or kind == "?":
-                node.remove(child)
-            else:
-                stack.append(child)
+        kept = [child for child in node if _stays(child)]
+        if len(kept) < len(node):
+            node[:] = kept  # at once: of many children, to take out each alone takes long
+        stack += [(child, depth + 1) for child in kept]
+    return True
 
 
-def _rendered(markdown: str) -> str:
+def _stays(child: ET.Element) -> bool:
+    if not isinstance(child.tag, str):
+        return False
+    space, _, name = child.tag.rpartition("}")
+    if space and space != f"{{{_SVG}":
+        return False
+    kind = name.lower()
+    if kind == "use":
+        return child.get(_XLINK, child.get("href", "")).startswith("#")
+    return kind not in _SVG_LEFT_OUT
+
+
+def _rendered(markdown: str) -> str | None:
     from markdown_it import MarkdownIt
 
     return safe_html(MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown))
@@ -178,7 +206,11 @@ def _is_base64(value: Any) -> bool:
 def _sizes(metadata: Any) -> dict[str, Any]:
     if not isinstance(metadata, Mapping):
         return {}
-    return {k: metadata[k] for k in _SIZES if type(metadata.get(k)) in (int, float)}
+    return {
+        k: metadata[k]
+        for k in _SIZES
+        if type(metadata.get(k)) in (int, float) and 0 <= metadata[k] <= WIDEST
+    }
 
 
 def _lost_script(before: Any, after: str) -> bool:

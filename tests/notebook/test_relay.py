@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zmq
 from boxes import need
 from conftest import ARGV, Kernel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from servers import OpenAIServer
 
+from rlm_kernel.notebook import relay as relay_
 from rlm_kernel.notebook._authority import Authority, budget_in, option_in
 from rlm_kernel.notebook._filter import allowed
+from rlm_kernel.notebook.relay import CHANNELS, Relay, Signer, address, opened
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="boxes are Linux's")
 ARGV["boxed"] = ["-m", "rlm_kernel.notebook.launch", "--sandboxed"]
@@ -277,6 +281,26 @@ def test_a_server_is_named_by_the_person(tmp_path: Path) -> None:
     assert read_grants(tmp_path)["t"].budget == "$3.000000, 15 calls"
 
 
+def test_a_cell_that_was_armed_is_the_models_though_its_metadata_are_dropped(
+    tmp_path: Path,
+) -> None:
+    """Where the server executes for the page, it is known by its source only."""
+    from rlm_kernel.lm.served.place import Grant, read_grants, write_grants
+
+    write_grants(tmp_path, {"t": Grant("t", "10 calls", closed=True)})
+    authority = Authority(tmp_path)
+    code = "%rlm budget 1000 calls"
+    arm = {"type": "arm", "run": "r", "cell": "c", "source": code}
+    authority.asked(arm)
+    for _ in range(2):
+        authority.executed({"code": code}, {})
+    assert read_grants(tmp_path)["t"].budget == "10 calls"
+    # One without a run is a cell of the person's.
+    authority.asked({**arm, "run": "", "source": code + " "})
+    authority.executed({"code": code + " "}, {})
+    assert read_grants(tmp_path)["t"].budget.endswith(", 1010 calls")
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
@@ -285,6 +309,140 @@ JSON = st.recursive(
         inner, max_size=4),
     max_leaves=12,
 )  # fmt: skip
+
+
+# -- the relay without a box ----------------------------------------------------------------------
+
+
+class Ends:
+    """A relay, with this test as the kernel before it and the page behind it."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def connection(name: str) -> dict[str, Any]:
+            ports = {f"{one}_port": n for n, one in enumerate((*CHANNELS, "iopub", "hb"), 1)}
+            return {"transport": "ipc", "ip": str(folder / name), "key": name, **ports}
+
+        self.outer, self.inner = connection("o"), connection("i")
+        self.kernel = zmq.Context.instance().socket(zmq.XPUB)
+        self.kernel.setsockopt(zmq.LINGER, 0)
+        self.kernel.bind(address(self.inner, "iopub_port"))
+        self.relay = Relay(self.outer, self.inner, Authority(folder))
+        self.page = zmq.Context.instance().socket(zmq.SUB)
+        self.page.setsockopt(zmq.SUBSCRIBE, b"")
+        self.page.setsockopt(zmq.RCVHWM, 1)
+        self.page.setsockopt(zmq.RCVTIMEO, 20_000)
+        self.page.connect(address(self.outer, "iopub_port"))
+        out = self.relay._out["iopub"]
+        assert out.poll(20_000)
+        self.relay._pass("iopub", True, out.recv_multipart())
+        assert self.read()[0] == "iopub_welcome"
+
+    def say(
+        self, kind: str, content: Any, *more: bytes, header: Any = None, parent: Any = None
+    ) -> None:
+        """Have the relay pass a message that the kernel has signed."""
+        head = {"msg_id": "a", "msg_type": kind} if header is None else header
+        parts = [json.dumps(one).encode() for one in (head, parent or {}, {"x": 1}, content)]
+        signature = Signer(b"i").sign(parts)
+        self.relay._pass("iopub", False, [b"topic", b"<IDS|MSG>", signature, *parts, *more])
+
+    def read(self) -> tuple[str, dict[str, Any]]:
+        """Give the kind and the content of what came to the page."""
+        self.frames = self.page.recv_multipart()
+        message = opened(self.frames, Signer(b"o"))
+        assert message is not None
+        header, _, _, content = map(json.loads, message[1])
+        return header["msg_type"], content
+
+    def close(self) -> None:
+        for one in (self.kernel, self.page):
+            one.close()
+        self.relay.close()
+
+
+@pytest.fixture
+def ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ends]:
+    one = Ends(tmp_path, monkeypatch)
+    yield one
+    one.close()
+
+
+def test_a_message_comes_anew_with_what_is_known_of_it(ends: Ends) -> None:
+    header = {"msg_id": "a", "msg_type": "stream", "version": "1", "x": {"y": 1}}
+    ends.say("stream", {"name": "stdout", "text": "é", "x": float("nan")}, b"a buffer",
+             header=header, parent={"msg_id": "p", "x": 1})  # fmt: skip
+    assert ends.read() == ("stream", {"name": "stdout", "text": "é"})
+    assert [json.loads(part) for part in ends.frames[3:]] == [
+        {"msg_id": "a", "msg_type": "stream", "version": "5.3"}, {"msg_id": "p", "version": "5.3"},
+        {}, {"name": "stdout", "text": "é"},
+    ]  # fmt: skip
+
+
+def test_of_what_cannot_be_read_nothing_comes(ends: Ends) -> None:
+    ends.say("stream", ["no object"])
+    ends.say("stream", {"text": "x"}, header={"msg_type": ["stream"]})
+    ends.say("stream", {"text": "x"}, parent=["p"])
+    ends.say("unheard_of", {})
+    for parts in ([b"{", b"{}", b"{}", b"{}"], [b"[" * 100_000] * 4, [b"\xff"] * 4, [b"{}"] * 4):
+        signature = Signer(b"i").sign(parts)
+        ends.relay._pass("iopub", False, [b"t", b"<IDS|MSG>", signature, *parts])
+    ends.say("status", {"execution_state": "idle"})
+    assert ends.read() == ("status", {"execution_state": "idle"})
+
+
+def test_large_outputs_that_wait_for_a_page_are_bounded(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_, "WAITING", 1_000_000)
+    large = {"name": "stdout", "text": "x" * 40_000}
+    for _ in range(200):
+        ends.say("stream", large)
+    ends.say("status", {"execution_state": "idle"})
+    came = []
+    while not came or came[-1][0] != "status":
+        came.append(ends.read())
+    whole = sum(content == large for _, content in came)
+    # What waits, and what the connection and the page themselves had taken by then.
+    assert 25 <= whole + 1 <= 100
+    assert sum(content == relay_.TOO_FAST for _, content in came) == 200 - whole
+    ends.say("stream", large)  # there is room again
+    assert ends.read() == ("stream", large)
+
+
+def test_what_of_the_kernels_waits_for_the_relay_is_bounded(ends: Ends) -> None:
+    for one in ends.relay._in.values():
+        most = one.getsockopt(zmq.RCVHWM) * one.getsockopt(zmq.MAXMSGSIZE)
+        assert 0 < most <= 1 << 30
+    for one in ends.relay._out.values():
+        assert 0 < one.getsockopt(zmq.SNDHWM) * relay_.LARGE <= 1 << 28
+
+
+def test_a_flood_gives_the_others_their_turn(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A turn ends by the time it takes: a display may take a second, and an interrupt waits."""
+    now = [0.0]
+    monkeypatch.setattr(relay_.time, "monotonic", lambda: now[0])
+    seen: list[str] = []
+    looks = iter([None, 0])
+    flood = ends.relay._in["iopub"]
+
+    def passed(name: str, outer: bool, frames: list[bytes]) -> None:
+        seen.append(name)
+        now[0] += 1.0
+
+    class Kernel:
+        def poll(self) -> int | None:
+            return next(looks)
+
+    monkeypatch.setattr(ends.relay, "_pass", passed)
+    monkeypatch.setattr(ends.relay, "_rest", lambda: None)
+    assert ends.kernel.recv() == b"\x01"
+    for _ in range(3):
+        ends.kernel.send(b"x")
+    assert flood.poll(20_000)
+    assert ends.relay.serve(Kernel()) == 0  # type: ignore[arg-type]
+    assert seen in (["iopub"], ["iopub"] * 2)  # one in each of the two looks
 
 
 @settings(max_examples=150, deadline=None)

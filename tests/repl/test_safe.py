@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlm_kernel.repl.safe import safe_bundle, safe_html, safe_svg
+from rlm_kernel.repl import bounds
+from rlm_kernel.repl.bounds import html_is_light
+from rlm_kernel.repl.safe import RENDERED, safe_bundle, safe_html, safe_svg
 
 BAD_TAGS = {"script", "iframe", "object", "embed", "form", "input", "button", "base", "meta",
             "link", "style", "frame", "frameset", "applet", "noscript", "template", "math",
@@ -101,7 +103,9 @@ PIECE = st.sampled_from([
 @settings(max_examples=300, deadline=None)
 @given(st.lists(PIECE, max_size=40).map("".join))
 def test_no_text_becomes_something_that_runs(text: str) -> None:
-    assert dangers(safe_html(text)) == []
+    html = safe_html(text)
+    assert html is not None
+    assert dangers(html) == []
     kept, _, _ = safe_bundle({"text/html": text, "text/markdown": text, "image/svg+xml": text})
     for html in kept.values():
         assert dangers(html) == []
@@ -173,3 +177,128 @@ def test_tables_pictures_and_formulas_stay() -> None:
         k: data[k] for k in data if k != "text/html"
     }
     assert about == {"image/png": {"width": 3}}
+
+
+# -- what would take long --------------------------------------------------------------------------
+
+FEW, MANY = bounds.ANY_TAGS, bounds.MOST_TAGS
+HEAVY = {
+    "text/html": {
+        "nested": "<div>" * 200_000,
+        "nested and closed": "<div>" * FEW + "</div>" * FEW,
+        "closed by others": "<div><object></div></object>" * FEW,
+        "closed in another order": "<b><p></b>" * FEW,
+        "closed in a comment": "<div><!-- <div> --></div>" * FEW,
+        "closed in a text": "<textarea><a b='</textarea><div>'></a></textarea>" * FEW,
+        "closed in a value": "<p title='</p>'>" * (FEW + 1),
+        "an odd quote": "<p a\"><p b\">" * FEW,
+        "closed in an equal value": "<p ==\"></p>\">" * (FEW + 1),
+        "long": "x" * (bounds.MOST + 1),
+        "many": "<p>x</p>" * (MANY // 2 + 1),
+        "attributes": "<p " + " ".join(f"a{i}=1" for i in range(100_000)) + ">",
+        "attributes with a sign": "<p a='>' " + " ".join(f"a{i}=1" for i in range(9_000)) + ">",
+        "attributes of its end": "<p></p " + " ".join(f"a{i}" for i in range(9_000)) + ">",
+        "attributes after a comment": "<!-- <p a='--><p " + "a " * 9_000 + ">",
+        "attributes of many": "<b></b>" * FEW + "<b " + "a " * 9_000 + ">",
+        "tags that never end": "<a " * FEW + "x " * 1_000_000,
+        "names that never end": "<a" * FEW + "x" * 1_000_000,
+        "quotes that never end": "<a b='" * FEW + "x" * 1_000_000,
+    },
+    "text/markdown": {
+        "long": "![" * RENDERED, "long, shown as it is": "[" * (RENDERED + 1),
+    },
+    "text/latex": {"long": "x" * (RENDERED + 1)},
+    "image/svg+xml": {
+        "nested": "<svg>" + "<g>" * 10_000 + "</g>" * 10_000 + "</svg>",
+        "many": "<svg>" + "<g/>" * MANY + "</svg>",
+        "attributes": "<svg " + " ".join(f'a{i}=""' for i in range(2 * MANY + 1)) + "/>",
+        "long": "<svg>" + "x" * bounds.MOST + "</svg>",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [pytest.param(kind, text, id=f"{kind}: {name}")
+     for kind, all_ in HEAVY.items() for name, text in all_.items()],
+)  # fmt: skip
+def test_what_would_take_long_is_named_and_read_by_no_parser(
+    kind: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import nh3
+
+    def never(*_: object, **__: object) -> str:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr(nh3, "clean", never)
+    kept, _, left_out = safe_bundle({kind: text})
+    assert kept == {}
+    assert left_out == [kind]
+
+
+@pytest.mark.parametrize(
+    "html",
+    ["<table>" + "<tr><td style='color: red'>1</td><td>2<br></td></tr>" * 20_000 + "</table>",
+     ("<div>" * bounds.DEEP + "</div>" * bounds.DEEP) * 100,
+     "<ul><li>not closed" * (FEW // 2), "<p " + "a " * bounds.ATTRIBUTES + ">kept",
+     "<img src='data:image/png;base64," + "A" * 4_000_000 + "'>", "a < b & c " * 1_000,
+     "<style scoped>td {color: red}</style><!-- x -->" + "<p>x</p>" * 100],
+)  # fmt: skip
+def test_what_is_long_and_shallow_or_short_is_cleaned(html: str) -> None:
+    assert html_is_light(html)
+
+
+NAMES = ["b", "p", "div", "td", "table", "object"]
+TAGS = st.sampled_from([
+    *(f"<{name}>" for name in NAMES), *(f"</{name}>" for name in NAMES), "<br>", "<P a=1>",
+    "<p title='</p>'>", "<b =\"</b>\">", "<p/>", "<div a=b/>", "<b a='x'b=\">\">", "x", "</B >",
+])  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(TAGS, max_size=12))
+def test_what_nests_in_order_nests_no_deeper_when_it_is_read(pieces: list[str]) -> None:
+    """Said of a text that is repeated: where each time leaves a tag open, it is too deep."""
+    text = "".join(pieces)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bounds, "ANY_TAGS", 0)
+        patch.setattr(bounds, "DEEP", 40)
+        if not html_is_light(text * 60):
+            return
+    html = safe_html(text * 60)
+    assert html is not None
+    assert deepest(html) <= 60
+
+
+def test_no_parser_is_given_what_only_costs_it_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    import nh3
+
+    read: list[str] = []
+    monkeypatch.setattr(nh3, "clean", lambda text, **_: read.append(text) or "")
+    safe_html("<b>a\0b</b>")
+    assert read == ["<b>ab</b>"]
+
+
+def deepest(html: str) -> int:
+    """Count how deep HTML nests that was written by a parser."""
+    depth = most = 0
+    for end, name in re.findall(r"<(/?)(\w+)", html):
+        if name not in ("br", "img", "hr"):
+            depth += -1 if end else 1
+        most = max(most, depth)
+    return most
+
+
+def test_an_svg_of_many_parts_that_stay_and_go() -> None:
+    parts = "<circle/><script/><a><b/></a>" * 20_000
+    out = safe_svg(f"<svg xmlns='http://www.w3.org/2000/svg'>{parts}</svg>")
+    assert out is not None
+    assert out.count("<circle") == 20_000
+    assert "script" not in out
+    assert "<a" not in out
+
+
+def test_a_rendered_markdown_of_too_many_tags_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MOST_TAGS", 100)
+    monkeypatch.setattr(bounds, "ANY_TAGS", 100)
+    assert safe_bundle({"text/markdown": "&#\n" + "*a* " * 200})[2] == ["text/markdown"]
