@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -74,6 +75,30 @@ def test_runs_in_threads_keep_their_outputs_apart(make: Make) -> None:
     for thread in threads:
         thread.join(60)
     assert found == {x: (x * 3, f"{x}\n" * 20) for x in "abc"}
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="Windows has no such signals")
+def test_an_interrupt_that_another_thread_gets_reaches_who_waits(make: Make) -> None:
+    """Linux gives Ctrl-C to any thread; Python handles it in the main one, once that wakes."""
+    model = HeldModel([])
+    run = make(model, where="kernel").start("q", "abc")
+    seen: list[str] = []
+
+    def press() -> None:
+        model.wait_for(1)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        until = time.monotonic() + 10
+        while run.phase != "paused" and time.monotonic() < until:
+            time.sleep(0.01)
+        seen.append(run.phase)
+
+    other = threading.Thread(target=press)
+    other.start()
+    with pytest.raises(KeyboardInterrupt):
+        run.wait(20)
+    other.join()
+    assert seen == ["paused"]
+    run.stop()
 
 
 def test_waiting_on_the_engines_own_loop_is_refused_instead_of_hanging(make: Make) -> None:
