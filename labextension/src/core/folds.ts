@@ -34,18 +34,25 @@ function title(text: string): string {
   return length(line) <= TITLE ? line : head(line, TITLE - 1) + '…';
 }
 
-function number(value: unknown): value is number {
-  return typeof value === 'number';
+const MOST = 1e15; // of anything; a number above it isn't meant
+
+/** Take what isn't a finite number from 0 on as not told, as Python's recorded_usage does. */
+function count(value: unknown): number {
+  return typeof value === 'number' && value >= 0 && value <= MOST ? value : 0;
 }
 
 function used(data: Record<string, unknown> | undefined): Used {
-  const told: Record<string, number | null> = {};
-  for (const [name, value] of Object.entries(data ?? {})) {
-    if (name in NOTHING_USED && (number(value) || (name === 'cost' && value === null))) {
-      told[name] = value as number | null;
-    }
-  }
-  return { ...NOTHING_USED, ...told };
+  const told = data ?? {};
+  const cost = told.cost === null ? null : count(told.cost);
+  return {
+    input_tokens: Math.trunc(count(told.input_tokens)),
+    output_tokens: Math.trunc(count(told.output_tokens)),
+    cached_tokens: Math.trunc(count(told.cached_tokens)),
+    cost,
+    known_cost: Math.max(count(told.known_cost), cost ?? 0),
+    calls: Math.trunc(count(told.calls)),
+    seconds: count(told.seconds),
+  };
 }
 
 /** Keep how long a text is that came cut, under the name of the node's field. */
