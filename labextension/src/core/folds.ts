@@ -1,5 +1,5 @@
 import type { Event, NodeKind } from '../protocol.js';
-import { amissOf, NOTHING_AMISS, NOTHING_USED, type TreeNode, type Used } from './node.js';
+import { amissOf, NOTHING_AMISS, type TreeNode, type Used } from './node.js';
 import type { RunTree } from './tree.js';
 import { head, length, lines, split, strip } from './words.js';
 
