@@ -76,7 +76,8 @@ def _value(dice: random.Random, name: str, kind: str) -> Any:
                 "calls": 1, "cost": cost, "known_cost": cost or 0.0, "seconds": dice.random(),
                 "strange": 1, "cached_tokens": "many"}  # fmt: skip
         if dice.random() < 0.2:
-            told[dice.choice(["input_tokens", "cost", "known_cost"])] = dice.choice([-7, 1e300, True])
+            odd = dice.choice(("input_tokens", "cost", "known_cost"))
+            told[odd] = dice.choice((-7, 1e300, True))
         return dict(dice.sample(sorted(told.items(), key=str), dice.randrange(len(told) + 1)))
     if name == "context":
         return [{"name": dice.choice(("", "context")), "kind": "text", "size": "9 characters"}]
