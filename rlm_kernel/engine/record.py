@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RecordingError
-from ..log import Log, Tree, read_log
+from ..log import Log, Tree, read_log, runs_dir
 from ..log.paid import read_paid
 from ..log.usage import recorded_usage
 from ..protocol import Logged, Usage
@@ -21,6 +21,7 @@ from ..protocol import events as e
 
 #: How a cell can have ended whose variables are there; the others aren't run again.
 KEPT = ("ok", "error")
+LOOKED_AT = 50  # runs, newest first, among which one without an answer is looked for
 
 
 @dataclass(slots=True)
@@ -260,6 +261,23 @@ def folder_of(path: Path | str) -> Path:
         msg = f"There is no run in {folder}: give the folder of one (run.log.folder)."
         raise RecordingError(msg)
     return folder
+
+
+def newest_without_answer() -> tuple[Path, Record]:
+    """Give the newest kept run that can be picked up, and its folder.
+
+    Raises:
+        RecordingError: there is none.
+    """
+    logs = sorted(runs_dir().glob("*/log.jsonl"), key=lambda p: p.stat().st_mtime, reverse=True)
+    for log in logs[:LOOKED_AT]:
+        try:
+            record = read_record(log)
+        except RecordingError:
+            continue
+        if record.ended is None or record.ended.status != "done":
+            return log.parent, record
+    raise RecordingError(f"No run in {runs_dir()} is without an answer: name its folder.")
 
 
 def open_log(path: Path | str) -> tuple[Log, Tree, Record]:

@@ -103,7 +103,7 @@ def check_person(rlm: RLM, front: Front) -> None:
 def of_resume(words: list[str]) -> dict[str, Any]:
     """Take the options of `%rlm resume FOLDER` out of its words; give what was given of them."""
     options: dict[str, Any] = {}
-    for name in ("model", "mode", "budget", "api_base", "sandbox", "where", "workdir"):
+    for name in ("model", "sub_model", "mode", "budget", "api_base", "sandbox", "where", "workdir"):
         flag = "--" + name.replace("_", "-")
         if flag in words:
             options[name] = take_option(words, flag)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING
 from IPython.core.error import UsageError
 
 from ..engine.heading import model_text
+from ..engine.record import newest_without_answer
+from ..errors import RecordingError
 from ..log import duration_text, money_text, tree_html, tree_text
-from ..log.format import capped, clean, estimate_text, usage_text
+from ..log.format import capped, clean, estimate_text, oneline, usage_text
 from ..protocol import Ack, Command, Usage
 from ..protocol.control import (
     AnswerCall,
@@ -263,6 +266,19 @@ def pause(magics: RLMMagics, name: str, words: Words) -> None:
     print(f"{magics.session.name_of(run)} is {run.phase}. `%rlm resume` goes on.")
 
 
+def _where_to_go_on() -> str:
+    """Say which run could be picked up, where this kernel has none."""
+    try:
+        folder, record = newest_without_answer()
+    except RecordingError:
+        return "No run yet: `%%rlm` on a cell with a question starts one."
+    asked = oneline(record.started.question, 80)
+    return (
+        f"No run in this kernel yet. The newest without an answer is {asked!r}: "
+        f"`%rlm resume {shlex.quote(str(folder))}` goes on with it."
+    )
+
+
 @_verb("resume [FOLDER]", "goes on where the run was paused; or with one whose kernel died")
 def resume(magics: RLMMagics, name: str, words: Words) -> None:
     """Go on; `%rlm resume FOLDER [CONTEXT] [--model M] [--budget B]` picks a run up from disk.
@@ -275,6 +291,8 @@ def resume(magics: RLMMagics, name: str, words: Words) -> None:
     if left:
         magics.pick_up(left[0], left[1:], name, **options)
         return
+    if magics.session.current is None:
+        raise UsageError(_where_to_go_on())
     _go_on(magics, name, Resume(client=CLIENT))
 
 

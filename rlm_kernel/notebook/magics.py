@@ -202,6 +202,12 @@ class RLMMagics(Magics, Configurable):
             raise UsageError("The question is empty: write it into the cell, under the %%rlm line.")
         if args.name and not args.name.isidentifier():
             raise UsageError(f"{args.name!r} can't be a variable's name; write %%rlm NAME --…")
+        if args.name and not isinstance(shell.user_ns.get(args.name), Run | None):
+            raise UsageError(
+                f"{args.name} has a value already, which the run would take the place of: choose "
+                f"another name for the run, or `del {args.name}`. A context is given by "
+                f"--context {args.name}."
+            )
         where = args.where or self.where
         self._check_free(where)
         try:

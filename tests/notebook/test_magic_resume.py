@@ -35,6 +35,40 @@ def test_a_run_goes_on_after_its_kernel_was_killed(kind: str, tmp_path: Any) -> 
         second.close()
 
 
+def test_a_new_kernel_says_which_run_can_be_gone_on_with(tmp_path: Any) -> None:
+    first = Kernel("ours", tmp_path)
+    try:
+        first.run("%load_ext rlm")
+        first.run(SCRIPT)
+        first.run("m = script('a = 1', 'FINAL(a)')")
+        none = first.run("%rlm resume")
+        assert "No run yet" in none.text
+        first.run("%%rlm r --context text --model m --mode auto --budget '1 calls'\nHow many?")
+        folder = first.value("str(r.log.folder)").strip("'")
+    finally:
+        first.close()
+    second = Kernel("ours", tmp_path)
+    try:
+        second.run("%load_ext rlm")
+        cell = second.run("%rlm resume")
+        assert not cell.ok
+        assert f"'How many?': `%rlm resume {folder}` goes on with it." in cell.text
+        assert "Traceback" not in cell.text
+    finally:
+        second.close()
+
+
+def test_another_sub_model_can_be_given(ours: Any) -> None:
+    ours.run(SCRIPT)
+    ours.run(ONCE)
+    ours.run("%%rlm r --context text --model m --sub-model m --mode auto --max-turns 1\nMany?")
+    folder = ours.value("str(r.log.folder)").strip("'")
+    ours.run("other = script('unused')\nm = script('FINAL(x + 1)')")
+    cell = ours.run(f"%rlm resume {folder} --model m --sub-model other --budget '9 calls'")
+    assert cell.ok, cell.text
+    assert ours.value("_rlm.settings.sub_model != _rlm.settings.model") == "True"
+
+
 def test_what_cannot_be_picked_up_is_one_sentence(ours: Any, tmp_path: Any) -> None:
     cell = ours.run(f"%rlm resume {tmp_path}")
     assert not cell.ok

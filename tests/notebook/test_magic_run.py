@@ -15,6 +15,19 @@ def test_a_question_is_answered_over_a_variable_and_the_run_is_bound(both: Any) 
     assert both.value("found.answer, found.status, _rlm is found") == "(3, 'done', True)"
 
 
+def test_a_variable_with_a_value_is_not_taken_for_the_name_of_a_run(both: Any) -> None:
+    both.run("m = script('FINAL(1)')\nmine = 'a text of mine'")
+    cell = both.run("%%rlm mine --model m\nHow many?")
+    assert not cell.ok
+    assert "mine has a value already" in cell.text
+    assert "--context mine" in cell.text
+    assert "Traceback" not in cell.text
+    assert both.value("mine") == "'a text of mine'"
+    both.run("mine = None")
+    assert both.run("%%rlm mine --context text --model m\nHow many?").ok
+    assert both.run("%%rlm mine --context text --model m\nAgain?").ok, "a run gives way to a run"
+
+
 def test_the_context_is_the_very_object_and_names_are_put_back(both: Any) -> None:
     both.run("""
 data = [1, 2, 3]

@@ -39,10 +39,16 @@ def planted(tmp_path_factory):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(home / "s"))
     listener.listen()
+    letters = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    letters.bind(str(home / "d"))
+    letters.setblocking(False)
     abstract = socket.socket(socket.AF_UNIX)
     abstract.bind(f"\0rlm-test-{os.getpid()}")
     abstract.listen()
     yield home
+    with pytest.raises(BlockingIOError):  # nothing has come
+        letters.recv(1)
+    letters.close()
     listener.close()
     abstract.close()
 
@@ -215,6 +221,21 @@ tried(lambda: subprocess.run([sys.executable, '-c', program], check=True, captur
 """)
     assert refused(said, 8), said
     assert openai_server.requests == []
+
+
+def test_a_pair_of_sockets_reaches_nobody_else(run, planted):
+    said = run(TRY + f"""
+import socket
+for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW, socket.SOCK_SEQPACKET):
+    tried(lambda: socket.socketpair(socket.AF_UNIX, kind)[0].sendto(
+        b'x', {str(planted / 'd')!r}))
+one, other = socket.socketpair()
+tried(lambda: one.sendto(b'x', {str(planted / 'd')!r}))
+one.sendall(b'ours')
+print(other.recv(4))
+""")
+    assert refused(said.rsplit("\n", 2)[0], 4), said
+    assert said.endswith("b'ours'\n")
 
 
 def test_the_channel_takes_no_other_kernels_words(run, services):

@@ -209,7 +209,7 @@ export function linkSentence(link: Link | null, trans: TranslationBundle): strin
           )
         : link.lost
           ? trans.__(
-              'The kernel was restarted while a run went on. Its variables are gone; its cells and its log are kept. Run the cell that began it to start again.',
+              'The kernel was restarted while a run went on. Its variables are gone; its cells and its log are kept: %rlm resume says how to go on; the cell that began it starts anew.',
             )
           : (link.store?.notice ?? '');
   }

@@ -1,7 +1,8 @@
 """The filter on system calls: what a kernel in a box may not ask of Linux, whatever it runs.
 
 Guarantees, from the moment it is installed, for every thread and for whatever they start:
-- no new socket, except a pair of one's own (with ``net``: internet sockets, none to paths);
+- no new socket, except a pair of streams of one's own, which reach nobody else (with ``net``:
+  internet sockets, none to paths);
 - no look into other processes, no new namespaces, no mounts, no kernel modules, no io_uring;
 - the calls of another architecture (32 bit, x32) are refused, all of them.
 
@@ -28,6 +29,7 @@ _NR, _ARCH, _ARG0, _ARG1 = 0, 4, 16, 24
 _X32 = 0x40000000
 _NEW_NAMESPACES = 0x7E020000  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
+_STREAM, _NONBLOCK, _CLOEXEC = 1, 0o4000, 0o2000000  # a socket's type, and what is or-ed to it
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C  # put input into a terminal
 
 #: name: (x86_64, aarch64); None: not there.
@@ -51,8 +53,8 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "sethostname": (170, 161), "setdomainname": (171, 162), "iopl": (172, None),
     "ioperm": (173, None), "vhangup": (153, 58), "personality": (135, 92),
 }  # fmt: skip
-_SOCKET, _CLONE, _CLONE3, _PRLIMIT, _IOCTL, _SECCOMP = (
-    (41, 198), (56, 220), (435, 435), (302, 261), (16, 29), (317, 277),
+_SOCKET, _PAIR, _CLONE, _CLONE3, _PRLIMIT, _IOCTL, _SECCOMP = (
+    (41, 198), (53, 199), (56, 220), (435, 435), (302, 261), (16, 29), (317, 277),
 )  # fmt: skip
 _ARCHES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 SUPPORTED = sys.platform == "linux" and platform.machine() in _ARCHES and sys.maxsize > 2**32
@@ -87,6 +89,10 @@ def program(net: bool, machine: str = "", local: bool = False) -> list[_Rule]:
     else:
         checks = [(_EQUAL, len(allowed) - i, 0, family) for i, family in enumerate(allowed)]
         rules += _call(_SOCKET[which], [(_LOAD, 0, 0, _ARG0), *checks, refuse])
+    # One of datagrams could be connected to, or send to, any socket of datagrams at a path.
+    streams = [_STREAM | more for more in (0, _NONBLOCK, _CLOEXEC, _NONBLOCK | _CLOEXEC)]
+    checks = [(_EQUAL, len(streams) - i, 0, kind) for i, kind in enumerate(streams)]
+    rules += _call(_PAIR[which], [(_LOAD, 0, 0, _ARG1), *checks, refuse])
     rules += _call(_CLONE[which], [(_LOAD, 0, 0, _ARG0), (_ANY_BIT, 0, 1, _NEW_NAMESPACES), refuse])
     # Of other processes, limits may not be set.
     rules += _call(_PRLIMIT[which], [(_LOAD, 0, 0, _ARG0), (_EQUAL, 1, 0, 0), refuse])
