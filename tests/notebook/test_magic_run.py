@@ -25,7 +25,9 @@ def test_a_variable_with_a_value_is_not_taken_for_the_name_of_a_run(both: Any) -
     assert both.value("mine") == "'a text of mine'"
     both.run("mine = None")
     assert both.run("%%rlm mine --context text --model m\nHow many?").ok
+    both.run("m = script('FINAL(2)')")
     assert both.run("%%rlm mine --context text --model m\nAgain?").ok, "a run gives way to a run"
+    assert both.value("mine.answer") == "2"
 
 
 def test_the_context_is_the_very_object_and_names_are_put_back(both: Any) -> None:
