@@ -201,12 +201,15 @@ class Gateway(Configurable):
             return self._named[model], model
         if rest and prefix in self._named:
             return self._named[prefix], rest
-        if model == "local" or model.startswith("local:"):
+        local = model == "local" or model.startswith("local:")
+        # A kernel in a box has no weights, and may start no engine: those are the process's too.
+        if local and not (self.served is not None and self.served.boxed):
             return self._once("local", _local), model.partition(":")[2] or "local"
         if self.served is not None:
             from .served.remote import RemoteProvider
 
-            remote = RemoteProvider(self.served, model, self.api_base, self.direct)
+            base = None if local else self.api_base
+            remote = RemoteProvider(self.served, model, base, self.direct)
             return remote, remote.bare
         found = place(model, self.api_base, self._api_key, self.direct)
         if found.path == "direct":

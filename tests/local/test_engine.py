@@ -15,11 +15,16 @@ from dataclasses import replace
 import pytest
 
 from rlm_kernel.errors import ConfigError, ProviderError
-from rlm_kernel.lm import _local_process, weights
+from rlm_kernel.lm import BudgetLedger, Gateway, _local_process, weights
 from rlm_kernel.lm._local_process import EngineOptions, LocalProcess
 from rlm_kernel.lm._room import Room
 from rlm_kernel.lm.local import LocalProvider, _sent, choices_grammar
-from rlm_kernel.protocol import CallRequest, Constraint
+from rlm_kernel.lm.served import client as served
+from rlm_kernel.lm.served.client import Client
+from rlm_kernel.lm.served.start import gateway_for
+from rlm_kernel.log import Log
+from rlm_kernel.notebook.relay import connected
+from rlm_kernel.protocol import CallRequest, Constraint, Origin
 
 MODEL = "local:smollm2-135m"
 STORY = "Tell a long story about a lighthouse, a storm and a ship."
@@ -264,3 +269,32 @@ def test_what_names_no_temperature_is_asked_at_zero():
     asked = CallRequest(({"role": "user", "content": "hi"},), MODEL)
     assert _sent(asked).temperature == 0.0
     assert _sent(replace(asked, temperature=0.7)).temperature == 0.7
+
+
+@real
+def test_a_boxed_kernel_without_weights_calls_the_local_model(tmp_path, monkeypatch):
+    monkeypatch.setenv("RLM_HOME", str(tmp_path / "h"))
+    monkeypatch.setenv("RLM_MODELS", str(weights.models_dir()))
+    found = gateway_for(str(tmp_path / "kernel-1.json"), "9 calls", str(tmp_path / "runs"))
+    client = Client("", "", connected(found))
+    monkeypatch.setattr(served, "_installed", [client])
+    monkeypatch.setenv("RLM_MODELS", str(tmp_path / "nothing"))  # as the box has it
+
+    async def ask():
+        gateway = Gateway()
+        request = CallRequest(({"role": "user", "content": "Say yes."},), MODEL, max_tokens=4)
+        try:
+            return await gateway.call(request, Origin("r", "r"), BudgetLedger(None), Log())
+        finally:
+            await gateway.close()
+
+    try:
+        reply = asyncio.run(ask())
+        assert reply.text.strip()
+        assert reply.usage.output_tokens <= 4
+        assert client.ask("status")["spent"]["calls"] == 1
+    finally:
+        with contextlib.suppress(OSError, ProviderError):
+            status = client.ask("status")
+            for name in ("keeper", "pid"):
+                os.kill(status[name], signal.SIGKILL)

@@ -52,6 +52,7 @@ class Client:
     ) -> None:
         self.address = address
         self._inherited = list(inherited)
+        self.boxed = bool(inherited)  # whether this kernel is held, and may make no connection
         self._capability = capability
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
