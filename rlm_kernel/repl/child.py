@@ -12,7 +12,6 @@ import mmap
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 from ipykernel.kernelapp import IPKernelApp
@@ -64,7 +63,7 @@ class Setting:
         self.client: Client | None = None
         self.outputs = HandedOutputs(self)
 
-    def open(self, message: dict[str, Any], parts: Sequence[bytes]) -> None:
+    def open(self, message: dict[str, Any], parts: list[bytes]) -> None:
         """Bind the names of the run, and say how that went."""
         assert self.client is not None
         problem = ""
@@ -90,7 +89,7 @@ class Setting:
             problem = f"{type(error).__name__}: {error}"
         self.client.send({"op": "opened", "problem": problem[:2_000]})
 
-    def history(self, message: dict[str, Any], parts: Sequence[bytes]) -> None:
+    def history(self, message: dict[str, Any], parts: list[bytes]) -> None:
         """Give ``history`` its new value."""
         self._runtime.set_history(decode(message["history"], parts))
 
@@ -153,7 +152,7 @@ def main() -> None:
     setting = Setting(runtime)
     loop = IOLoop.current()  # what the app will run
 
-    def execute(message: dict[str, Any], parts: Sequence[bytes]) -> None:
+    def execute(message: dict[str, Any], parts: list[bytes]) -> None:
         code = decode(message["code"], parts)
         limits = Limits(**message["limits"])
         job = Job(message["cell"], message["number"], code, message["author"], limits)

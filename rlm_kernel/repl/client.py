@@ -24,7 +24,7 @@ from .descriptors import Receiver
 from .transfer import encode
 from .wire import decode_error, decode_item, encode_queries
 
-Handler = Callable[[dict[str, Any], Sequence[bytes]], None]
+Handler = Callable[[dict[str, Any], list[bytes]], None]
 
 
 class Client:
@@ -139,7 +139,7 @@ class Client:
         finally:
             self._gone()
 
-    def _reply(self, message: dict[str, Any], parts: Sequence[bytes]) -> None:
+    def _reply(self, message: dict[str, Any], parts: list[bytes]) -> None:
         method, future = self._flying.pop(message["id"], (None, None))
         if future is None or future.cancelled():
             return

@@ -5,6 +5,7 @@ Guarantees:
   or it is refused;
 - text, numbers, containers come out equal and of the same type: lone surrogates, NUL, integers of
   any size, NaN, tuples, sets, dicts with any keys of these kinds;
+- a part is taken once, so that a value isn't many times as large as what was sent;
 - numpy arrays go as ``.npy`` (without objects), tables as Arrow where pyarrow is there;
 - a ``Text``, which stays in its file, goes as its path, and comes back from a kernel only if that
   is a file the kernel was given (``files``);
@@ -18,7 +19,7 @@ import io
 import pickle
 import sys
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -33,6 +34,7 @@ from ..errors import ReplError
 DEEPEST = 60  # containers within containers
 INLINE = 4_096  # longer texts and bytes go as binary parts
 _SAFE_INT = 1 << 53
+_TAKEN = bytes([255, 0])  # by identity: what stands in the place of a part that was used
 
 
 def encode(value: Any, parts: list[bytes], *, copies: bool = False) -> Any:
@@ -51,7 +53,7 @@ def encode(value: Any, parts: list[bytes], *, copies: bool = False) -> Any:
 
 def decode(
     data: Any,
-    parts: Sequence[bytes],
+    parts: list[bytes],
     *,
     copies: bool = False,
     files: Collection[str] = (),
@@ -60,7 +62,7 @@ def decode(
 
     Args:
         data: what ``encode`` gave.
-        parts: the binary parts of the message.
+        parts: the binary parts of the message; those that it takes are empty afterwards.
         copies: whether pickled copies are accepted: True only in a kernel, for what we sent.
 
         files: paths of which a ``Text`` may be made, besides those that we sent.
@@ -160,10 +162,16 @@ class _Encoder:
 
 
 class _Decoder:
-    def __init__(self, parts: Sequence[bytes], copies: bool, files: Collection[str]) -> None:
+    def __init__(self, parts: list[bytes], copies: bool, files: Collection[str]) -> None:
         self._parts = parts
         self._copies = copies
         self._files = files
+
+    def _take(self, index: int) -> bytes:
+        part, self._parts[index] = self._parts[index], _TAKEN
+        if part is _TAKEN:
+            raise ValueError("taken before")
+        return part
 
     def any(self, data: Any, depth: int) -> Any:
         if data is None or isinstance(data, (bool, int, float, str)):
@@ -182,11 +190,11 @@ class _Decoder:
         if tag in _FROM_TEXT:
             return _FROM_TEXT[tag](body)
         if tag == "text":
-            return str(self._parts[body], "utf-8", "surrogatepass")
+            return str(self._take(body), "utf-8", "surrogatepass")
         if tag == "bytes":
             return base64.b64decode(body, validate=True)
         if tag == "blob":
-            return bytes(self._parts[body])
+            return bytes(self._take(body))
         if tag == "path":
             return Path(self.any(body, depth + 1))
         if tag == "file":
@@ -197,14 +205,17 @@ class _Decoder:
         if tag in ("array", "scalar"):
             import numpy as np
 
-            array = np.load(io.BytesIO(self._parts[body]), allow_pickle=False)
+            file = self._take(body)
+            if not file.startswith(np.lib.format.MAGIC_PREFIX):  # an archive unpacks to any size
+                raise ValueError(tag)
+            array = np.load(io.BytesIO(file), allow_pickle=False)
             return array[()] if tag == "scalar" else array
         if tag == "frame":
-            return _frame(self._parts[body])
+            return _frame(self._take(body))
         if tag == "series":
-            return _frame(self._parts[body])["values"].rename(self.any(data["name"], depth + 1))
+            return _frame(self._take(body))["values"].rename(self.any(data["name"], depth + 1))
         if tag == "pickle" and self._copies:
-            return pickle.loads(self._parts[body])
+            return pickle.loads(self._take(body))
         raise ValueError(tag)
 
 
@@ -294,6 +305,8 @@ def _frame(data: bytes) -> Any:
     import pyarrow as pa
 
     table = pa.ipc.open_stream(data).read_all()
+    if table.num_rows > 8 * len(data):  # of nulls or runs, which a few bytes are any number of
+        raise ValueError("packed")
     # Offsets that point outside of its buffers would read, or end, this process.
     table.validate(full=True)
     return table.to_pandas()

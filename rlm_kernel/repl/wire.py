@@ -36,7 +36,7 @@ def encode_queries(queries: Sequence[Query], parts: list[bytes]) -> list[dict[st
     return out
 
 
-def decode_queries(data: Any, parts: Sequence[bytes], files: Collection[str] = ()) -> list[Query]:
+def decode_queries(data: Any, parts: list[bytes], files: Collection[str] = ()) -> list[Query]:
     """Rebuild queries, with ``files`` as for ``decode``; raise ``ReplError`` for what isn't one."""
     queries = []
     for item in data:
@@ -120,7 +120,7 @@ def encode_item(value: Any, parts: list[bytes], *, copies: bool) -> dict[str, An
         return {"error": encode_error(error)}
 
 
-def decode_item(item: Mapping[str, Any], parts: Sequence[bytes], *, copies: bool) -> Any:
+def decode_item(item: Mapping[str, Any], parts: list[bytes], *, copies: bool) -> Any:
     """Rebuild one result; an error is a value."""
     if "error" in item:
         return decode_error(item["error"])
@@ -156,7 +156,7 @@ def encode_report(report: Report, parts: list[bytes]) -> dict[str, Any]:
     }
 
 
-def decode_report(data: Mapping[str, Any], parts: Sequence[bytes]) -> Report:
+def decode_report(data: Mapping[str, Any], parts: list[bytes]) -> Report:
     """Rebuild a report; raise ``ReplError`` for what isn't one."""
     try:
         content, ready, via, text, problem, empty = (decode(v, parts) for v in data["answer"])
@@ -185,7 +185,7 @@ def decode_report(data: Mapping[str, Any], parts: Sequence[bytes]) -> Report:
         raise ReplError(msg) from None
 
 
-def _names(data: Any, parts: Sequence[bytes]) -> tuple[str, ...]:
+def _names(data: Any, parts: list[bytes]) -> tuple[str, ...]:
     return tuple(str(decode(n, parts)) for n in data)
 
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -167,6 +168,30 @@ def test_a_table_whose_offsets_point_outside_of_it_is_refused():
     assert list(decode({"frame": 0}, [good])["values"]) == ["abcd", "efgh"]
     with pytest.raises(ReplError, match="can't be read"):
         decode({"frame": 0}, [good.replace(offsets, outside)])
+
+
+def test_a_part_is_taken_once():
+    text = "x" * 5_000
+    with pytest.raises(ReplError, match="can't be read"):
+        decode([{"text": 0}, {"text": 0}], [text.encode()])
+    parts = [text.encode(), text.encode()]
+    assert decode({"text": 0}, parts) == text
+    with pytest.raises(ReplError):  # also by another value of the same message
+        decode({"blob": 0}, parts)
+    assert decode({"text": 1}, parts) == text
+
+
+def test_what_unpacks_to_any_size_is_refused():
+    archive = io.BytesIO()
+    np.savez_compressed(archive, np.zeros(1_000_000))
+    nulls = pa.table({"values": pa.nulls(1_000_000)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, nulls.schema) as writer:
+        writer.write_table(nulls)
+    for tag, part in (("array", archive.getvalue()), ("frame", sink.getvalue().to_pybytes())):
+        assert len(part) < 10_000
+        with pytest.raises(ReplError, match="can't be read"):
+            decode({tag: 0}, [part])
 
 
 @given(
