@@ -165,7 +165,8 @@ def _pack(value: Any, put_blob: PutBlob | None) -> Any:
 
 def _unpack(value: Any, get_blob: GetBlob | None) -> Any:
     kind = type(value)
-    if kind in (int, float) and not _meant(value):
+    # A float is any that a model wrote; whole numbers have no end, and are counted with.
+    if (kind is float and not math.isfinite(value)) or (kind is int and not _meant(value)):
         msg = "a number in it isn't finite"
         raise ValueError(msg)
     if kind is list:
