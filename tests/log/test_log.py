@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rlm_kernel.errors import RecordingError
@@ -157,6 +157,7 @@ def test_the_log_is_plain_ascii_and_only_the_owner_reads_it(tmp_path):
     assert (head["v"], head["log"]) == (1, "rlm-kernel")
 
 
+@example([], {"": 1e100})
 @settings(max_examples=60, deadline=None)
 @given(st.lists(ANY_TEXT, max_size=4), st.dictionaries(ANY_TEXT, st.floats() | ANY_TEXT))
 def test_whatever_a_model_writes_comes_back_to_the_letter(tmp_path_factory, written, config):
