@@ -285,12 +285,14 @@ class RLMMagics(Magics, Configurable):
     ) -> None:
         """Leave a run's cells to a front end that claims them, else stay with it here."""
         session = self.session
-        there = front.cells and not block
-        unheard = there and session.once("announced")
+        unheard = front.cells and session.once("announced")
         wait = CLAIM_UNHEARD if unheard else CLAIM_NOBODY
         if session.hub.heard:
             wait = CLAIM
-        if there and session.placing.claimed(run, wait, interrupts):
+        # A cell that blocks waits, too: whether its run's cells are in the notebook isn't left to
+        # which of the two is faster.
+        claimed = front.cells and session.placing.claimed(run, wait, interrupts)
+        if claimed and not block:
             if interrupts.pending:
                 interrupts.take()
                 run.send(Interrupt(client=CLIENT))

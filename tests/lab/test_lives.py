@@ -154,6 +154,26 @@ def test_a_decision_while_the_shell_is_busy(lab: Lab, ipykernel: str) -> None:
     lab.wait_output(calls, "Cancelled")
 
 
+def test_neither_a_scroll_nor_a_save_that_never_ends_holds_the_run_up(
+    started: Callable[..., Lab],
+) -> None:
+    """JupyterLab's do that: where the page is slow, and while it asks what to do with the file."""
+    lab = started("print('first')", "print('second')", "FINAL(1)", mode="step")
+    first = lab.wait_proposal("print('first')")
+    lab.page.evaluate(
+        """() => {
+            const { content, context } = jupyterapp.shell.currentWidget;
+            const never = () => new Promise(() => undefined);
+            content.scrollToItem = never;
+            context.save = never;
+        }"""
+    )
+    lab.click(first, "Run")
+    second = lab.wait_proposal("print('second')")
+    lab.click(second, "Auto")
+    lab.wait_phase("done")
+
+
 def outputs(lab: Lab) -> list[str]:
     from lab_page import output_text
 

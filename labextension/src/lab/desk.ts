@@ -7,6 +7,7 @@ import type { ITranslator, TranslationBundle } from '@jupyterlab/translation';
 import { UUID } from '@lumino/coreutils';
 import { type ISignal, Signal } from '@lumino/signaling';
 import type { Command, RunInfo } from '../protocol.js';
+import { within } from './dom.js';
 import { Headers } from './headers.js';
 import { Link } from './link.js';
 import { cellById, cellOf } from './notebook.js';
@@ -123,13 +124,10 @@ export class Desk {
     const notebook = seat.panel.content;
     const index = notebook.widgets.indexOf(cell);
     notebook.activeCellIndex = index;
-    void notebook
-      .scrollToItem(index, 'smart', 0)
-      .catch(() => undefined)
-      .then(() => {
-        cell.addClass('rlm-mod-flash');
-        setTimeout(() => cell.isDisposed || cell.removeClass('rlm-mod-flash'), 1600);
-      });
+    void within(200, notebook.scrollToItem(index, 'smart', 0)).then(() => {
+      cell.addClass('rlm-mod-flash');
+      setTimeout(() => cell.isDisposed || cell.removeClass('rlm-mod-flash'), 1600);
+    });
     return true;
   }
 

@@ -73,3 +73,9 @@ export function throttled(work: () => void, ms: number): () => void {
     else again = true;
   };
 }
+
+/** Wait for something, whatever comes of it, but no longer than `ms`. */
+export async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const late = new Promise((resolve) => setTimeout(resolve, ms));
+  await Promise.race([work.catch(() => undefined), late]);
+}

@@ -206,7 +206,7 @@ export class Placer {
         insertCell(panel, action.index, action.source, action.meta);
         memory.seen.add(keyOf(action.run, action.cell));
         await this.view.reveal(action.run, action.cell);
-        await this.save();
+        this.save();
         break;
       }
       case 'hold':
@@ -230,7 +230,7 @@ export class Placer {
         const cell = cellById(panel, action.id);
         if (cell) describe(cell.model, action.meta);
         // What ran is in the file as well, and not only what was proposed.
-        if (memory.leases.has(keyOf(action.meta.run, action.meta.cell))) await this.save();
+        if (memory.leases.has(keyOf(action.meta.run, action.meta.cell))) this.save();
         break;
       }
       case 'remove':
@@ -340,12 +340,25 @@ export class Placer {
     if (cell && reply?.ok) setDisplay(cell, run, reply);
   }
 
-  /** Whoever placed a cell saves; where a document is shared live that happens by itself. */
-  private async save(): Promise<void> {
+  /**
+   * Whoever placed a cell saves; where a document is shared live that happens by itself.
+   *
+   * One after another, and nothing waits for it: JupyterLab may ask the person what to do first.
+   */
+  private save(): void {
     const { context } = this.link.panel;
     if (context.model.collaborative || context.model.readOnly) return;
     if (context.contentsModel?.writable === false) return;
-    await context.save().catch(() => undefined);
+    this.unsaved = true;
+    if (this.saving) return;
+    this.saving = true;
+    void (async () => {
+      while (this.unsaved && !this.isDisposed) {
+        this.unsaved = false;
+        await context.save().catch(() => undefined);
+      }
+      this.saving = false;
+    })();
   }
 
   private async pause(): Promise<void> {
@@ -394,6 +407,8 @@ export class Placer {
   private kernel = '';
   private last = '';
   private busy = false;
+  private saving = false;
+  private unsaved = false;
   private again = false;
   private readonly mine = new Set<string>();
   private readonly executing = new Map<string, string>();

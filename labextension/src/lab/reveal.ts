@@ -3,6 +3,7 @@
 import type { Cell } from '@jupyterlab/cells';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { PendingInfo } from '../protocol.js';
+import { within } from './dom.js';
 import { cellOf } from './notebook.js';
 
 const INPUT = ['keydown', 'pointerdown'];
@@ -35,8 +36,9 @@ export class Revealer {
     const { inputs } = this;
     this.choose(run, node);
     const index = notebook.widgets.indexOf(cell);
-    await notebook.scrollToItem(index, 'smart', 0).catch(() => undefined);
-    await Promise.race([cell.ready, new Promise((resolve) => setTimeout(resolve, 100))]);
+    // Where the page is slow JupyterLab's scrolling says now and then never that it is over.
+    await within(200, notebook.scrollToItem(index, 'smart', 0));
+    await within(100, cell.ready);
     // Its header and editor are drawn by now; all of it should be seen, not its first line. And an
     // editor that was made before may have taken the keyboard only now.
     for (const ms of [50, 250, 1000]) {
