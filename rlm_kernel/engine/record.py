@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import RecordingError
 from ..log import Log, Tree, read_log, runs_dir
 from ..log.paid import read_paid
+from ..log.sealed import sealed_dir, to_write
 from ..log.usage import recorded_usage
 from ..protocol import Logged, Usage
 from ..protocol import events as e
@@ -257,6 +258,9 @@ def folder_of(path: Path | str) -> Path:
     """Give the folder of a run; raise ``RecordingError`` where there is none."""
     folder = Path(path).expanduser()
     folder = folder.parent if folder.is_file() else folder
+    sealed = sealed_dir()
+    if sealed and folder.parent == runs_dir() and not folder.exists():
+        folder = sealed / folder.name
     if not (folder / "log.jsonl").is_file():
         msg = f"There is no run in {folder}: give the folder of one (run.log.folder)."
         raise RecordingError(msg)
@@ -269,8 +273,9 @@ def newest_without_answer() -> tuple[Path, Record]:
     Raises:
         RecordingError: there is none.
     """
-    logs = sorted(runs_dir().glob("*/log.jsonl"), key=lambda p: p.stat().st_mtime, reverse=True)
-    for log in logs[:LOOKED_AT]:
+    places = [place for place in (runs_dir(), sealed_dir()) if place]
+    found = {log.parent.name: log for place in places[::-1] for log in place.glob("*/log.jsonl")}
+    for log in sorted(found.values(), key=lambda p: p.stat().st_mtime, reverse=True)[:LOOKED_AT]:
         try:
             record = read_record(log)
         except RecordingError:
@@ -286,10 +291,15 @@ def open_log(path: Path | str) -> tuple[Log, Tree, Record]:
     Raises:
         RecordingError: there is none, another process has it, or its run can't be picked up.
     """
-    log = Log(folder_of(path))
+    try:
+        folder = to_write(folder_of(path))
+    except OSError as error:
+        msg = f"The run's folder can't be copied to go on in it: {error.strerror or error}."
+        raise RecordingError(msg) from error
+    log = Log(folder)
     try:
         record = Record(log.events)
-        record.add_paid(folder_of(path).resolve())
+        record.add_paid(folder.resolve())
         if record.ended is not None and record.ended.status == "done":
             raise RecordingError(
                 "That run has its answer, so there is nothing to pick up: "

@@ -52,6 +52,19 @@ def read_inside(folder: Path, *names: str, most: int | None = None) -> bytes:
         return file.read()
 
 
+def list_inside(folder: Path, *names: str) -> list[str]:
+    """Give the names in a folder below a folder, as ``open_inside`` opens it.
+
+    Raises:
+        OSError: as there; or it is no folder.
+    """
+    place = open_inside(folder, *names, flags=os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        return os.listdir(place)
+    finally:
+        os.close(place)
+
+
 def refuse_links(folder: Path, *names: str) -> None:
     """Raise OSError where something below a folder is a link."""
     for number in range(1, len(names) + 1):

@@ -1,9 +1,10 @@
 """What a person allows a boxed kernel to spend, as the relay sees them do it.
 
 Nothing that the kernel says counts. What counts is what comes from the front end: the line of a
-``%%rlm`` cell, ``%rlm budget``, and the panel's own budget command; a cell that the front end runs
-as a model's proposal is the model's, and allows nothing: its metadata say so, or, where a server
-executes in the front end's place and drops them, the front end has said so before. Each run that a
+``%%rlm`` cell, ``%rlm resume FOLDER``, ``%rlm budget``, and the panel's own budget command; a cell
+that the front end runs as a model's proposal is the model's, and allows nothing: its metadata say
+so, or, where a server executes in the front end's place and drops them, the front end has said so
+before. Each run that a
 person starts adds its budget to what the kernel may spend in all, and its ``--api-base`` to the
 servers that may be called.
 """
@@ -75,7 +76,7 @@ def budget_in(code: str) -> str | None:
     line = code.lstrip().partition("\n")[0].strip()
     if line.startswith("%rlm budget "):
         return line.removeprefix("%rlm budget ").strip().strip("'\"")
-    if not re.match(r"%%rlm(\s|$)", line):
+    if not re.match(r"%%rlm(\s|$)|%rlm resume\s+[^-\s]", line):
         return None
     return option_in(code, "--budget") or option_in(code, "-b") or DEFAULT
 

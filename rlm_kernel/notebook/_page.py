@@ -34,7 +34,6 @@ _TEXT = (
 class Live:
     """What is shown only while a run goes on."""
 
-    notice: str = ""  # stays
     said: str = ""
     printed: str = ""
 
@@ -48,7 +47,7 @@ def bundle(run: Run, live: Live, style: Style) -> dict[str, str]:
     if style == "quiet":
         text = _answer_text(run)
         return {"text/plain": text, "text/html": f'<pre style="{_TEXT}">{escape(text)}</pre>'}
-    header = header_text(run, live.notice)
+    header = header_text(run)
     if style == "compact":
         return _compact(run, header, live.said)
     now, stream = _now(run, live)

@@ -47,7 +47,6 @@ class View:
             the answer only, ``"compact"`` is one line until the end, for a run whose cells and
             tree are shown elsewhere.
         since: events up to this number were told by an earlier view of the run.
-        notice: a sentence that is shown with the run.
         live: the widget, where the front end can show it; used with ``"live"`` only.
     """
 
@@ -58,7 +57,6 @@ class View:
         style: Style,
         *,
         since: int = 0,
-        notice: str = "",
         live: LiveTree | None = None,
     ) -> None:
         self.run = run
@@ -66,7 +64,7 @@ class View:
         self._out = publisher
         self._since = since
         self._id = uuid.uuid4().hex
-        self._live = Live(notice=notice)
+        self._live = Live()
         self._teller = Teller()
         self._tree = live if style == "live" else None
         self._opened = 0.0  # monotonic
@@ -85,7 +83,7 @@ class View:
         if self.style == "quiet":
             return
         if self.style == "lines":
-            self._out.write(header_text(self.run, self._live.notice) + "\n")
+            self._out.write(header_text(self.run) + "\n")
             self._unlisten = self.run.log.listen(self._tell, since=self._since)
             return
         self._opened = time.monotonic()

@@ -246,6 +246,7 @@ class RLMMagics(Magics, Configurable):
         rlm = session.make(**options, attended=front.stdin)
         _options.check_person(rlm, front)
         given = _options.context(context, shell.user_ns) if context else ()
+        self._say_where(rlm)
         with Interruptible() as interrupts:
             run = rlm.resume(folder, *given)
             pump = getattr(run.repl, "pump", None)
@@ -383,7 +384,6 @@ class RLMMagics(Magics, Configurable):
             publisher_of(self.shell),
             self._style(quiet, front),
             since=len(run.events) if send is not None else 0,
-            notice=self._notice(run),
             live=self.session.widgets.live(run, front),
         )
         here = run.settings.where == "shell"
@@ -412,7 +412,7 @@ class RLMMagics(Magics, Configurable):
         names = (name for name in self.session.runs if bound.get(name) is run)
         hint = f"Its cells appear below; {next(names, '_rlm')}.answer waits for the answer."
         if style != "quiet":
-            View(run, publisher_of(self.shell), "compact", notice=self._notice(run)).leave(hint)
+            View(run, publisher_of(self.shell), "compact").leave(hint)
         else:
             print(hint)
 
@@ -430,12 +430,6 @@ class RLMMagics(Magics, Configurable):
         if self.display == "live" or (self.display == "auto" and front.updates):
             return "live"
         return "lines"
-
-    def _notice(self, run: Run) -> str:
-        info = run.gateway.info(run.settings.model)
-        if info.local or info.provider == "human" or not self.session.once("process"):
-            return ""
-        return "Models are called from this process: code that runs here can read its keys."
 
     def _say_next(self, run: Run) -> None:
         if run.phase == "taken over":

@@ -39,6 +39,8 @@ from ..errors import ConfigError
 from ..lm.served.environment import scrubbed
 from ..lm.served.start import ADDRESS, CAPABILITY, DESCRIPTORS
 from ..log.paths import sandboxed_dir
+from ..log.sealed import VARIABLE as SEALED
+from ..log.sealed import Sealer
 from ..protocol.frames import pack
 from ..protocol.front import REQUEST
 from ..repl.box.bubblewrap import wrapped
@@ -285,10 +287,11 @@ class Boxed:
     Args:
         method: what holds it.
         here: the notebook's folder, which it may read.
-        runs: the folder for the logs of its runs, which it may write.
+        live: the folder in which it writes the logs of its runs, in a folder ``runs``.
+        runs: the folder of their copies, which it may read.
     """
 
-    def __init__(self, method: Any, here: Path, runs: Path) -> None:
+    def __init__(self, method: Any, here: Path, live: Path, runs: Path) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="rlm-boxed-"))
         for name in ("work", "tmp", "ipython"):
             (self.folder / name).mkdir()
@@ -299,8 +302,10 @@ class Boxed:
         }  # fmt: skip
         self._file = self.folder / "kernel.json"
         self._file.write_text(json.dumps(self.connection))
-        self._here, self._runs = here, runs
-        self.policy = Policy(method, (str(here),), (str(runs),), local=method == "bubblewrap")
+        self._here, self._live, self._runs = here, live, runs
+        self.policy = Policy(
+            method, (str(here), str(runs)), (str(live),), local=method == "bubblewrap"
+        )
 
     def start(self, gateway: Sequence[socket.socket]) -> subprocess.Popen[bytes]:
         """Start it; what it writes is to be read from its ``stdout``.
@@ -315,7 +320,8 @@ class Boxed:
             DESCRIPTORS: ",".join(map(str, descriptors)),
             "HOME": str(self.folder / "work"), "RLM_SCRATCH": str(self.folder / "work"),
             "TMPDIR": str(self.folder / "tmp"), "IPYTHONDIR": str(self.folder / "ipython"),
-            "RLM_HOME": str(self._runs.parent), "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+            "RLM_HOME": str(self._live), SEALED: str(self._runs),
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
             "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
         }  # fmt: skip
         line = [sys.executable, "-m", "rlm_kernel.notebook.boxed", "-f", str(self._file)]
@@ -350,15 +356,21 @@ def connected(environ: dict[str, str]) -> list[socket.socket]:
 def passed_on(kernel: subprocess.Popen[bytes]) -> PassOn:
     """Pass on to our own stderr what the kernel writes."""
     assert kernel.stdout is not None
-
-    def write(line: str) -> None:
-        os.write(2, line.encode("utf-8", "replace"))  # no lock that is still held when we end
-
     return PassOn(os.dup(kernel.stdout.fileno()), write)
 
 
+def write(text: str) -> None:
+    """Write to our own stderr, without a lock that is still held when we end."""
+    os.write(2, text.encode("utf-8", "replace"))
+
+
+def write_line(sentence: str) -> None:
+    """Write a sentence of our own."""
+    write(f"[rlm] {sentence}\n")
+
+
 def runs_of(gateway: Path) -> Path:
-    """Give the folder for the logs of a sandboxed kernel: of its own, among the user's."""
+    """Give the folder for the runs of a sandboxed kernel: of its own, among the user's."""
     return sandboxed_dir() / gateway.name / "runs"
 
 
@@ -369,9 +381,12 @@ def main() -> None:
     file = connection_file(sys.argv[1:])
     gateway = Path(os.environ[ADDRESS]).parent
     runs = runs_of(gateway)
-    runs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    live = runs.with_name("live")
+    (live / "runs").mkdir(mode=0o700, parents=True, exist_ok=True)
+    sealer = Sealer(live / "runs", runs, write_line)
+    sealer.take_all()  # of a kernel that ended with this machine
     try:
-        boxed = Boxed(choose("auto"), Path.cwd(), runs)
+        boxed = Boxed(choose("auto"), Path.cwd(), live, runs)
     except ConfigError as error:
         sys.exit(f"{error}")
     ends = connected(dict(os.environ))
@@ -380,9 +395,11 @@ def main() -> None:
     for end in ends:
         end.close()
     words = passed_on(kernel)
+    sealer.start()
 
     def stop(*_: object) -> None:
         boxed.end(kernel)
+        sealer.take_all()
         os._exit(0)
 
     signal.signal(signal.SIGTERM, stop)
@@ -391,6 +408,7 @@ def main() -> None:
         code = relay.serve(kernel)
     finally:
         boxed.end(kernel)
+        sealer.take_all()
         words.join(LAST_WORDS)
         relay.close()
     zmq.Context.instance().term()

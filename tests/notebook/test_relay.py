@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,57 @@ def test_code_cannot_spend_past_what_the_person_allowed(
     assert box.run("print(sum(x == 1 for x in spend(60)))").stdout == "50\n"
 
 
+def test_code_cannot_change_what_was_logged_and_a_run_goes_on_after_a_restart(
+    box: Kernel, server: OpenAIServer
+) -> None:
+    """Its runs are copied to where the box can only read; in the copy it is picked up again."""
+    runs = Path(box.home) / "rlm" / "sandboxed"  # type: ignore[attr-defined]
+    ask = "%%rlm cut --context text --model openai/x --mode auto --budget '1 calls'\nGo on"
+    cell = box.run(ask)
+    assert "budget of 1 call" in cell.text
+    name = box.value("cut.log.folder.name").strip("'")
+    [sealed] = until(lambda: [p for p in runs.glob(f"*/runs/{name}/log.jsonl")
+                              if b'"run.ended"' in p.read_bytes()])  # fmt: skip
+    kept = sealed.read_bytes()
+    tried = box.run(f"""
+import shutil
+for what in (lambda: open({str(sealed)!r}, "a"), lambda: shutil.rmtree({str(sealed.parent)!r}),
+             lambda: os.rename({str(sealed.parent)!r}, {str(sealed.parent)!r} + "x")):
+    try:
+        print("did", what())
+    except OSError as error:
+        print("refused", error.errno)
+own = str(cut.log.folder / "log.jsonl")
+text = open(own).read()
+open(own, "w").write(text.replace("Go on", "Go away"))
+with open(own, "a") as file:
+    file.write('{{"forged": true}}\\n')
+""")
+    assert tried.ok, tried.text
+    assert [line.split()[0] for line in tried.stdout.splitlines()] == ["refused"] * 3
+    box.manager.restart_kernel(now=True)
+    box.client.wait_for_ready(timeout=60)
+    assert sealed.read_bytes().startswith(kept)
+    assert b"Go away" not in sealed.read_bytes()
+    assert not any(runs.glob("*/live/runs/*")), "what is copied is in the copy only"
+    named = box.run("%rlm resume")
+    assert str(sealed.parent) in named.text
+    again = box.run(f"%rlm resume {sealed.parent} --budget '9 calls'")
+    assert "from this process" not in again.text
+    assert "Answer: re: hi" in again.text, again.text
+    until(lambda: b"re: hi" in sealed.read_bytes())
+    assert sealed.read_bytes().startswith(kept)
+
+
+def until(question: Callable[[], Any], seconds: float = 20) -> Any:
+    """Ask until there is an answer, and give it."""
+    end = time.monotonic() + seconds
+    while not (found := question()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return found
+
+
 def test_the_gateway_process_is_no_way_out(box: Kernel, server: OpenAIServer) -> None:
     box.run(SPEND)
     elsewhere = f"spend(1, api_base='{server.api_base}')[0]"
@@ -256,6 +308,8 @@ def test_it_ends_with_its_code_and_can_be_started_again(box: Kernel) -> None:
     ("code", "budget"),
     [("%%rlm\nq", "$1, 1000 calls"), ("%%rlm r --budget '$2, 5 calls' -m x\nq", "$2, 5 calls"),
      ("%%rlm -b $3\nq", "$3"), ("%%rlm --budget=$4\nq", "$4"), ("%rlm budget $9", "$9"),
+     ("%rlm resume /a/b --budget $2", "$2"), ("%rlm resume /a/b", "$1, 1000 calls"),
+     ("%rlm resume", None), ("%rlm resume --run r", None),
      ("x = 1\n%%rlm", None), ("print('%rlm budget $9')", None), ("%rlm status", None),
      ("%%rlmx --budget $5", None), ("", None)],
 )  # fmt: skip

@@ -1,0 +1,249 @@
+"""Runs of a boxed notebook kernel, copied to where the box can only read.
+
+The kernel writes the folders of its runs itself, so code in its box could change them later. A
+process outside of the box copies what is new every second, and what it has copied stays.
+
+Guarantees:
+- what was copied never changes and never goes: of a log the lines that came are added, other files
+  are copied once;
+- a log is copied as whole lines only, no further than its run's answer, and no further where its
+  copied end isn't what it was, which is said;
+- no link is followed, nothing but files is read, a text counts only under the digest of its
+  content, and at most ``MOST`` bytes are copied, which is said;
+- ``take_all`` leaves nothing behind but what couldn't be copied.
+
+What was paid for is written into the copy by the gateway process itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import stat
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from ._files import BLOBS, LOG_NAME
+from .format import size_text
+from .inside import list_inside, open_inside
+from .paid import NAME as PAID
+from .paths import runs_dir
+
+VARIABLE = "RLM_SEALED"
+CONTEXTS = "contexts"
+EVERY = 1.0  # seconds
+MOST = 8 << 30  # bytes
+PIECE = 1 << 20
+LINE = 16 << 20  # bytes; a longer line isn't copied
+LAST = 64 << 10  # bytes of a log's end, in which its last line is looked for
+TOP = "run1"  # the node of a log's own run
+SAME = 256  # bytes before the end of a copy that must still be there
+
+
+class Sealer:
+    """Copies what is new in the folders of runs.
+
+    Args:
+        live: the folder of the folders that the box writes.
+        sealed: the folder that it can read; made where it isn't there.
+        say: is told what isn't copied and why, once.
+    """
+
+    def __init__(self, live: Path, sealed: Path, say: Callable[[str], object]) -> None:
+        self.live, self.sealed = live, sealed
+        self._say = say
+        self._copied = 0
+        self._answered: set[str] = set()
+        self._said: set[str] = set()
+        self._have: dict[tuple[str, str], set[str]] = {}
+        self._false: dict[Path, int] = {}  # texts under a wrong digest, as they were at what time
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        sealed.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def start(self) -> None:
+        """Look every second from now on, on a thread of our own."""
+
+        def watch() -> None:
+            while not self._stop.wait(EVERY):
+                self.look()
+
+        self._stop.clear()
+        self._thread = threading.Thread(target=watch, name="rlm-seal", daemon=True)
+        self._thread.start()
+
+    def look(self) -> None:
+        """Copy what is new; what can't be copied now is looked at again the next time."""
+        for name in self._runs():
+            with suppress(OSError):
+                self._run(name)
+
+    def take_all(self) -> None:
+        """Copy the rest, once the box is gone, and remove what is now in the copy."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        for name in self._runs():
+            try:
+                self._run(name)
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                    continue  # it stays where it is
+            shutil.rmtree(self.live / name, ignore_errors=True)
+
+    # -- private ------------------------------------------------------------------------------
+
+    def _runs(self) -> list[str]:
+        with suppress(OSError), os.scandir(self.live) as found:
+            return sorted(one.name for one in found if one.is_dir(follow_symlinks=False))
+        return []
+
+    def _run(self, name: str) -> None:
+        into = self.sealed / name
+        into.mkdir(mode=0o700, exist_ok=True)
+        # Texts first: a log never names one that isn't there.
+        for below in (BLOBS, CONTEXTS):
+            self._files(name, below)
+        self._lines(name)
+
+    def _files(self, run: str, below: str) -> None:
+        have = self._have.setdefault((run, below), set())
+        try:
+            new = [n for n in list_inside(self.live / run, below) if n not in have]
+        except OSError:
+            return
+        into = self.sealed / run / below
+        if new:
+            into.mkdir(mode=0o700, exist_ok=True)
+        for name in new:
+            if name.startswith(".") or name.endswith(".part"):
+                continue  # half written
+            if (into / name).exists() or self._file(run, below, name):
+                have.add(name)
+
+    def _file(self, run: str, below: str, name: str) -> bool:
+        """Copy a file; False where it isn't what its name says."""
+        digest = hashlib.sha256()
+        into = self.sealed / run / below
+        half = into / f".{name}"
+        with self._open(run, below, name) as file:
+            about = os.fstat(file.fileno())
+            if self._false.get(into / name) == about.st_mtime_ns:
+                return False
+            self._room(about.st_size)
+            try:
+                with half.open("wb") as out:
+                    while piece := file.read(PIECE):
+                        self._room(len(piece))
+                        digest.update(piece)
+                        out.write(piece)
+                        self._copied += len(piece)
+                if below == BLOBS and digest.hexdigest() != name:
+                    self._false[into / name] = about.st_mtime_ns
+                    return False
+                half.replace(into / name)
+            finally:
+                half.unlink(missing_ok=True)
+        return True
+
+    def _lines(self, run: str) -> None:
+        """Add the lines that have come to the copy of a log."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+        with (
+            self._open(run, LOG_NAME) as file,
+            os.fdopen(open_inside(self.sealed / run, LOG_NAME, flags=flags), "r+b", 0) as out,
+        ):
+            done = os.fstat(out.fileno()).st_size
+            size = os.fstat(file.fileno()).st_size
+            if size == done or run in self._answered:
+                return
+            last = os.pread(out.fileno(), min(done, LAST), max(0, done - LAST))
+            if _to_answer(last) is not None:
+                self._answered.add(run)
+                return
+            self._room(size - done)
+            back = min(done, SAME)
+            file.seek(done - back)
+            if file.read(back) != os.pread(out.fileno(), back, done - back):
+                self._tell(f"The log of {run} was written anew, so its copy is as it was before.")
+                return
+            rest = b""
+            while (piece := file.read(PIECE)) and len(rest) < LINE:
+                whole, newline, rest = (rest + piece).rpartition(b"\n")
+                lines = whole + newline
+                end = _to_answer(lines)
+                _write_all(out.fileno(), lines[:end])
+                self._copied += len(lines)
+                if end is not None:
+                    return
+
+    def _open(self, *names: str) -> BinaryIO:
+        file = os.fdopen(open_inside(self.live, *names), "rb")
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise OSError(errno.EINVAL, "it is no file")
+        return file
+
+    def _room(self, size: int) -> None:
+        if self._copied + size > MOST:
+            self._tell(f"The runs of this kernel are larger than {size_text(MOST)}: what comes now "
+                       "isn't copied to where its code can't change it.")  # fmt: skip
+            raise OSError(errno.EFBIG, "too much was written to be copied")
+
+    def _tell(self, sentence: str) -> None:
+        if sentence not in self._said:
+            self._said.add(sentence)
+            self._say(sentence)
+
+
+def sealed_dir() -> Path | None:
+    """In a boxed notebook kernel, give the folder of the runs' copies; None elsewhere."""
+    named = os.environ.get(VARIABLE)
+    return Path(named) if named else None
+
+
+def shown_folder(folder: Path) -> Path:
+    """Give where a person finds a run's folder, for one that is being written in a box."""
+    sealed = sealed_dir()
+    return sealed / folder.name if sealed and folder.parent == runs_dir() else folder
+
+
+def to_write(folder: Path) -> Path:
+    """Give a run's folder to go on writing in: in a box, a copy of one that can only be read.
+
+    Raises:
+        OSError: it can't be copied.
+    """
+    sealed = sealed_dir()
+    if sealed is None or folder.parent != sealed:
+        return folder
+    live = runs_dir() / folder.name
+    if not live.exists():
+        shutil.copytree(folder, live)
+    elif (folder / PAID).exists():
+        shutil.copyfile(folder / PAID, live / PAID)
+    return live
+
+
+def _to_answer(lines: bytes) -> int | None:
+    """Give where the line ends that tells the answer of a log's own run; None: it isn't there."""
+    at = -1
+    while (at := lines.find(b'"type":"run.ended"', at + 1)) >= 0:
+        start, end = lines.rfind(b"\n", 0, at) + 1, lines.find(b"\n", at) + 1
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
+            event = json.loads(lines[start : end or None])
+            if event["type"] == "run.ended" and event["node"] == TOP and "status" not in event:
+                return end
+    return None
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    done = 0
+    while done < len(data):
+        done += os.write(fd, data[done:])
