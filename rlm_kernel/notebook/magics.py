@@ -28,7 +28,7 @@ from ..lm.served.client import installed
 from ..protocol import Command
 from ..protocol.control import Approve, Edit, Interrupt
 from . import _options
-from ._front import Front, front_of
+from ._front import Front, front_of, parent_of
 from ._person import Desk
 from ._publish import publisher_of
 from ._sigint import Interruptible
@@ -189,7 +189,8 @@ class RLMMagics(Magics, Configurable):
         The root model writes cells that look into `context`; each is run here, in this
         notebook's namespace, and shown. With mode step each waits for a decision of yours.
         """  # fmt: skip
-        self.start(_parse(self.question, line), cell)
+        with self.session.asked.during(parent_of(self.session.shell)):
+            self.start(_parse(self.question, line), cell)
 
     def start(self, args: argparse.Namespace, question: str) -> None:
         """Check everything, start the run and stay with it."""

@@ -128,6 +128,11 @@ class Placing:
             pass
         return claimed.is_set()
 
+    def is_live(self, run: str) -> bool:
+        """Whether a run goes on in this kernel."""
+        placed = self._runs.get(run)
+        return placed is not None and not placed.run.ended
+
     def in_notebook(self, run: Run) -> bool:
         """Whether a front end places this run's cells, so that nobody has to wait for it."""
         placed = self._runs.get(run.id)

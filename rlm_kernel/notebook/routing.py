@@ -9,7 +9,9 @@ Guarantees:
 - what the person sees is an ordinary execution: number, history, outputs, ``In``/``Out``;
 - an error of a model's cell is shown, and isn't an error of the request: cells that are queued
   behind it run;
-- a cell whose run is over, or which isn't up, is an ordinary cell;
+- a cell whose run is over, or which isn't up, is an ordinary cell; but not where it was sent before
+  the last question was over, as Run All does: it would change what the new run works with, and its
+  calls would be the new run's;
 - whatever becomes of a run's cell, the request gets its reply, and the next one comes here again.
 """
 
@@ -29,6 +31,7 @@ from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 
 from ..lm import engine_loop
 from ..protocol.control import Approve, Edit, Interrupt
+from ._behind import LastQuestion
 from ._front import parent_of
 
 if TYPE_CHECKING:
@@ -37,6 +40,10 @@ if TYPE_CHECKING:
     from .placing import Placing
 
 _note = logging.getLogger("rlm_kernel.notebook")
+LEFT_OVER = (
+    "Not run again: this is a cell of an earlier run, and the question above was asked anew. Run it "
+    "by itself to run it here."
+)
 STANDING = frozenset(("proposed", "paused", "taken over"))
 
 
@@ -48,15 +55,18 @@ class Router:
         placing: knows the runs' cells.
         runtime: of the shell.
         arrive: called when a cell of a run begins, for who sits at its front end.
+        asked: the last question.
     """
 
     def __init__(
-        self, shell: Any, placing: Placing, runtime: Runtime, arrive: Callable[[], None]
-    ) -> None:
+        self, shell: Any, placing: Placing, runtime: Runtime, arrive: Callable[[], None],
+        asked: LastQuestion,
+    ) -> None:  # fmt: skip
         self._shell = shell
         self._placing = placing
         self._runtime = runtime
         self._arrive = arrive
+        self._asked = asked
         self._inner: dict[str, Any] | None = None  # options of the execution that is a run's
         self._result: ExecutionResult | None = None
         self._run_cell: Any = None
@@ -94,9 +104,17 @@ class Router:
         metadata = (parent_of(self._shell) or {}).get("metadata")
         return metadata if isinstance(metadata, dict) else {}
 
+    def _is_left_over(self) -> bool:
+        """Whether the execution is of an earlier run's cell and was queued behind a new question."""
+        told = self._metadata().get("rlm")
+        if self._runtime.in_cell or not isinstance(told, dict):
+            return False
+        is_live = self._placing.is_live(str(told.get("run")))
+        return not is_live and self._asked.precedes(parent_of(self._shell))
+
     def _is_async(self, raw_cell: str, **options: Any) -> bool:
         # A run's cell with a top-level await is awaited on the run's own loop.
-        if self._placing.expects(self._metadata(), raw_cell):
+        if self._placing.expects(self._metadata(), raw_cell) or self._is_left_over():
             return False
         return bool(self._should_run_async(raw_cell, **options))
 
@@ -106,6 +124,9 @@ class Router:
             self._result = self._run_cell(raw_cell, **inner)
             return self._result
         found = None if options.get("silent") else self._found(raw_cell)
+        if found is None and not options.get("silent") and self._is_left_over():
+            print(LEFT_OVER)
+            return self._nothing(raw_cell, options)
         if found is None:
             plain: ExecutionResult = self._run_cell(raw_cell, *args, **options)
             return plain

@@ -31,6 +31,7 @@ from ..protocol.events import SessionStarted
 from ..protocol.front import GetShown, Reply
 from ..repl import LocalBridge, ShellRepl, shell_runtime
 from . import _comm, _control_channel
+from ._behind import LastQuestion
 from ._front import cell_of, parent_of, session_of_client
 from ._person import Keyboard, Recorder
 from ._shell_replies import send_by_stream
@@ -91,7 +92,10 @@ class Session:
         self._gateways: dict[str, Gateway] = {}
         self._recorder = Recorder(self)
         self._outside: Outside | None = None
-        self._router = Router(shell, self.placing, self.runtime, self.keyboard.arrive)
+        self.asked = LastQuestion()
+        self._router = Router(
+            shell, self.placing, self.runtime, self.keyboard.arrive, self.asked
+        )
         self._idle = IdleInterrupt(getattr(shell, "kernel", None), self.live_in_shell)
         self._transports: list[Callable[[], None]] = []
         self._unwatch: Callable[[], None] = lambda: None

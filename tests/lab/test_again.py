@@ -76,3 +76,28 @@ def test_a_page_saved_with_the_proposal_shows_after_a_reload_what_ran(lab: Lab) 
     lab.reload()
     lab.until(lambda: "print('MY EDIT')" in lab.sources(), "what ran")
     assert LOOK not in lab.sources()
+
+
+def test_run_all_a_second_time_asks_anew_and_runs_no_cell_of_the_first_run(lab: Lab) -> None:
+    import nbformat
+    from lab_page import output_text
+    from nbclient import NotebookClient
+
+    count = "times = globals().get('times', 0) + 1\nprint('counted', times)"
+    lab.open([*notebook("How often?", count, "FINAL(times)"), "print('answer', r.answer)"])
+    for times in (1, 2):
+        lab.run_all()
+        lab.until(lambda n=times: f"answer {n}\n" in map(output_text, lab.cells()), f"run {times}")
+        lab.wait_phase("done")
+    first, second = (c for c in lab.ours() if c["source"] == count)
+    lab.until(lambda: "counted 2" in str(lab.ours()), "its output")
+    said = [output_text(c) for c in lab.ours() if c["source"] == count]
+    assert sorted(said)[1] == "counted 2\n"
+    assert sorted(said)[0].startswith("Not run again: this is a cell of an earlier run")
+    lab.command("docmanager:save")
+    saved = lab.server.work / lab.path
+    lab.until(lambda: "counted 2" in saved.read_text(), "it is saved")
+    notebook_ = nbformat.read(saved, 4)
+    ours = [c for c in notebook_.cells if "rlm" in c.metadata]
+    skipped = NotebookClient(notebook_).skip_cells_with_tag
+    assert [skipped in c.metadata.tags for c in ours] == [True] * 4, "nor does nbclient run them"

@@ -319,3 +319,27 @@ def test_a_question_of_a_placed_cell_is_asked_by_its_front_end_and_not_by_a_box(
     front.pending(run, number=2)
     assert front.infos[run]["questions"] == 0
     assert not front.client.stdin_channel.msg_ready(), "no box that would stay"
+
+
+def test_run_all_does_not_run_an_earlier_runs_cells_in_the_new_run(front: FrontEnd) -> None:
+    front.run(SET)
+    old = front.start(AUTO)["run"]
+    front.place(old, front.pending(old, asks=False))
+    front.place(old, front.pending(old, asks=False, number=2))
+    front.ended(old)
+    mine = {"rlm": {"run": old, "cell": "cell1"}}
+    front.run("m = script('n = len(context)', 'FINAL(n)')")
+    # As Run All sends them: all at once.
+    question = front.execute(AUTO)
+    left = front.execute("print('again')\nn = 0\nllm_query('x')", mine)
+    waits = front.execute("await __import__('asyncio').sleep(0)\nprint('again')", mine)
+    gone = front.execute("print('again')", {"rlm": {"run": "of another kernel", "cell": "cell1"}})
+    own = front.execute("print('mine')")
+    front.until(lambda: all(i in front.replies for i in (question, left, waits, gone, own)))
+    for cell in (left, waits, gone):
+        assert "Not run again" in front.stdout(cell)
+        assert "again\n" not in front.stdout(cell)
+        assert front.replies[cell]["status"] == "ok"
+    assert front.stdout(own) == "mine\n"
+    # By itself it is a cell like any other.
+    assert front.run("print('by itself')", mine)["stdout"] == "by itself\n"

@@ -111,9 +111,11 @@ export function insertCell(
   const active = notebook.activeCell;
   const { viewport, anchor, top } = eye(panel);
   const shared = panel.model?.sharedModel;
+  // nbclient, and what is built on it, asks the question anew and leaves what the old run made.
+  const metadata = { [META]: { ...meta }, tags: ['skip-execution'] };
   // Not by the person's hand, so not for their undo either.
   shared?.transact(() => {
-    shared.insertCell(index, { cell_type: 'code', source, metadata: { [META]: { ...meta } } });
+    shared.insertCell(index, { cell_type: 'code', source, metadata });
   }, false);
   // The active cell is kept by its index: above it there is one more now.
   if (active && notebook.activeCell !== active) {

@@ -379,8 +379,11 @@ export class Placer {
         ?.request<Reply>({ type: 'arm', run: '', cell: model.id, source: text })
         .catch(() => undefined);
     }
-    // Before it runs: a run's last cell is told to be over when the run is.
-    if (meta && this.link.isOver(meta.run)) this.plain.add(model.id);
+    if (!meta && QUESTION.test(text)) this.asking.add(model.id);
+    // Before it runs: a run's last cell is told to be over when the run is. Behind a question that is
+    // asked anew, as in Run All, the kernel doesn't run it.
+    if (meta && this.asking.size > 0) this.left.add(model.id);
+    else if (meta && this.link.isOver(meta.run)) this.plain.add(model.id);
     if (meta) this.memory.pressed.set(keyOf(meta.run, meta.cell), text);
     this.wake();
   }
@@ -389,11 +392,13 @@ export class Placer {
     if (args.notebook !== this.link.panel.content) return;
     const model = args.cell.model as Parameters<typeof metaOf>[0];
     const meta = metaOf(model);
+    this.asking.delete(model.id);
     if (meta) this.memory.pressed.delete(keyOf(meta.run, meta.cell));
     const { executionCount } = model as { executionCount?: number | null };
     const { link } = this;
     const gone = meta !== null && !link.store?.info(meta.run) && link.isOver(meta.run);
-    const plain = this.plain.delete(model.id) || gone;
+    const left = this.left.delete(model.id);
+    const plain = !left && (this.plain.delete(model.id) || gone);
     // Without a count the kernel dropped it, as after an error before it.
     if (plain && meta && !meta.again && executionCount) describe(model, { ...meta, again: true });
     if (/\brlm/.test(model.sharedModel.getSource())) this.link.notice();
@@ -404,6 +409,10 @@ export class Placer {
   private memory = newMemory();
   /** Cells that are executed now though their run is over. */
   private readonly plain = new Set<string>();
+  /** Questions that are executed now. */
+  private readonly asking = new Set<string>();
+  /** Cells of earlier runs that were queued behind one. */
+  private readonly left = new Set<string>();
   private kernel = '';
   private last = '';
   private busy = false;
