@@ -530,6 +530,7 @@ export interface RunInfo {
   where: string;
   model: string;
   sandbox: string;
+  folder: string;
   executor: "notebook" | "inline" | "kernel" | "background";
   anchor: string;
   session: string;

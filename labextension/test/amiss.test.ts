@@ -120,3 +120,10 @@ test('a child that failed is told of above it, also where its parent is told of 
   assert.ok(header(tree).includes('1 child not done'), header(tree));
   assert.equal(tree.get('run2')?.amiss.children, 0);
 });
+
+test('a cell whose answer was not taken says so, and why', () => {
+  const reason = 'The answer was not accepted: it is empty.';
+  const given: Event = { type: 'answer.given', node: 'cell1', accepted: false, reason };
+  const tree = treeOf(...BEGUN, { type: 'cell.ended', node: 'cell1' }, given);
+  assert.ok(header(tree).startsWith(`ok · ${reason} · root`), header(tree));
+});

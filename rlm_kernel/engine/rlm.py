@@ -247,6 +247,7 @@ class RLM(Configurable):
         *,
         earlier: Sequence[Mapping[str, Any]] | None = None,
         budget: Any = UNSET,
+        name: str = "",
     ) -> Run:
         """Ask, and give the live run at once.
 
@@ -254,6 +255,7 @@ class RLM(Configurable):
             question, context: as for ``run``.
             earlier: what ``history`` holds; None: the runs of this RLM where ``keep`` is set.
             budget: limits of this run in place of the trait's.
+            name: of the variable that will hold it; a notebook gives it again on ``resume``.
 
         Raises:
             ConfigError, ContextError: in one sentence, before anything is spent.
@@ -281,6 +283,7 @@ class RLM(Configurable):
             log=log, tree=tree, repl=self._place(settings), ask=self.ask, earlier=earlier,
             make_child=self._child, keep_repl=self.keep,
             options=self._options(limits) if log.folder is not None else None,
+            place=(None, None, name),
         )  # fmt: skip
         self._attach(run)
         if not self.model and not _said_once:

@@ -37,8 +37,9 @@ def _title(text: str) -> str:
 
 
 def _run_started(tree: Tree, e: ev.RunStarted, time: float) -> Node:
+    name = "" if e.parent is None else e.name  # that of a variable says less than the question
     return tree._start(
-        e, "run", time, status="starting", title=_title(e.name or e.question), run_id=e.run_id,
+        e, "run", time, status="starting", title=_title(name or e.question), run_id=e.run_id,
         question=e.question, name=e.name, context=e.context, model=e.model, sub_model=e.sub_model,
         mode=e.mode, where=e.where, depth=e.depth, line=e.line, index=e.index, config=e.config,
         sandbox=e.sandbox,
@@ -268,7 +269,7 @@ def _answer_given(tree: Tree, e: ev.AnswerGiven, time: float) -> Node:
     if e.accepted:
         node.answer = e.answer
     else:
-        node.reason = e.reason
+        node.reason = node.refusal = e.reason
     return node
 
 

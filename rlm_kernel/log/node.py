@@ -123,6 +123,7 @@ class Node:
     asking: str = ""  # calls of it that wait to be allowed
     asked: int = 0  # how many
     refused: int = 0  # calls of it that weren't allowed, and have no node
+    refusal: str = ""  # why the answer that it gave wasn't taken
     decision: str = ""
     by: str = ""
     output: str = ""

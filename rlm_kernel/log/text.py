@@ -160,6 +160,8 @@ def _stats(tree: Tree, node: Node, over: bool) -> list[str]:
         if node.decision in ("edit", "reject", "respond"):
             word = {"edit": "edited", "reject": "rejected", "respond": "answered"}[node.decision]
             said[0] = f"{word} by {_line(node.by, 20)}" if node.by else word
+        if node.refusal:
+            said.append("answer not accepted")
         said.append(sum_text(node))
     said.append(duration_text(node.seconds))
     return [part for part in said if part]

@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..log.node import Node
+from ..log.sealed import shown_folder
 from ..protocol.front import AskInfo, Executor, Meter, PendingInfo, RunInfo
 from ._slim import HEAD, capped, clean_text, number
 
@@ -65,6 +66,7 @@ def run_info(
         where=where,
         model=run.settings.model,
         sandbox=node.sandbox,
+        folder=str(shown_folder(run.log.folder)) if run.log.folder else "",
         executor=executor,
         anchor=anchor,
         session=session,

@@ -15,6 +15,7 @@ from ..engine.record import newest_without_answer
 from ..errors import RecordingError
 from ..log import duration_text, money_text, tree_html, tree_text
 from ..log.format import capped, clean, estimate_text, oneline, usage_text
+from ..log.sealed import shown_folder
 from ..protocol import Ack, Command, Usage
 from ..protocol.control import (
     AnswerCall,
@@ -89,6 +90,8 @@ def status(magics: RLMMagics, name: str, words: Words) -> None:
           f"{run.ledger.remaining_text()} · mode {run.mode.text}")  # fmt: skip
     print(f"  {_held(run)}")
     print(f"  {keys.where_calls_are_made()}")
+    folder = run.log.folder
+    print(f"  kept in {shown_folder(folder)}" if folder else "  not kept on disk")
     if run.reason:
         print(f"  {clean(run.reason)}")
     if run.pending is not None:

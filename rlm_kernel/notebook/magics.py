@@ -9,6 +9,8 @@ Errors of use are one line (``UsageError``); nothing is spent before every optio
 from __future__ import annotations
 
 import argparse
+import builtins
+import keyword
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -225,7 +227,9 @@ class RLMMagics(Magics, Configurable):
                 print("No context is given: `context` is an empty text; --context names one.")
             with Interruptible() as interrupts:
                 self._say_where(rlm)
-                run = rlm.start(question.strip("\n"), *context, earlier=session.history())
+                run = rlm.start(
+                    question.strip("\n"), *context, earlier=session.history(), name=args.name or ""
+                )
                 session.add(run, args.name, anchor)
                 self._hand_over(run, front, interrupts, block=args.block, quiet=args.quiet)
         except (ConfigError, ContextError) as error:
@@ -237,7 +241,7 @@ class RLMMagics(Magics, Configurable):
         Args:
             folder: of the run.
             context: variables or paths, where the folder doesn't hold what it was asked over.
-            name: under which the run is known here; empty: a new one.
+            name: under which the run is known here; empty: the one that it had.
             **changed: options of ``RLM`` in place of those that it had, and what it may reach.
         """
         session, shell = self.session, self.session.shell
@@ -254,8 +258,15 @@ class RLMMagics(Magics, Configurable):
             if pump is not None:
                 print("Running the cells of its earlier turns again.")
                 pump(lambda: run.restored or run.ended)
-            session.add(run, name, session.announced())
+            session.add(run, name or self._earlier_name(run), session.announced())
             self._hand_over(run, front, interrupts)
+
+    def _earlier_name(self, run: Run) -> str:
+        """Give the name that a run had in the notebook that it began in, where it is free."""
+        name, bound = run.tree[run.node].name, self.session.shell.user_ns
+        if not name.isidentifier() or keyword.iskeyword(name) or hasattr(builtins, name):
+            return ""  # the log may be anybody's
+        return name if isinstance(bound.get(name), Run | None) else ""
 
     def _say_where(self, rlm: RLM) -> None:
         """Say once that keys are in this process, where a provider's model is called from it."""

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 _note = logging.getLogger("rlm_kernel.notebook")
 LEFT_OVER = (
-    "Not run again: this is a cell of an earlier run, and the question above was asked anew. Run it "
-    "by itself to run it here."
+    "Not run again: this is a cell of an earlier run, and the question above was asked anew. Run "
+    "it by itself to run it here."
 )
 STANDING = frozenset(("proposed", "paused", "taken over"))
 
@@ -59,9 +59,13 @@ class Router:
     """
 
     def __init__(
-        self, shell: Any, placing: Placing, runtime: Runtime, arrive: Callable[[], None],
+        self,
+        shell: Any,
+        placing: Placing,
+        runtime: Runtime,
+        arrive: Callable[[], None],
         asked: LastQuestion,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._shell = shell
         self._placing = placing
         self._runtime = runtime
@@ -105,7 +109,7 @@ class Router:
         return metadata if isinstance(metadata, dict) else {}
 
     def _is_left_over(self) -> bool:
-        """Whether the execution is of an earlier run's cell and was queued behind a new question."""
+        """Whether it is of an earlier run's cell and was queued behind a new question."""
         told = self._metadata().get("rlm")
         if self._runtime.in_cell or not isinstance(told, dict):
             return False

@@ -208,6 +208,7 @@ class RunInfo:
     where: str = "shell"
     model: str = ""
     sandbox: str = ""  # what holds its cells; none: nothing does
+    folder: str = ""  # in which it is kept; empty: it isn't
     executor: Executor = "kernel"
     anchor: str = ""  # id of the notebook cell that started it
     session: str = ""  # kernel client session that started it

@@ -89,7 +89,6 @@ def test_run_all_a_second_time_asks_anew_and_runs_no_cell_of_the_first_run(lab: 
         lab.run_all()
         lab.until(lambda n=times: f"answer {n}\n" in map(output_text, lab.cells()), f"run {times}")
         lab.wait_phase("done")
-    first, second = (c for c in lab.ours() if c["source"] == count)
     lab.until(lambda: "counted 2" in str(lab.ours()), "its output")
     said = [output_text(c) for c in lab.ours() if c["source"] == count]
     assert sorted(said)[1] == "counted 2\n"

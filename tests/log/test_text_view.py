@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from rlm_kernel.log import Tree, tree_text
-from rlm_kernel.protocol.events import CallStarted, PhaseChanged, RunStarted
+from rlm_kernel.protocol.events import AnswerGiven, CallStarted, PhaseChanged, RunStarted
 
 from .samples import a_batch, a_run, a_turn, tree_of, used
 
@@ -120,3 +120,13 @@ def test_a_log_nested_without_end_is_cut():
     events = [RunStarted(node="run1", question="q")]
     events += [RunStarted(node=f"run{n}", parent=f"run{n - 1}", depth=n) for n in range(2, 3000)]
     assert len(tree_text(tree_of(events)).splitlines()) < 60
+
+
+def test_a_cell_whose_answer_was_not_taken_says_so():
+    turn = a_turn(1, "FINAL(x)", output="")
+    cell = next(event.node for event in turn if event.type == "cell.ended")
+    refused = AnswerGiven(node=cell, accepted=False, reason="It is empty.")
+    text = tree_text(tree_of(a_run(*turn, refused)), width=120)
+    row = next(line for line in text.splitlines() if "FINAL(x)" in line)
+    assert "answer not accepted" in row
+    assert text.count("answer not accepted") == 1

@@ -31,6 +31,7 @@ def test_a_run_goes_on_after_its_kernel_was_killed(kind: str, tmp_path: Any) -> 
         assert again.ok, again.text
         assert "Answer: [3, 3, 4021, 2]" in again.text
         assert second.value("_rlm.answer, mine") == "([3, 3, 4021, 2], [3])"
+        assert second.value("r is _rlm") == "True", "it is called as before"
     finally:
         second.close()
 

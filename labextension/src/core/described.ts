@@ -29,6 +29,7 @@ export function described(info: RunInfo, facts: CellFacts, source: string): Cell
   if (refused > 0) meta.refused = refused;
   if (cancelled > 0) meta.cancelled = cancelled;
   if (children > 0) meta.children = children;
+  if (facts.refusal !== '') meta.refusal = facts.refusal;
   meta.tokens = facts.tokens;
   meta.cost = facts.cost;
   const kept = rejected(facts) && source !== facts.code;

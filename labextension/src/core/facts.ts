@@ -37,6 +37,7 @@ export function factOf(tree: RunTree, info: RunInfo, node: TreeNode): CellFacts 
     by: node.by,
     edited: node.code !== node.proposed_code ? node.code : null,
     reason: saidOf(node),
+    refusal: oneLine(node.refusal, 160),
     started: ran,
     endedAt: ran && node.ended !== null ? node.ended * 1000 : 0,
     status: ran && node.ended !== null ? node.status : '',

@@ -97,7 +97,8 @@ export const FOLDS: Folds = {
   'run.started': (tree, e, time) =>
     tree.start(e.node, e.parent ?? null, 'run', time, {
       status: 'starting',
-      title: title(e.name || e.question || ''),
+      // A variable's name says less than the question.
+      title: title((e.parent && e.name) || e.question || ''),
       run_id: e.run_id ?? '',
       question: e.question ?? '',
       name: e.name ?? '',
@@ -413,7 +414,7 @@ export const FOLDS: Folds = {
       node.answer = e.answer ?? '';
       cutTo(node, cut, { answer: 'answer' });
     } else {
-      node.reason = e.reason ?? '';
+      node.reason = node.refusal = e.reason ?? '';
     }
     return node;
   },

@@ -121,6 +121,8 @@ export interface TreeNode {
   note: string;
   error: string;
   reason: string;
+  /** Of a cell: why the answer that it gave wasn't taken. */
+  refusal: string;
 
   run_id: string;
   question: string;
@@ -208,6 +210,7 @@ export function newNode(id: string, kind: NodeKind): TreeNode {
     note: '',
     error: '',
     reason: '',
+    refusal: '',
     run_id: '',
     question: '',
     context: NONE,

@@ -34,6 +34,8 @@ export interface CellMeta {
   cancelled?: number;
   /** Children that ended otherwise than done. */
   children?: number;
+  /** Why the answer that it gave wasn't taken. */
+  refusal?: string;
   tokens?: number;
   cost?: number | null;
   proposed?: string;
@@ -82,6 +84,8 @@ export interface CellFacts {
   /** What ran, where it was edited. */
   edited: string | null;
   reason: string;
+  /** Why the answer that it gave wasn't taken. */
+  refusal: string;
   started: boolean;
   /** ms since the epoch, 0 while it isn't over. */
   endedAt: number;

@@ -71,9 +71,10 @@ export function standingOf(info: RunInfo, link: Link): Standing {
   return standing(info, wantingNode(info, link.store?.tree(info.run)));
 }
 
-/** "120 calls, 3 failed, 2 refused": nothing where every call came to something. */
+/** "120 calls, 3 failed, 2 refused", or why its answer wasn't taken; nothing where all is well. */
 export function amissLine(meta: CellMeta): string {
-  return amissText(meta) === '' ? '' : callsText(meta.calls ?? 0, meta);
+  const calls = amissText(meta) === '' ? '' : callsText(meta.calls ?? 0, meta);
+  return [calls, meta.refusal ?? ''].filter(Boolean).join(' · ');
 }
 
 /** "root · turn 3 · gpt-5 · 4 calls · $0.012 · edited by you". */
@@ -83,7 +84,7 @@ export function factsLine(meta: CellMeta, trans: TranslationBundle): string {
   if (meta.turn) parts.push(trans.__('turn %1', meta.turn));
   if (!human && meta.model) parts.push(shortModel(meta.model));
   if (meta.calls) {
-    if (amissLine(meta) === '') parts.push(callsText(meta.calls, {}));
+    if (amissText(meta) === '') parts.push(callsText(meta.calls, {}));
     if (meta.tokens) parts.push(trans.__('%1 tokens', countText(meta.tokens)));
     if (meta.cost !== undefined) parts.push(moneyText(meta.cost));
   }

@@ -291,7 +291,9 @@ function Body(props: { model: Model; node: TreeNode; tree: RunTree }): JSX.Eleme
         </p>
       );
     case 'run':
-    case 'session':
+    case 'session': {
+      // A child is kept in the folder of the run above it.
+      const folder = model.info?.node === node.id ? model.info.folder || '' : '';
       return (
         <>
           {node.question.length > 300 && (
@@ -312,8 +314,14 @@ function Body(props: { model: Model; node: TreeNode; tree: RunTree }): JSX.Eleme
               ))}
             </Section>
           )}
+          {folder !== '' && (
+            <Section model={model} title={t('Kept in')} copy={() => folder}>
+              <p class="rlm-plain">{clean(folder)}</p>
+            </Section>
+          )}
         </>
       );
+    }
   }
 }
 

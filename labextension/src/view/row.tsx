@@ -250,6 +250,7 @@ function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
   if (node.kind === 'cell' && node.error) {
     tails.push(oneLine(node.error, 160));
   }
+  tails.push(oneLine(node.refusal, 160));
   if (node.kind === 'run' && node.parent !== null && node.answer !== null) {
     tails.push(say('answer: %1', oneLine(node.answer, 120)));
   }
