@@ -30,6 +30,7 @@ export function runInfo(run: string, more: Partial<RunInfo>): RunInfo {
     mode: 'auto',
     where: 'shell',
     sandbox: 'none',
+    folder: '',
     model: '',
     executor: 'notebook',
     anchor: '',
