@@ -12,6 +12,7 @@ import platform
 import shutil
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
@@ -23,6 +24,8 @@ from ..log import runs_dir, size_text
 State = Literal["ok", "missing", "note"]
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY",
          "MISTRAL_API_KEY", "GROQ_API_KEY", "DEEPSEEK_API_KEY", "AZURE_API_KEY")  # fmt: skip
+
+EXTENSION = "rlm-kernel"  # its name for JupyterLab
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def main(args: argparse.Namespace) -> int:
 def examine() -> list[Finding]:
     """Look at everything; never fails, never spends anything."""
     rows: list[Finding] = []
-    for look in (_python, _packages, _kernel, _local, _servers, _keys, _gateway, _sandbox, _disk):
+    for look in (_python, _packages, _jupyter, _local, _servers, _keys, _gateway, _sandbox, _disk):
         try:
             rows += look()
         except Exception as error:  # one look that fails must not hide the others
@@ -83,15 +86,30 @@ def _packages() -> list[Finding]:
     return rows
 
 
-def _kernel() -> list[Finding]:
+def _jupyter() -> list[Finding]:
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+    from jupyter_core.paths import jupyter_path
 
-    try:
-        path = KernelSpecManager().get_kernel_spec("rlm").resource_dir
-        return [Finding("kernel rlm", "ok", path)]
-    except NoSuchKernel:
-        return [Finding("kernel rlm", "missing", "Jupyter here doesn't know it",
-                        "rlm-kernel install --user")]  # fmt: skip
+    from ..notebook.install import SPECS
+
+    rows = []
+    for name in SPECS:
+        try:
+            path = KernelSpecManager().get_kernel_spec(name).resource_dir
+            rows.append(Finding(f"kernel {name}", "ok", path))
+        except NoSuchKernel:
+            rows.append(Finding(f"kernel {name}", "missing", "Jupyter here doesn't know it",
+                                "rlm-kernel install --user"))  # fmt: skip
+    places = [Path(place, EXTENSION) for place in jupyter_path("labextensions")]
+    found = next((place for place in places if (place / "package.json").is_file()), None)
+    if found:
+        rows.append(Finding("JupyterLab extension", "ok", str(found)))
+    else:
+        rows.append(Finding(
+            "JupyterLab extension", "note", "not where Jupyter looks: no panel, no cells below",
+            "install rlm-kernel where JupyterLab runs",
+        ))  # fmt: skip
+    return rows
 
 
 def _local() -> list[Finding]:

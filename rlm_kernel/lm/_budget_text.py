@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import ConfigError
+from ..log.format import plural
 from ..protocol import Budget, Usage
 
 _NUMBER = r"(?P<number>\d+(?:\.\d*)?|\.\d+)\s*(?P<scale>[kKmM](?![a-zA-Z]))?"
@@ -98,7 +99,7 @@ def budget_text(budget: Budget) -> str:
     if budget.tokens is not None:
         parts.append(f"{budget.tokens:,} tokens")
     if budget.calls is not None:
-        parts.append(f"{budget.calls:,} calls")
+        parts.append(plural(budget.calls, "call"))
     if budget.seconds is not None:
         parts.append(f"{budget.seconds:g} s")
     return ", ".join(parts) or "no limit"
@@ -113,7 +114,7 @@ def left_text(budget: Budget, used: Usage, seconds: float) -> str:
     if budget.tokens is not None:
         parts.append(f"{max(0, budget.tokens - used.tokens):,} tokens")
     if budget.calls is not None:
-        parts.append(f"{max(0, budget.calls - used.calls):,} calls")
+        parts.append(plural(max(0, budget.calls - used.calls), "call"))
     if budget.seconds is not None:
         parts.append(f"{max(0.0, budget.seconds - seconds):.0f} s")
     return ", ".join(parts)
@@ -135,7 +136,7 @@ def refusal_text(budget: Budget, used: Usage, seconds: float, what: str, need: f
         limit, spent = f"{budget.tokens:,} tokens", f"{used.tokens:,}"
         about = f", up to {need:,.0f} needed"
     elif what == "calls":
-        limit, spent = f"{budget.calls:,} calls", f"{used.calls:,}"
+        limit, spent = plural(budget.calls or 0, "call"), f"{used.calls:,}"
     else:
         limit, spent = f"{budget.seconds:g} s", f"{seconds:.0f} s"
     return (

@@ -10,6 +10,7 @@ from ._errors import one_sentence_errors, usual_errors
 from .session import Session
 
 _KEY = "_rlm_session"
+_EARLIER = "_rlm_earlier"  # the runs of a session that was unloaded
 
 
 def session_of(shell: Any) -> Session | None:
@@ -31,6 +32,7 @@ def load(shell: Any) -> Session:
     shell.register_magics(magics)
     shell.configurables.append(magics)
     session.open()
+    session.take_over(shell.__dict__.pop(_EARLIER, {}))
     one_sentence_errors(shell)
     if shell.Completer is not None:
         session.matcher = make_matcher(**magics.completions())
@@ -39,11 +41,12 @@ def load(shell: Any) -> Session:
 
 
 def unload(shell: Any) -> None:
-    """Take away what ``load`` added; a live run is stopped."""
+    """Take away what ``load`` added; a live run is stopped, and known again when it is loaded."""
     session = session_of(shell)
     if session is None:
         return
     session.close()
+    shell.__dict__[_EARLIER] = session.runs
     usual_errors(shell)
     del shell.__dict__[_KEY]
     magics = session.magics

@@ -39,6 +39,7 @@ from ._front import front_of
 from ._publish import publisher_of
 from ._words import near
 from .ask import CLIENT
+from .follow import resume_hint
 
 if TYPE_CHECKING:
     from ..engine import Run
@@ -427,8 +428,12 @@ def budget(magics: RLMMagics, name: str, words: Words) -> None:
 def _go_on(magics: RLMMagics, name: str, command: Command) -> None:
     """Send what makes a run go on, and stay with it in this cell."""
     run = magics.session.run_named(name)
+    known = magics.session.name_of(run)
     if run.ended:
-        raise UsageError(f"{magics.session.name_of(run)} is over ({run.phase}).")
+        raise UsageError(f"{known} is over ({run.phase}): {_next(run)}.")
+    if isinstance(command, Approve | Reject | Respond) and not (run.pending or run.asking):
+        raise UsageError(f"Nothing of {known} waits for a decision: it is {run.phase}. "
+                         f"Next: {_next(run)}.")  # fmt: skip
     magics.stay(run, front=front_of(magics.shell), send=lambda phases: phases.send(command))
 
 
@@ -459,7 +464,7 @@ def _next(run: Run) -> str:
         case "done" | "partial":
             return "%rlm tree, show N, cost; another question sees what this one made"
         case "failed" | "stopped":
-            return "%rlm tree shows what it did; %%rlm asks again"
+            return "%rlm tree shows what it did; %%rlm asks again" + resume_hint(run)
         case _:
             return "%rlm pause, stop"
 

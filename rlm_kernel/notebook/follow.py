@@ -11,6 +11,7 @@ Guarantees:
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import StdinNotImplementedError
 
 from ..errors import AnswerError, ModelError, RLMError
+from ..log.sealed import shown_folder
 from ..protocol import Command, Logged
 from ..protocol.control import Interrupt, Stop
 from ..protocol.events import CellDecided, CellEnded, PhaseChanged, RunEnded
@@ -275,12 +277,22 @@ def _tell(run: Run) -> None:
         if run.answer_text is None:
             said = run.reason or "No reason is known."
             raise AnswerError(
-                f"The run is {run.status} and has no answer. {said} `%rlm tree` shows what it did."
+                f"The run is {run.status} and has no answer. {said} `%rlm tree` shows what it did"
+                f"{resume_hint(run)}."
             )
         return
     if run.phase == "paused":
         said = run.reason.rstrip(".") or "Paused"
+        larger = "`%rlm budget '…'` sets a larger budget, then " if run.gate.short else ""
         raise RunWaits(
-            f"{said}. `%rlm resume` goes on, `%rlm takeover` lets you write the cells, "
+            f"{said}. {larger}`%rlm resume` goes on, `%rlm takeover` lets you write the cells, "
             "`%rlm stop` ends it."
         )
+
+
+def resume_hint(run: Run) -> str:
+    """Say how a run that ended without an answer is picked up; empty where it isn't kept."""
+    folder = run.log.folder
+    if folder is None or run.log.fault:
+        return ""
+    return f"; `%rlm resume {shlex.quote(str(shown_folder(folder)))}` goes on from there"

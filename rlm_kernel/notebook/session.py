@@ -169,6 +169,12 @@ class Session:
         self.placing.add(run, key, anchor or cell_of(self.shell), session)
         self.shell.push({"_rlm": run, **({name: run} if name else {})}, interactive=bool(name))
 
+    def take_over(self, runs: dict[str, Run]) -> None:
+        """Know the runs of a session that was unloaded."""
+        for name, run in runs.items():
+            self.runs[name] = self.current = run
+            self.hub.add(run, name)
+
     def _started(self, rlm: RLM, run: Run) -> None:
         """Show the front ends a run that a cell's code started, without a magic."""
         if rlm not in self._own:

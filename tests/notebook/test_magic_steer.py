@@ -181,13 +181,31 @@ def test_the_budget_can_be_raised_and_a_paused_run_goes_on(ours: Any) -> None:
     ours.run("text = 'abc'\nm = script('a = 1', 'FINAL(a)')")
     cell = ours.run('%%rlm r --context text --model m --mode auto --budget "1 calls"\nGo', stdin=[])
     assert not cell.ok
-    assert "`%rlm resume`" in cell.text
+    assert "The budget of 1 call doesn't" in cell.text
+    assert "`%rlm budget '…'` sets a larger budget, then `%rlm resume`" in cell.text
     assert "Traceback" not in cell.text
+    nothing = ours.run("%rlm approve", stdin=[])
+    assert "Nothing of r waits for a decision: it is paused. Next: %rlm resume" in nothing.text
     assert "isn't a budget" in ours.run("%rlm budget much").text
     assert "9 calls" in ours.run("%rlm budget 10 calls").text
     cell = ours.run("%rlm resume", stdin=[])
     assert cell.ok, cell.text
     assert ours.value("r.answer") == "1"
+
+
+def test_a_run_that_is_over_says_what_can_be_done_also_after_a_reload(ours: Any) -> None:
+    ours.run("text = 'abc'\nm = script('a = 1')")
+    cell = ours.run("%%rlm r --context text --model m --mode auto --max-turns 1\nGo", stdin=[])
+    folder = ours.value("str(r.log.folder)").strip("'")
+    goes_on = f"`%rlm resume {folder}` goes on from there"
+    assert goes_on in cell.text
+    said = ours.run("%rlm step", stdin=[]).text
+    assert "r is over" in said
+    assert goes_on in said
+    ours.run("%reload_ext rlm")
+    status = ours.run("%rlm status").text
+    assert f"kept in {folder}" in status
+    assert "r: " in status
 
 
 def interrupt_once_shown(kernel: Any, word: str, times: int = 1) -> Any:
