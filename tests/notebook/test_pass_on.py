@@ -47,7 +47,7 @@ print("terminals:", found)
 '''
 relay.wrapped = lambda bwrap, line, policy, folder: [sys.executable, "-c", PROBE]
 here = Path(sys.argv[1])
-boxed = relay.Boxed("bubblewrap", here, here)
+boxed = relay.Boxed("bubblewrap", here, here, here)
 kernel = boxed.start([])
 words = relay.passed_on(kernel)
 kernel.wait()
