@@ -43,7 +43,9 @@ export class Notices {
     const node = el('div', { role: 'note' });
     node.append(
       el('span', { 'aria-hidden': 'true', text: '■ ' }),
-      t.__('This run ended with the kernel; what is shown below is from before.'),
+      t.__(
+        'This run ended with the kernel; what is shown below is from before. %rlm resume in a cell says how to go on with it.',
+      ),
     );
     const notice = new Widget({ node });
     notice.addClass('rlm-Notice');
