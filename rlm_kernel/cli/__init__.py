@@ -105,9 +105,21 @@ def _model_options(verb: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; give its exit code."""
+    try:
+        from . import signals, streams
+
+        streams.prepare()
+        with signals.heard():
+            return _given(argv)
+    except KeyboardInterrupt:
+        print("rlm-kernel: stopped by Ctrl-C.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _given(argv: Sequence[str] | None) -> int:
+    """Run the command line; whatever it printed is then given, or said not to be."""
     from . import streams
 
-    streams.prepare()
     try:
         try:
             return _main(argv)
@@ -130,9 +142,8 @@ def _main(argv: Sequence[str] | None) -> int:
         top.print_help()
         return MISTAKE
     try:
-        with signals.heard():
-            _quiet_logging()
-            return _verb(args.verb)(args)
+        _quiet_logging()
+        return _verb(args.verb)(args)
     except RLMError as error:
         say(f"rlm-kernel: {in_flags(str(error))}")
         return MISTAKE

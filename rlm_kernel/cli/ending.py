@@ -58,7 +58,8 @@ def print_answer(run: Run) -> None:
     if run.answer_text is not None:
         give(_printable(run.answer_text))
     if run.status != "done":
-        say(f"rlm-kernel: {run.status}: {in_flags(run.reason)}")
+        status = "" if run.status == "stopped" else f"{run.status}: "  # its reason says that
+        say(f"rlm-kernel: {status}{in_flags(run.reason)}")
 
 
 def _say_how_to_go_on(run: Run, rlm: RLM, paths: Sequence[str]) -> None:
@@ -101,7 +102,7 @@ def _flag(name: str, value: Any) -> list[str]:
         return [flag if value else f"--no-{name.replace('_', '-')}"]
     values = (value or [""]) if isinstance(value, list) else [value]
     if name in _PATHS:
-        values = [item and str(Path(item).expanduser().absolute()) for item in values]
+        values = [item and os.path.abspath(os.path.expanduser(item)) for item in values]
     return [word for item in values for word in (flag, str(item))]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import Any
 
@@ -22,9 +23,9 @@ NO_CONTEXT = (
 
 def main(args: argparse.Namespace) -> int:
     """Ask, show the progress on stderr, print the answer on stdout."""
-    contexts = contexts_of(args.context)
     rlm = make_rlm(args)
     try:
+        contexts = contexts_of(args.context)
         quiet = args.quiet or args.json
         if not (contexts or quiet):
             say(NO_CONTEXT)
@@ -51,6 +52,10 @@ def make_rlm(args: argparse.Namespace, *, ours: bool = False) -> RLM:
 
 def given_options(args: argparse.Namespace) -> dict[str, Any]:
     """Give the options of ``RLM`` that were given on the command line."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise ConfigError("The working directory was removed: go to one that is there.") from None
     names = ("model", "sub_model", "api_base", "budget", "max_turns", "max_depth", "sandbox",
              "allow_read", "allow_write", "allow_net", "workdir", "where")  # fmt: skip
     given = {name: value for name in names if (value := getattr(args, name, None)) is not None}

@@ -34,7 +34,7 @@ def prepare() -> None:
                 os.open(os.devnull, flags)
     if sys.stdout is None:  # its number can only be read, so that writing is still a mistake
         with contextlib.suppress(OSError):
-            sys.stdout = io.TextIOWrapper(io.FileIO(1, "w"), encoding="utf-8", write_through=True)
+            sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w")), encoding="utf-8")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

@@ -6,6 +6,7 @@ it had already got.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -255,7 +256,7 @@ class Record:
 
 def folder_of(path: Path | str) -> Path:
     """Give the folder of a run; raise ``RecordingError`` where there is none."""
-    folder = Path(path).expanduser()
+    folder = Path(os.path.expanduser(path))
     folder = folder.parent if folder.is_file() else folder
     if not (folder / "log.jsonl").is_file():
         msg = f"There is no run in {folder}: give the folder of one (run.log.folder)."
