@@ -123,7 +123,8 @@ class _Live:
 
         rows = max(8, self._console.height - 4)
         width = max(20, self._console.width - 1)
-        return Text(tree_text(self._run.tree, width=width, max_rows=rows))
+        # The answer is printed below, or why there is none: not twice on one screen.
+        return Text(tree_text(self._run.tree, width=width, max_rows=rows, outcome=False))
 
     def close(self) -> None:
         with contextlib.suppress(OSError, ValueError):  # the terminal is gone

@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full or ASCII, and signals: one sentence, the right exit code."""
+"""Standard streams that are closed, full or ASCII, and signals: one sentence, the right code."""
 
 import os
 import signal
