@@ -45,7 +45,8 @@ def parser() -> argparse.ArgumentParser:
     run = verbs.add_parser("run", help="ask a question of one or more files")
     run.add_argument("question")
     run.add_argument("--context", "-c", nargs="+", action="extend", default=[], metavar="PATH",
-                     help="files, globs or folders; '-' reads standard input")  # fmt: skip
+                     help="files, globs or folders ('./-x' for one named '-x'); '-' reads "
+                     "standard input")  # fmt: skip
     run.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
     _model_options(run)
     resume = verbs.add_parser("resume", help="go on with a run whose process ended")

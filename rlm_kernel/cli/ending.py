@@ -57,7 +57,7 @@ def print_answer(run: Run) -> None:
     """Print the answer plainly, and one sentence on stderr where it isn't one to rely on."""
     if run.answer_text is not None:
         give(_printable(run.answer_text))
-    if run.status != "done":
+    if run.status != "done" and run.reason != run.log.fault:  # which is said by itself
         status = "" if run.status == "stopped" else f"{run.status}: "  # its reason says that
         say(f"rlm-kernel: {status}{in_flags(run.reason)}")
 
@@ -78,6 +78,8 @@ def resume_command(run: Run, rlm: RLM, paths: Sequence[str]) -> str | None:
     for name in REACH:
         if (name in rlm.given and name != "where") or (name, rlm.sandbox) == ("sandbox", "none"):
             words += _flag(name, getattr(rlm, name))
+    if run.tree[run.node].where == "shell":  # it had a notebook's variables when it began
+        words += ["--where", "kernel"]
     words += _more(run)
     if _isnt_kept(run, run.log.folder):
         words += ["--context", *(p if p == "-" else os.path.abspath(p) for p in paths)]

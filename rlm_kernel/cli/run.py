@@ -62,6 +62,11 @@ def given_options(args: argparse.Namespace) -> dict[str, Any]:
     for name in ("allow_read", "allow_write"):
         if name in given:
             given[name] = [path for path in given[name] if path]  # --allow-read '': none
+    if "budget" in given and (not given["budget"].strip() or given["budget"].lstrip()[0] in ",;"):
+        raise ConfigError(
+            f"--budget has no amount of money in {given['budget']!r}: a shell takes $1 for a "
+            "variable where it isn't in single quotes, as in --budget '$1, 200 calls'."
+        )
     for name in ("max_turns", "max_depth"):
         if given.get(name, 1) < 1:
             flag = "--" + name.replace("_", "-")

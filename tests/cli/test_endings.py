@@ -141,12 +141,33 @@ def test_a_log_that_cant_be_written_costs_no_answer_but_is_told(asked, monkeypat
     assert "isn't complete" in err
 
 
+def test_a_disk_that_is_full_in_the_middle_stops_the_run_and_is_told_once(
+    asked, monkeypatch, capsys
+):
+    write = LogFiles.write
+
+    def full(self, data):
+        if b'"cell.proposed"' in data or b'"note' in data:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(self, data)
+
+    monkeypatch.setattr(LogFiles, "write", full)
+    assert asked("print(context)", "--quiet") == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    assert err.count("No space left") == 1
+    assert "To go on" not in err
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
         (["--model", "locall"], "Did you mean 'local'?"),
         (["--model", "opnai/gpt-5"], "Did you mean 'openai/gpt-5'?"),
         (["--max-depth", "-1"], "--max-depth is a whole number from 1 on, not -1."),
+        (["--budget", ""], "single quotes"),
+        (["--budget", ", 200 calls"], "single quotes"),
         (["--max-turns", "0"], "--max-turns is a whole number from 1 on, not 0."),
         (["--api-base", "nonsense", "--model", "openai/x"], "--api-base nonsense"),
         (["--allow-read", "/nowhere/at/all"], "--allow-read names"),
