@@ -16,6 +16,7 @@ from ..engine import RLM, Run
 from ..engine.kept import FOLDER
 from ..engine.regrant import REACH
 from ..lm.budget import budget_text
+from ..log.format import clean
 from . import NO_ANSWER, OK, UNLOGGED, exit_code
 from .flags import in_flags
 from .streams import Undelivered, give, say
@@ -138,8 +139,6 @@ def _isnt_kept(run: Run, folder: Path) -> bool:
 
 def _printable(text: str) -> str:
     """Give the answer as it is, save what would command a terminal or can't be encoded."""
-    from ..log.format import clean
-
     encoding = sys.stdout.encoding or "utf-8"
     shown = clean(text) if sys.stdout.isatty() else text
     return shown.encode(encoding, "backslashreplace").decode(encoding)
