@@ -1,7 +1,8 @@
 """The command line: ``rlm-kernel run | resume | demo | doctor | models | install | bench``.
 
-Exit codes: 0 an answer; 1 no answer; 2 a mistake in what was asked (said in one sentence);
-3 a draft only (``partial``); 130 interrupted.
+Exit codes: 0 an answer; 1 no answer, or none that could be given; 2 a mistake in what was asked
+(said in one sentence); 3 a draft only (``partial``); 4 an answer whose log isn't complete; 130
+stopped by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from .. import __version__
 from ..errors import RLMError
 
-OK, NO_ANSWER, MISTAKE, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
+OK, NO_ANSWER, MISTAKE, PARTIAL, UNLOGGED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 _BY_STATUS = {"done": OK, "partial": PARTIAL}
 
 
@@ -35,15 +36,17 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog="rlm-kernel",
         description="Ask questions of texts too long for any model, and see every step.",
-        epilog="exit codes: 0 an answer, 1 none, 2 a mistake in the command, 3 a draft only, "
-        "130 interrupted",
+        epilog="exit codes: 0 an answer, 1 none (or it couldn't be printed), 2 a mistake in the "
+        "command, 3 a draft only, 4 an answer whose log isn't complete (a full disk), 130 stopped "
+        "by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP",
     )
     top.add_argument("--version", action="version", version=f"rlm-kernel {__version__}")
     verbs = top.add_subparsers(dest="verb", metavar="COMMAND", parser_class=_Parser)
     run = verbs.add_parser("run", help="ask a question of one or more files")
     run.add_argument("question")
     run.add_argument("--context", "-c", nargs="+", action="extend", default=[], metavar="PATH",
-                     help="files, globs or folders; '-' reads standard input")  # fmt: skip
+                     help="files, globs or folders ('./-x' for one named '-x'); '-' reads "
+                     "standard input")  # fmt: skip
     run.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
     _model_options(run)
     resume = verbs.add_parser("resume", help="go on with a run whose process ended")
@@ -103,22 +106,70 @@ def _model_options(verb: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; give its exit code."""
+    try:
+        from . import signals, streams
+
+        streams.prepare()
+        with signals.heard():
+            return _given(argv)
+    except KeyboardInterrupt:
+        print("rlm-kernel: stopped by Ctrl-C.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _given(argv: Sequence[str] | None) -> int:
+    """Run the command line; whatever it printed is then given, or said not to be."""
+    from . import streams
+
+    try:
+        try:
+            return _main(argv)
+        finally:
+            streams.flush()
+    except streams.Undelivered as error:
+        if not error.quiet:
+            streams.say(f"rlm-kernel: {error}.")
+        return NO_ANSWER
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    from . import signals
+    from .flags import in_flags
+    from .streams import Undelivered, flush, say
+
     top = parser()
     args = top.parse_args(argv)
     if args.verb is None:
         top.print_help()
         return MISTAKE
     try:
+        _quiet_logging()
         return _verb(args.verb)(args)
     except RLMError as error:
-        print(f"rlm-kernel: {error}", file=sys.stderr)
+        say(f"rlm-kernel: {in_flags(str(error))}")
         return MISTAKE
     except KeyboardInterrupt:
-        print("rlm-kernel: interrupted; the log is kept.", file=sys.stderr)
+        say("rlm-kernel: stopped by Ctrl-C.")
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output went away
-        sys.stderr.close()
+    except signals.Ended as error:
+        say(f"rlm-kernel: stopped by {error}.")
+        return error.code
+    except BrokenPipeError as error:  # the reader of our output went away
+        raise Undelivered(error) from None
+    except OSError as error:
+        flush()  # where it is standard output that can't be written, that is what is said
+        where = f": {error.filename}" if error.filename else ""
+        say(f"rlm-kernel: the system refuses it ({error.strerror or error}{where}).")
         return NO_ANSWER
+
+
+def _quiet_logging() -> None:
+    """Leave to Python's logging only what is a fault of ours: the rest is said in sentences."""
+    import logging
+
+    logging.raiseExceptions = False
+    if logging.lastResort is not None:
+        logging.lastResort.setLevel(logging.ERROR)
 
 
 def _verb(name: str) -> Callable[[argparse.Namespace], int]:

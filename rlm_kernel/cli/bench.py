@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from ..errors import ConfigError
 from ..evals.bench import LONG, ROWS, measure
+from .streams import say
 
 
 def main(args: argparse.Namespace) -> int:
@@ -23,7 +23,7 @@ def main(args: argparse.Namespace) -> int:
         raise ConfigError(f"There is no row {unknown[0]!r}; the rows: {known}.")
 
     def tell(name: str) -> None:
-        print(f"measuring {name} …", file=sys.stderr)
+        say(f"measuring {name} …")
 
     rows = list(measure(args.rows, tell, args.full))
     if args.json:

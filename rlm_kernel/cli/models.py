@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from rich.console import Console
 from rich.table import Table
@@ -11,6 +10,7 @@ from rich.table import Table
 from ..lm import weights
 from ..log import size_text
 from . import MISTAKE, OK
+from .streams import say
 
 
 def main(args: argparse.Namespace) -> int:
@@ -49,5 +49,4 @@ def _list() -> None:
         table.add_row(model.name, "yes" if model.present else "no", size_text(model.size),
                       model.licence, model.note)  # fmt: skip
     Console().print(table)
-    print("rlm-kernel models pull NAME fetches one; models add PATH adds a GGUF file.",
-          file=sys.stderr)  # fmt: skip
+    say("rlm-kernel models pull NAME fetches one; models add PATH adds a GGUF file.")

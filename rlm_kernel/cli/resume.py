@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 
 from ..engine.record import newest_without_answer
 from ..engine.regrant import logged_options
 from ..engine.rlm import RLM, UNSET
-from ..log.format import clean
-from . import INTERRUPTED, exit_code
+from .ending import end
 from .progress import watch
-from .run import as_dict, contexts_of, given_options, print_answer
+from .run import contexts_of, given_options
+from .streams import say
 
 
 def main(args: argparse.Namespace) -> int:
@@ -21,17 +19,13 @@ def main(args: argparse.Namespace) -> int:
     if not folder:
         newest, record = newest_without_answer()
         folder = str(newest)
-        print(f"Going on with {clean(record.started.question)[:200]!r} in {folder}",
-              file=sys.stderr)  # fmt: skip
+        if not args.json:
+            say(f"Going on with {record.started.question[:200]!r} in {folder}")
     rlm = RLM(**{**logged_options(folder), **given_options(args)})
     try:
         context = contexts_of(args.context)
         run = rlm.resume(folder, context if context else UNSET)
-        interrupted = watch(run, quiet=args.quiet or args.json)
-        if args.json:
-            print(json.dumps(as_dict(run), indent=2))
-        else:
-            print_answer(run)
+        stopped = watch(run, quiet=args.quiet or args.json)
+        return end(run, rlm, args.context, stopped=stopped, as_json=args.json)
     finally:
         rlm.close()
-    return INTERRUPTED if interrupted else exit_code(run.status)

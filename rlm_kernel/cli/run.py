@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import sys
 from typing import Any
 
 from ..context import load, load_paths
-from ..engine import RLM, Run
+from ..engine import RLM
 from ..errors import ConfigError
-from ..log.format import clean
-from . import INTERRUPTED, exit_code, unboxed
+from . import unboxed
+from .ending import end
 from .progress import watch
+from .streams import say
+
+NO_CONTEXT = (
+    "There is no context, so the model has nothing to look into: give a file, a glob or a folder "
+    "by --context PATH."
+)
 
 
 def main(args: argparse.Namespace) -> int:
     """Ask, show the progress on stderr, print the answer on stdout."""
-    contexts = contexts_of(args.context)
     rlm = make_rlm(args)
     try:
+        contexts = contexts_of(args.context)
+        quiet = args.quiet or args.json
+        if not (contexts or quiet):
+            say(NO_CONTEXT)
         run = rlm.start(args.question, contexts) if contexts else rlm.start(args.question)
-        interrupted = watch(run, quiet=args.quiet or args.json)
-        if args.json:
-            print(json.dumps(as_dict(run), indent=2))
-        else:
-            print_answer(run)
+        stopped = watch(run, quiet=quiet)
+        return end(run, rlm, args.context, stopped=stopped, as_json=args.json)
     finally:
         rlm.close()
-    return INTERRUPTED if interrupted else exit_code(run.status)
 
 
 def make_rlm(args: argparse.Namespace, *, ours: bool = False) -> RLM:
@@ -41,25 +46,38 @@ def make_rlm(args: argparse.Namespace, *, ours: bool = False) -> RLM:
     rlm = RLM(mode="auto", **given_options(args))
     if rlm.sandbox == "auto" and unboxed.needed() and (ours or unboxed.allowed()):
         rlm.sandbox = "none"
-        print("The code runs without a sandbox, with your rights.", file=sys.stderr)
+        say("The code runs without a sandbox, with your rights.")
     return rlm
 
 
 def given_options(args: argparse.Namespace) -> dict[str, Any]:
     """Give the options of ``RLM`` that were given on the command line."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise ConfigError("The working directory was removed: go to one that is there.") from None
     names = ("model", "sub_model", "api_base", "budget", "max_turns", "max_depth", "sandbox",
              "allow_read", "allow_write", "allow_net", "workdir", "where")  # fmt: skip
     given = {name: value for name in names if (value := getattr(args, name, None)) is not None}
     for name in ("allow_read", "allow_write"):
         if name in given:
             given[name] = [path for path in given[name] if path]  # --allow-read '': none
-    if any(given.get(name, 1) < 1 for name in ("max_turns", "max_depth")):
-        raise ConfigError("--max-turns and --max-depth are whole numbers from 1 on.")
+    if "budget" in given and (not given["budget"].strip() or given["budget"].lstrip()[0] in ",;"):
+        raise ConfigError(
+            f"--budget has no amount of money in {given['budget']!r}: a shell takes $1 for a "
+            "variable where it isn't in single quotes, as in --budget '$1, 200 calls'."
+        )
+    for name in ("max_turns", "max_depth"):
+        if given.get(name, 1) < 1:
+            flag = "--" + name.replace("_", "-")
+            raise ConfigError(f"{flag} is a whole number from 1 on, not {given[name]}.")
     return given
 
 
 def contexts_of(paths: list[str]) -> Any:
     """Load what ``--context`` names; empty where it names nothing."""
+    if "" in paths:  # an unset variable of the shell; as a path it would be this folder
+        raise ConfigError("--context is given an empty name: name a file, a glob or a folder.")
     if "-" in paths:
         if len(paths) > 1:
             raise ConfigError("--context '-' stands alone: files can't be mixed with it.")
@@ -67,48 +85,3 @@ def contexts_of(paths: list[str]) -> Any:
             raise ConfigError("--context '-' reads standard input, and there is no standard input.")
         return load(sys.stdin.buffer)  # as bytes, so that what isn't UTF-8 is refused, as in files
     return load_paths(paths) if paths else []
-
-
-def print_answer(run: Run) -> None:
-    """Print the answer plainly, or one sentence on stderr about why there is none."""
-    if run.answer_text is not None:
-        print(_printable(run.answer_text))
-    if run.status != "done":
-        print(f"rlm-kernel: {run.status}: {clean(run.reason)}", file=sys.stderr)
-
-
-def _printable(text: str) -> str:
-    """Give the answer as it is, save what would command a terminal or can't be encoded."""
-    encoding = sys.stdout.encoding or "utf-8"
-    shown = clean(text) if sys.stdout.isatty() else text
-    return shown.encode(encoding, "backslashreplace").decode(encoding)
-
-
-def as_dict(run: Run) -> dict[str, Any]:
-    """Give a run as JSON-able data."""
-    usage = run.usage
-    answer = run.answer_text
-    if run.answer_text is not None and run.ended:
-        try:
-            json.dumps(run.answer)
-            answer = run.answer
-        except (TypeError, ValueError):
-            answer = run.answer_text
-    return {
-        "answer": answer,
-        "status": run.status,
-        "reason": run.reason,
-        "question": run.question,
-        "model": run.settings.model,
-        "sub_model": run.settings.sub_model,
-        "turns": sum(run.tree[child].kind == "turn" for child in run.tree[run.node].children),
-        "usage": {
-            "calls": usage.subtree.calls,
-            "input_tokens": usage.subtree.input_tokens,
-            "output_tokens": usage.subtree.output_tokens,
-            "cached_tokens": usage.subtree.cached_tokens,
-            "cost": usage.subtree.cost,
-            "seconds": round(usage.seconds, 3),
-        },
-        "log": str(run.log.folder) if run.log.folder else None,
-    }

@@ -8,6 +8,7 @@ from pathlib import Path
 import platformdirs
 
 from ..repl.box import look
+from .streams import say
 
 
 def needed() -> bool:
@@ -23,9 +24,9 @@ def allowed() -> bool:
     if sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     why = "; ".join(look().problems)
-    print(f"No sandbox works on this machine ({why}). The model's code would run with all your "
-          "rights: it could read your files and use your network.", file=sys.stderr)  # fmt: skip
-    print("Run it all the same, now and from now on? [y/N] ", end="", file=sys.stderr, flush=True)
+    say(f"No sandbox works on this machine ({why}). The model's code would run with all your "
+        "rights: it could read your files and use your network.")  # fmt: skip
+    say("Run it all the same, now and from now on? [y/N] ", end="")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         return False
     remembered.parent.mkdir(parents=True, exist_ok=True)

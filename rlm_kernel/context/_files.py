@@ -131,8 +131,16 @@ def missing(path: Path) -> str:
     near = difflib.get_close_matches(path.name, names, _NAMED, 0.5)
     near += [n for n in names if n.lower() == path.name.lower() and n not in near]
     hint = " Did you mean " + " or ".join(repr(str(folder / name)) for name in near) + "?"
-    where = "" if path.is_absolute() else f" (from {Path.cwd()})"
+    where = "" if path.is_absolute() else from_here()
     return f"There is no {kind} {str(path)!r}{where}." + (hint if near else "")
+
+
+def from_here() -> str:
+    """Say which folder relative names start from."""
+    try:
+        return f" (from {Path.cwd()})"
+    except OSError:
+        return " (the working directory was removed)"
 
 
 def _walk(folder: Path) -> Iterator[Path]:

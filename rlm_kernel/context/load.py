@@ -8,13 +8,14 @@ object is bound as that very object; a ``str`` is always text, never taken for a
 from __future__ import annotations
 
 import glob as globs
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import ContextError
-from ._files import decode, read_file, read_folder
+from ._files import decode, from_here, read_file, read_folder
 from .loaded import Loaded, kind_of
 from .text import Text
 
@@ -114,7 +115,7 @@ def load_path(
     Raises:
         ContextError: it isn't there, isn't text or can't be read.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))  # of whose home nothing is known it is left
     if not _exists(path) and _MAGIC & set(str(path)):
         return _load_glob(path, name, encoding, limit)
     if path.is_dir():
@@ -128,7 +129,7 @@ def _load_glob(pattern: Path, name: str, encoding: str | None, limit: int) -> Lo
     files = [Path(match) for match in found if Path(match).is_file()]
     if not files:
         only = ", only folders" if found else ""
-        raise ContextError(f"No file matches {str(pattern)!r} (from {Path.cwd()}){only}.")
+        raise ContextError(f"No file matches {str(pattern)!r}{from_here()}{only}.")
     if len(files) == 1:
         return _text(name, read_file(files[0], encoding, limit), files[0])
     texts = {path.as_posix(): read_file(path, encoding, limit) for path in files}

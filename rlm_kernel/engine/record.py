@@ -6,6 +6,7 @@ it had already got.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -256,7 +257,7 @@ class Record:
 
 def folder_of(path: Path | str) -> Path:
     """Give the folder of a run; raise ``RecordingError`` where there is none."""
-    folder = Path(path).expanduser()
+    folder = Path(os.path.expanduser(path))
     folder = folder.parent if folder.is_file() else folder
     sealed = sealed_dir()
     if sealed and folder.parent == runs_dir() and not folder.exists():

@@ -360,7 +360,10 @@ class RLM(Configurable):
         """Give what a run is started with, for the log: no key, no object."""
         data = {name: getattr(self, name) for name in LOGGED}
         data["budget"] = budget if isinstance(budget, str | None) else budget_text(budget)
-        return {**data, "cwd": os.getcwd()}
+        try:
+            return {**data, "cwd": os.getcwd()}
+        except OSError:  # it was removed
+            return {**data, "cwd": ""}
 
     def close(self) -> None:
         """End the kernel that was kept and let go of connections."""
@@ -405,10 +408,10 @@ class RLM(Configurable):
     def _settings(self) -> Settings:
         model = self.model or "local"
         sub_model = self.sub_model or model
-        from ..repl.box import BOXED
+        from ..repl.box import held_here
 
         policy = self._policy()
-        held = os.environ.get(BOXED, "none")
+        held = held_here()
         free = held == "none" and (self.where == "shell" or policy.method == "none")
         mode = self.mode or ("step" if self.attended and free else "auto")
         small = prompts.is_small(model)
@@ -483,7 +486,7 @@ def _paths(option: str, given: Sequence[str]) -> tuple[str, ...]:
     """Give paths as Linux has them; raise ``ConfigError`` for one that isn't there."""
     found = []
     for path in given:
-        there = Path(path).expanduser().resolve()
+        there = Path(os.path.expanduser(path)).resolve()
         if not there.exists():
             raise ConfigError(f"{option} names {path!r}, which isn't there.")
         found.append(str(there))

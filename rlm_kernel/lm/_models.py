@@ -6,6 +6,7 @@ the host it is for.
 
 from __future__ import annotations
 
+import difflib
 import os
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -90,13 +91,24 @@ def place(
     entry = pricing.lookup(model)
     owner = entry.provider if entry else prefix if rest else ""
     if owner not in pricing.known_providers():
-        raise ConfigError(f"Nothing is known of a model {model!r}. {THREE_WAYS}")
+        raise ConfigError(f"Nothing is known of a model {model!r}.{_near(model)} {THREE_WAYS}")
     if not rest and owner == "openai" and entry and entry.mode == "chat" and direct:
         return place(f"openai/{model}", None, api_key, direct)
     names = _KEYS.get(owner, ())
     if not api_key and names and not any(os.environ.get(n) for n in names):
         raise _no_key(model, owner)
     return Place("litellm", model, api_base, api_key)
+
+
+def _near(model: str) -> str:
+    """Ask whether a name that is written nearly alike was meant."""
+    prefix, slash, rest = model.partition("/")
+    if slash:
+        known = sorted(name for name in pricing.known_providers() if name in _KEYS)
+    else:
+        known = ["local", "human"]
+    near = difflib.get_close_matches(prefix.lower(), known, 1, 0.7)
+    return f" Did you mean {near[0] + slash + rest!r}?" if near else ""
 
 
 def _bare(model: str) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import ProviderError
+from ..errors import ConfigError, ProviderError
 from ..protocol import CallRequest, Constraint, ModelInfo, OnText, Reply, Usage
 from . import weights
 from ._room import Room
@@ -39,6 +39,13 @@ LOCAL_NOTE = (
 )
 
 
+def _threads() -> int:
+    said = os.environ.get("RLM_LOCAL_THREADS", "").strip() or "1"
+    if not said.isdecimal() or int(said) < 1:
+        raise ConfigError(f"RLM_LOCAL_THREADS is a whole number from 1 on, not {said!r}.")
+    return int(said)
+
+
 class LocalProvider:
     """Models of this machine; ``"local"`` is the default one, ``"local:NAME"`` another.
 
@@ -51,7 +58,7 @@ class LocalProvider:
     concurrency = SLOTS
 
     def __init__(self, *, threads: int | None = None, context: int = CONTEXT) -> None:
-        self._threads = threads or int(os.environ.get("RLM_LOCAL_THREADS", "1"))
+        self._threads = threads or _threads()
         self._context = context
         self._lock = threading.Lock()
         self._processes: dict[str | None, LocalProcess] = {}

@@ -48,7 +48,7 @@ class LocalModel:
 def models_dir() -> Path:
     """Give the folder of the weights: ``RLM_MODELS``, or one in the user's data folder."""
     own = os.environ.get("RLM_MODELS")
-    return Path(own).expanduser() if own else Path(user_data_dir("rlm-kernel")) / "models"
+    return Path(os.path.expanduser(own)) if own else Path(user_data_dir("rlm-kernel")) / "models"
 
 
 def list_models() -> list[LocalModel]:
@@ -145,7 +145,7 @@ def add(path: str | os.PathLike[str], name: str | None = None) -> str:
 
     The file stays where it is: a link to it is made, or a copy where links can't be.
     """
-    source = Path(path).expanduser().resolve()
+    source = Path(os.path.expanduser(path)).resolve()
     read_header(source)
     chosen = name or source.stem.lower()
     if chosen in CATALOG or "/" in chosen:

@@ -9,15 +9,23 @@ from pathlib import Path
 
 import platformdirs
 
+from ..errors import RecordingError
+
 
 def runs_dir() -> Path:
     """Give the folder that holds the folders of runs; it is not created.
 
     Returns:
         ``$RLM_HOME/runs`` where RLM_HOME is set, else the user's data folder.
+
+    Raises:
+        RecordingError: RLM_HOME is in a home folder that nobody has.
     """
     home = os.environ.get("RLM_HOME", "").strip()
-    base = Path(home).expanduser() if home else platformdirs.user_data_path("rlm-kernel")
+    try:
+        base = Path(home).expanduser() if home else platformdirs.user_data_path("rlm-kernel")
+    except RuntimeError:
+        raise RecordingError(f"RLM_HOME is {home!r}, and nobody has that home folder.") from None
     return base / "runs"
 
 

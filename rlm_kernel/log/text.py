@@ -42,7 +42,12 @@ class _Row:
 
 
 def tree_text(
-    tree: Tree, *, width: int = 100, max_rows: int | None = None, color: bool = False
+    tree: Tree,
+    *,
+    width: int = 100,
+    max_rows: int | None = None,
+    color: bool = False,
+    outcome: bool = True,
 ) -> str:
     """Give the tree as text, the answer last.
 
@@ -51,6 +56,7 @@ def tree_text(
         width: columns that no row is longer than.
         max_rows: rows of the tree at most; those in the middle are left out and counted.
         color: whether to colour it by ANSI escapes. Escapes in foreign text never come through.
+        outcome: whether the answer, or why there is none, stands below it once it is over.
     """
     root = tree.root
     if root is None:
@@ -65,6 +71,8 @@ def tree_text(
     lines = [*_header(root, over, width, color), *_laid_out(rows, width, color)]
     for level, text in root.notes:
         lines.append(_line(f"{level}: {text}" if level != "info" else f"note: {text}", width))
+    if over and not outcome:
+        return "\n".join(lines)
     if root.reason and root.status != "done":
         lines.append(_line(f"{root.status}: {root.reason}", width))
     if root.answer is not None and over:

@@ -23,6 +23,7 @@ from .channel import Channel, Link
 from .environment import command, kernel_environment
 
 _LOG = "start.log"
+_DEEPEST = 70  # bytes of the folder for temporary files, so that a socket's path is under 104
 _folders: set[str] = set()
 
 
@@ -30,6 +31,12 @@ _folders: set[str] = set()
 def _remove_folders() -> None:
     for folder in _folders:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _near() -> str | None:
+    """Give where folders of kernels are made; None is the usual place, where sockets can be."""
+    deep = len(os.fsencode(tempfile.gettempdir())) > _DEEPEST
+    return "/tmp" if deep and os.access("/tmp", os.W_OK) else None
 
 
 class _Specs(KernelSpecManager):
@@ -58,7 +65,7 @@ class KernelProcess:
         self._policy = policy
         self.link = Link()
         self.link.boxed = policy.method in ("bubblewrap", "landlock")
-        self.folder = Path(tempfile.mkdtemp(prefix="rlm-kernel-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="rlm-kernel-", dir=_near()))
         _folders.add(str(self.folder))
         specs = _Specs()
         specs.line = command(policy, self.folder)

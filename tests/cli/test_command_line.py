@@ -13,7 +13,7 @@ import pytest
 from servers import Fault
 
 from rlm_kernel.cli import doctor, main
-from rlm_kernel.cli.run import print_answer
+from rlm_kernel.cli.ending import print_answer
 from rlm_kernel.evals.bench import server
 
 
@@ -121,7 +121,7 @@ def test_a_file_that_isnt_text_is_refused_with_the_byte(tmp_path, text, capsys):
     assert main(["run", "q", "-c", str(path)]) == 2
     err = capsys.readouterr().err
     assert "byte 3" in err
-    assert "encoding" in err
+    assert "iconv -f cp1252" in err
 
 
 def test_doctor_is_a_table_a_person_can_act_on(text, capsys):

@@ -13,7 +13,8 @@ import pytest
 from rlm_kernel import ScriptedModel
 from rlm_kernel.cli import parser
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+HERE = Path(__file__).resolve().parents[2]
+README = Path(HERE, "README.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -50,7 +51,9 @@ def test_every_command_of_the_readme_is_understood() -> None:
     commands = [line for line in lines if line.startswith("rlm-kernel ")]
     assert len(commands) >= 4
     for line in commands:
-        parser().parse_args(shlex.split(line)[1:])
+        given = parser().parse_args(shlex.split(line)[1:])
+        for path in getattr(given, "context", ()):
+            assert Path(HERE, path).is_file(), f"{line}: {path} isn't there after a clone"
 
 
 def test_every_option_and_verb_of_the_readme_exists() -> None:

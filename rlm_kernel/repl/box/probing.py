@@ -67,6 +67,12 @@ def _try_bubblewrap() -> str:
     return f"bubblewrap doesn't work ({said[-1] if said else f'exit code {done.returncode}'})"
 
 
+def held_here() -> str:
+    """Give what holds this process already, as its launcher says; ``"none"``: nothing does."""
+    method = os.environ.get(BOXED, "none")
+    return method if method in ("bubblewrap", "landlock") else "none"
+
+
 def choose(wanted: str) -> Method:
     """Give what is to hold a kernel.
 
@@ -78,7 +84,7 @@ def choose(wanted: str) -> Method:
     """
     if wanted == "none":
         return "none"
-    if os.environ.get(BOXED):  # there is no box within the box, and none is needed
+    if held_here() != "none":  # there is no box within the box, and none is needed
         return "inherited"
     found = look()
     why = "; ".join(found.problems)
