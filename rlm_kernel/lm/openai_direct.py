@@ -203,6 +203,7 @@ class OpenAIProvider:
                 kind="malformed" if text else "connect",
                 status=200 if text else None,
                 retryable=True,
+                lost=True,
             ) from error
         return completion.reply(
             request, pricing.lookup(request.model, self.owner) if self.owner else None

@@ -233,6 +233,28 @@ def test_a_try_that_was_cut_off_is_booked_as_it_may_be_billed(openai_server: Ope
     assert used["cost"] == pytest.approx(2 * 0.6, rel=0.5)
 
 
+def test_a_try_that_was_cut_off_unseen_is_booked_by_its_time(openai_server: OpenAIServer) -> None:
+    """A provider bills what a model wrote, also where nobody saw it."""
+    openai_server.script(Fault("hang"))
+    for limit, low, high in ((10_000, 40, 2000), (20, 20, 20)):
+        error, sink = run(openai_server, ask("hi", max_tokens=limit), call_timeout=0.4,
+                          max_retries=0, prices={"*": [1, 1]})  # fmt: skip
+        assert isinstance(error, ProviderError)
+        used = sink.of("call.ended")[0].usage
+        assert low <= used["output_tokens"] <= high  # 100 a second, up to what it could have
+        assert used["cost"] > 0
+    error, sink = run(openai_server, ask("hi"), call_timeout=0.4, max_retries=0,
+                      prices={"*": [0, 0]})  # fmt: skip
+    assert sink.of("call.ended")[0].usage["output_tokens"] == 0  # of a free one only what came
+
+
+def test_a_connection_that_broke_after_the_request_is_booked(openai_server: OpenAIServer) -> None:
+    openai_server.script(Fault("drop"))
+    error, sink = run(openai_server, ask("hi"), max_retries=0)
+    assert isinstance(error, ProviderError)
+    assert sink.of("call.ended")[0].usage["calls"] == 1
+
+
 def test_a_stream_that_stalls_is_left_after_the_idle_limit(openai_server: OpenAIServer) -> None:
     openai_server.script(Fault("hang"))
     error, _ = run(openai_server, ask("hi"), idle_timeout=0.1, origin=ROOT)

@@ -82,7 +82,7 @@ def error_to(error: BaseException) -> dict[str, Any]:
     data: dict[str, Any] = {"class": type(error).__name__, "text": str(error)[:20_000]}
     if isinstance(error, ProviderError):
         data |= {"status": error.status, "retry_after": error.retry_after, "kind": error.kind,
-                 "retryable": error.retryable}  # fmt: skip
+                 "retryable": error.retryable, "lost": error.lost}  # fmt: skip
         if error.usage is not None:
             data["usage"] = usage_to_dict(error.usage)
     return data
@@ -95,7 +95,7 @@ def error_from(d: Mapping[str, Any]) -> BaseException:
         usage: Usage | None = usage_from_dict(d["usage"]) if d.get("usage") else None
         return ProviderError(
             text, status=d["status"], retry_after=d["retry_after"], retryable=d["retryable"],
-            kind=d["kind"], usage=usage,
+            kind=d["kind"], usage=usage, lost=bool(d.get("lost")),
         )  # fmt: skip
     if name == "ConfigError":
         return ConfigError(text)
