@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import BY_A_PERSON, Cancelled, ModelError, ProviderError
+from ..errors import BY_A_PERSON, BudgetExceeded, Cancelled, ModelError, ProviderError
 from ..protocol import (
     CallRequest,
     Constraint,
@@ -281,7 +281,7 @@ class Flight:
         try:
             self._sent = self._began = time.monotonic()
             reply = await self._send(request)
-        except ProviderError as error:
+        except ModelError as error:
             if self._reservation is reservation:
                 self._settle_error(error)
             raise
@@ -332,8 +332,12 @@ class Flight:
             self.used = self.used + usage
             self.ledger.settle(reservation, usage, whole)
 
-    def _settle_error(self, error: ProviderError) -> None:
-        if error.usage is not None:
+    def _settle_error(self, error: ModelError) -> None:
+        if isinstance(error, BudgetExceeded):  # of the gateway process
+            self._release()
+        elif not isinstance(error, ProviderError):
+            self._settle_cut()
+        elif error.usage is not None:
             began = time.monotonic() if self._sent is None else self._sent
             self._settle(billed(error.usage, self.target.info, time.monotonic() - began))
         elif error.cut:

@@ -3,7 +3,7 @@
 Guarantees:
 - a connection is served only with a capability that was granted, and only to the same user;
 - no interleaving of calls spends more than a capability's budget, as far as estimates bound bills
-  (``lm.budget``), also after the worker died and was started again;
+  (``lm.budget``), however often the worker dies and is started again (``book``);
 - a reply that was paid for is on the disk before it is sent, where the call belongs to a run that
   is kept; asked again for the same call, it gives that reply;
 - it ends when nobody has been connected for ``IDLE`` seconds.
@@ -32,24 +32,25 @@ from typing import Any
 from ...errors import Cancelled, ConfigError, ModelError, ProviderError, ReplError
 from ...log import runs_dir
 from ...log.paid import append, line_of, read_paid
-from ...log.usage import recorded_usage
 from ...protocol import CallRequest, Reply, Usage
 from ...protocol.events import usage_to_dict
 from ...protocol.frames import pack, read_frame
 from .._flight import Target
-from .._sizing import billed, limit_of, size_of
-from ..budget import BudgetLedger
+from .._sizing import billed, cut_bill, limit_of, size_of
+from ..budget import BudgetLedger, Reservation
 from ..gateway import Gateway
 from ..pricing import cost_of
-from ..tokens import estimate, estimate_messages
 from . import wire
+from .book import Book
 from .place import GRANTS, SPENT, Grant, read_grants
 
 IDLE = 15.0  # seconds without a connection after which it ends: a kernel that restarts is back
 HELLO = 20.0
 MOST_CALLS = 10_000  # in flight from one connection
+DEAR = 15e-6, 75e-6  # dollars a token that a call that was cut counts by, where no price is known
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{1,80}")
+_NAMED = 16  # characters of a token
 _PR_SET_PDEATHSIG = 1
 
 
@@ -67,6 +68,11 @@ class Owner:
     grant: Grant
     ledger: BudgetLedger
     connections: set[Connection] = field(default_factory=set)
+
+    @property
+    def name(self) -> str:
+        """What the book calls it: not all of its token."""
+        return self.grant.token[:_NAMED]
 
 
 class Worker:
@@ -86,6 +92,7 @@ class Worker:
         self._connected = 0
         self._alone = asyncio.Event()
         self.journal = Journal()
+        self.book = Book(folder / SPENT)
         self.given: set[str] = set()  # names of keys that a person gave
 
     async def run(self) -> None:
@@ -126,31 +133,13 @@ class Worker:
             known = self._owners.get(token)
             if known is None:
                 ledger = BudgetLedger(grant.budget)
-                for usage in self._spent(token):
-                    ledger.carry(usage, 0.0)
+                account = self.book.account(token[:_NAMED])
+                seconds = max(0.0, time.time() - account.since)
+                ledger.carry(account.spent, seconds, account.silent)
                 self._owners[token] = Owner(grant, ledger)
             elif known.grant != grant:  # raised by whoever may write there
                 known.grant = grant
                 known.ledger.set_budget(grant.budget)
-
-    def _spent(self, token: str) -> list[Usage]:
-        """Give what a capability had spent before this worker."""
-        found = []
-        with suppress(OSError):
-            for line in (self.folder / SPENT).read_text("utf-8").splitlines():
-                with suppress(ValueError, KeyError):
-                    data = json.loads(line)
-                    if data["token"] == token[:16]:
-                        found.append(recorded_usage(data["usage"]))
-        return found
-
-    def book(self, owner: Owner, usage: Usage) -> None:
-        """Remember what was spent, for the worker after this one."""
-        if owner.grant.budget is None:
-            return
-        line = json.dumps({"token": owner.grant.token[:16], "usage": usage_to_dict(usage)})
-        with suppress(OSError), (self.folder / SPENT).open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
 
     def gateway(self, api_base: str | None, direct: bool) -> Gateway:
         """Give the gateway for a server's address."""
@@ -291,40 +280,80 @@ class Connection:
             size.prompt + size.output, size.cost, target.model,
             (size.prompt + size.worth, size.least_cost),
         )  # fmt: skip
+        call = self._opened(reservation)
         began = time.monotonic()
+        first: float | None = None
         usage: Usage | None = None
         whole = False
         said: list[str] = []
+        most = size.output
 
         def heard(text: str) -> None:
+            nonlocal first
+            if first is None:
+                first = time.monotonic() - began
             said.append(text)
             if on_text is not None:
                 on_text(text)
+
+        def cut() -> Usage:
+            seconds = time.monotonic() - began
+            silent = seconds if first is None else first
+            guess = cut_bill(request, info, "".join(said), silent, seconds, most)
+            if guess.cost is None:
+                dear = cost_of(guess.input_tokens, guess.output_tokens, 0, *DEAR) or 0.0
+                guess = replace(guess, known_cost=min(dear, reservation.cost))
+            return guess
 
         try:
             limit = limit_of(size, request, info, ledger, reservation)
             if limit is None:
                 limit = request.max_tokens
+            most = limit or size.output
             sent = replace(request, model=target.bare, max_tokens=limit)
             reply = await target.provider.complete(sent, heard if on_text else None)
             usage = billed(reply.usage, info, time.monotonic() - began)
             whole = True
             return reply
+        except ConfigError:
+            raise
         except ProviderError as error:
             if error.usage is not None:
                 usage, whole = billed(error.usage, info, time.monotonic() - began), True
-            elif error.kind == "timeout" or (error.kind == "malformed" and error.status == 200):
-                usage = _guess(request, target, "".join(said), began)
+            elif error.cut:
+                usage = cut()
             raise
-        except asyncio.CancelledError:
-            usage = _guess(request, target, "".join(said), began)
+        except BaseException:  # cancelled, or a fault of ours: it may have been sent
+            usage = cut()
             raise
         finally:
+            before = ledger.spent.known_cost
             if usage is None:
                 ledger.release(reservation)
             else:
                 ledger.settle(reservation, usage, whole)
-                worker.book(owner, usage)
+                booked = ledger.spent.known_cost - before
+                usage = replace(usage, known_cost=max(usage.known_cost, booked))
+            if call:
+                worker.book.close(owner.name, call, usage)
+            if ledger.silent(target.model):
+                worker.book.silent(owner.name, target.model)
+
+    def _opened(self, reservation: Reservation) -> str:
+        """Write down what a call may cost; give its name in the book."""
+        cost = reservation.cost
+        most = Usage(reservation.tokens, 0, 0, cost if reservation.priced else None, cost, 1)
+        try:
+            return self._worker.book.open(self._owner.name, most)
+        except OSError as error:
+            if self._owner.grant.budget is None:
+                return ""  # there is nothing that it could pass
+            self._owner.ledger.release(reservation)
+            raise ProviderError(
+                "The gateway process can't write down what this call may cost "
+                f"({error.strerror}), so it wasn't sent: make room on the disk of "
+                f"{self._worker.folder}."
+            ) from error
 
     async def _key(self, number: int, message: dict[str, Any], parts: list[bytes]) -> Any:
         if self._owner.grant.closed:
@@ -409,15 +438,6 @@ def _known(folder: Path, key: str, call: str) -> dict[str, Any] | None:
             return {**{n: data[n] for n in ("text", "model", "finish", "usage")},
                     "first_token": None}  # fmt: skip
     return None
-
-
-def _guess(request: CallRequest, target: Target, said: str, began: float) -> Usage:
-    """Say what a call that was cut off may have cost."""
-    info = target.info
-    tokens_in, tokens_out = estimate_messages(request.messages), estimate(said)
-    cost = cost_of(tokens_in, tokens_out, 0, info.input_price, info.output_price)
-    seconds = time.monotonic() - began
-    return Usage(tokens_in, tokens_out, 0, cost, cost or 0.0, 1, seconds)
 
 
 def _same_user(end: socket.socket) -> bool:
