@@ -6,6 +6,8 @@ Guarantees:
   (``lm.budget``), however often the worker dies and is started again (``book``);
 - a reply that was paid for is on the disk before it is sent, where the call belongs to a run that
   is kept; asked again for the same call, it gives that reply;
+- whatever a client sends or leaves unread, it gets one clear error or is let go, what is held for
+  it is bounded (``wire``), and others are served on;
 - it ends when nobody has been connected for ``IDLE`` seconds.
 """
 
@@ -34,7 +36,7 @@ from ...log import runs_dir
 from ...log.paid import append, line_of, read_paid
 from ...protocol import CallRequest, Reply, Usage
 from ...protocol.events import usage_to_dict
-from ...protocol.frames import pack, read_frame
+from ...protocol.frames import HEAD, body_size, pack, read_frame, unpack
 from .._flight import Target
 from .._sizing import billed, cut_bill, limit_of, size_of
 from ..budget import BudgetLedger, Reservation
@@ -46,7 +48,15 @@ from .place import GRANTS, SPENT, Grant, read_grants
 
 IDLE = 15.0  # seconds without a connection after which it ends: a kernel that restarts is back
 HELLO = 20.0
-MOST_CALLS = 10_000  # in flight from one connection
+# Of one capability:
+MOST_CONNECTIONS = 64  # one for each event loop of a kernel, and one for its questions
+MOST_CALLS = 10_000  # in flight
+MOST_HELD = 256 << 20  # bytes of requests in flight
+MOST_NAMES = 1000  # different models
+LONGEST_NAME = 200  # characters of a model's name; an address has some more
+# Of one connection:
+MOST_UNREAD = 64 << 20  # bytes of replies that its client leaves unread
+PAUSED_AT = 1 << 20  # bytes of them from which on nothing more is read from it
 DEAR = 15e-6, 75e-6  # dollars a token that a call that was cut counts by, where no price is known
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{1,80}")
@@ -68,6 +78,9 @@ class Owner:
     grant: Grant
     ledger: BudgetLedger
     connections: set[Connection] = field(default_factory=set)
+    calls: int = 0  # in flight
+    held: int = 0  # bytes of their requests
+    names: set[tuple[str, str | None, bool]] = field(default_factory=set)  # models it has called
 
     @property
     def name(self) -> str:
@@ -190,46 +203,97 @@ class Connection:
     def __init__(self, worker: Worker, owner: Owner, writer: asyncio.StreamWriter) -> None:
         self._worker, self._owner, self._writer = worker, owner, writer
         self._calls: dict[int, asyncio.Task[None]] = {}
+        writer.transport.set_write_buffer_limits(high=PAUSED_AT)
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
         """Answer until it ends; calls in flight then end, too."""
+        owner = self._owner
+        if len(owner.connections) >= MOST_CONNECTIONS:
+            self._refuse(0, f"A kernel has no more than {MOST_CONNECTIONS} connections.")
+            return
+        owner.connections.add(self)
         try:
-            while True:
-                message, parts = await read_frame(reader)
-                number = int(message["id"])
-                if message["op"] == "cancel":
-                    if number in self._calls:
-                        self._calls[number].cancel()
-                elif number not in self._calls and len(self._calls) < MOST_CALLS:
-                    task = asyncio.ensure_future(self._answer(number, message, parts))
-                    self._calls[number] = task
-                    task.add_done_callback(partial(self._over, number))
-        except (KeyError, TypeError, ValueError):
-            return  # no kernel of ours sends that
+            while await self._take(reader):
+                await self._writer.drain()
         finally:
+            owner.connections.discard(self)
             for task in list(self._calls.values()):
                 task.cancel()
 
-    def _over(self, number: int, task: asyncio.Task[None]) -> None:
+    async def _take(self, reader: asyncio.StreamReader) -> bool:
+        """Take in one frame; False for one that no kernel of ours sends."""
+        owner = self._owner
+        length = body_size(await reader.readexactly(HEAD))
+        if length > wire.MOST_HEAD:
+            return False
+        message, sizes = unpack(await reader.readexactly(length))
+        number, op = message.get("id"), message.get("op")
+        if type(number) is not int or not 0 <= number < 1 << 53 or len(sizes) > 1:
+            return False
+        if op == "cancel":
+            if number in self._calls:
+                self._calls[number].cancel()
+            return not sizes
+        size = length + sum(sizes)
+        why = ""
+        if number in self._calls:
+            why = f"There is a call {number} in flight already."
+        elif owner.calls >= MOST_CALLS:
+            why = f"A kernel has no more than {MOST_CALLS:,} calls in flight."
+        elif sum(sizes) > wire.MOST_BODY:
+            why = wire.TOO_BIG
+        elif owner.held + size > MOST_HELD:
+            why = f"The requests in flight of a kernel have no more than {MOST_HELD >> 20} MiB."
+        if why:
+            await _skip(reader, sum(sizes))
+            self._refuse(number, why)
+            return True
+        owner.held += size
+        try:
+            parts = [await reader.readexactly(n) for n in sizes]
+        except BaseException:
+            owner.held -= size
+            raise
+        owner.calls += 1
+        if op != "support":  # the others' are plain: nothing nested is kept while they are answered
+            message = {n: v for n, v in message.items() if n in wire.PLAIN and _is_plain(v)}
+        task = asyncio.ensure_future(self._answer(number, message, parts))
+        self._calls[number] = task
+        task.add_done_callback(partial(self._over, number, size))
+        return True
+
+    def _over(self, number: int, size: int, task: asyncio.Task[None]) -> None:
         self._calls.pop(number, None)
+        self._owner.calls -= 1
+        self._owner.held -= size
+
+    def _refuse(self, number: int, why: str) -> None:
+        error = wire.error_to(ProviderError(why))
+        self._send({"op": "reply", "id": number, "error": error})
 
     def _send(self, message: dict[str, Any]) -> None:
-        if not self._writer.is_closing():
-            for piece in pack(message):
-                self._writer.write(piece)
+        if self._writer.is_closing():
+            return
+        for piece in pack(message):
+            self._writer.write(piece)
+        if self._writer.transport.get_write_buffer_size() > MOST_UNREAD:
+            self._writer.transport.abort()  # which ends its calls, too
 
     async def _answer(self, number: int, message: dict[str, Any], parts: list[bytes]) -> None:
         reply: dict[str, Any] = {"op": "reply", "id": number}
         try:
-            op = OPS.get(message["op"])
+            op = OPS.get(str(message.get("op")))
             if op is None:
-                raise ModelError(f"The gateway process has no {message['op']!r:.40}.")
+                raise ModelError(f"The gateway process has no {message.get('op')!r:.40}.")
             reply["value"] = await op(self, number, message, parts)
         except asyncio.CancelledError:
             reply["error"] = wire.error_to(Cancelled("The call was cancelled."))
         except Exception as error:
             reply["error"] = wire.error_to(error)
-        self._send(reply)
+        try:
+            self._send(reply)
+        except ReplError:
+            self._refuse(number, "The reply is too big for the way to the kernel.")
 
     # -- what can be asked -------------------------------------------------------------------
 
@@ -249,7 +313,7 @@ class Connection:
         return "no" if ask is None else ask(target.bare, constraint)
 
     async def _call(self, number: int, message: dict[str, Any], parts: list[bytes]) -> Any:
-        run, call, key = (str(message.get(n) or "") for n in ("run", "call", "key"))
+        run, call, key = (str(message.get(n) or "")[:LONGEST_NAME] for n in ("run", "call", "key"))
         runs = Path(self._owner.grant.runs) if self._owner.grant.runs else runs_dir()
         folder = runs / run if run and _RUN.fullmatch(run) else None
         if message.get("again") and folder is not None:
@@ -380,21 +444,25 @@ class Connection:
                 "spent": usage_to_dict(ledger.spent), "dumpable": _dumpable()}  # fmt: skip
 
     def _target(self, message: dict[str, Any]) -> Target:
-        model = str(message["model"])
-        allowed = self._owner.grant.models
+        model, owner = str(message["model"]), self._owner
+        grant, allowed = owner.grant, owner.grant.models
+        base = None if message.get("api_base") is None else str(message["api_base"])
+        if len(model) > LONGEST_NAME or len(base or "") > 10 * LONGEST_NAME:
+            raise ConfigError(f"No model has a name of more than {LONGEST_NAME} characters.")
         if allowed and not any(fnmatch.fnmatch(model, pattern) for pattern in allowed):
             raise ConfigError(f"This kernel may not call {model!r}; it may call: "
                               + ", ".join(allowed) + ".")  # fmt: skip
-        base = message.get("api_base")
-        grant = self._owner.grant
         if base is not None and grant.closed and base not in grant.bases:
             raise ConfigError(
                 f"This kernel is in a sandbox, and {base!r:.100} wasn't named by you: name it by "
                 "`%%rlm --api-base` in a cell of your own."
             )
-        gateway = self._worker.gateway(None if base is None else str(base),
-                                       bool(message.get("direct", True)))  # fmt: skip
-        return gateway._target(model)
+        name = model, base, bool(message.get("direct", True))
+        if name not in owner.names and len(owner.names) >= MOST_NAMES:
+            raise ConfigError(f"A kernel calls no more than {MOST_NAMES:,} different models.")
+        target = self._worker.gateway(*name[1:])._target(model)
+        owner.names.add(name)
+        return target
 
 
 OPS = {
@@ -438,6 +506,19 @@ def _known(folder: Path, key: str, call: str) -> dict[str, Any] | None:
             return {**{n: data[n] for n in ("text", "model", "finish", "usage")},
                     "first_token": None}  # fmt: skip
     return None
+
+
+async def _skip(reader: asyncio.StreamReader, size: int) -> None:
+    """Read over so many bytes."""
+    while size:
+        piece = await reader.read(min(size, 1 << 16))
+        if not piece:
+            raise asyncio.IncompleteReadError(b"", size)
+        size -= len(piece)
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float)
 
 
 def _same_user(end: socket.socket) -> bool:
