@@ -18,6 +18,8 @@ from ._http_errors import clean, from_status, looks_like_html, page_error
 from .pricing import Entry, bill, cost_of
 from .tokens import estimate, estimate_messages
 
+_LONGEST_NAME = 200  # characters of what a server says its model is
+
 
 @dataclass(slots=True)
 class Completion:
@@ -58,7 +60,7 @@ class Completion:
     def take(self, data: Mapping[str, Any], field: str) -> str:
         """Take in an object (``field`` is ``message`` or ``delta``); give its piece of text."""
         if isinstance(data.get("model"), str):
-            self.model = data["model"]
+            self.model = data["model"][:_LONGEST_NAME]
         if isinstance(data.get("usage"), dict):
             self.usage = data["usage"]
         choices = data.get("choices")

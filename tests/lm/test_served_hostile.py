@@ -8,14 +8,13 @@ import socket
 import struct
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from servers import Fault, OpenAIServer
+from servers import OpenAIServer
 
 from rlm_kernel.lm.served import wire, worker
 from rlm_kernel.lm.served.place import Grant, write_grants
@@ -189,10 +188,9 @@ def test_who_does_not_read_is_not_read_from(serve: Callable[..., Serving]) -> No
     serving = serve()
     with Raw(serving.address) as raw, Raw(serving.address) as other:
         raw.end.settimeout(1.0)
-        question = b"".join(pack({"op": "call", "id": 1})) * 1000  # each gets an error
+        question = b"".join(pack({"op": "call", "id": 1}))  # each gets an error
         with pytest.raises(TimeoutError):
-            for _ in range(10_000):
-                raw.end.sendall(question)
+            raw.end.sendall(question * 5_000_000)
         assert other.ask("status")["value"]["spent"]["calls"] == 0
         unread = [c._writer.transport.get_write_buffer_size() for c in serving.owner().connections]
         assert max(unread) < worker.PAUSED_AT + 10_000
@@ -214,8 +212,7 @@ def test_who_leaves_replies_unread_is_let_go(
         assert other.ask("status")["value"]["spent"]["calls"] >= 10  # what was paid is booked
         assert len(serving.owner().connections) == 1
         with pytest.raises((EOFError, OSError)):
-            for _ in range(50):
-                raw.read()
+            deque((raw.read() for _ in range(50)), 0)
 
 
 def test_connections_are_bounded(
@@ -275,7 +272,8 @@ def test_a_frame_that_is_none_of_ours_ends_its_connection_only(
     "message",
     [
         {"op": ["call"]}, {"op": {}}, {"op": None}, {}, {"op": "call"}, {"op": "info"},
-        {"op": "info", "model": ["x"] * 1000}, {"op": "support"}, {"op": "support", "constraint": 1},
+        {"op": "info", "model": ["x"] * 1000}, {"op": "support"},
+        {"op": "support", "model": "openai/m", "constraint": 1},
         {"op": "call", "model": "openai/m", "run": "../..", "key": {}, "again": 1},
         {"op": "key"}, {"op": "key", "name": "x y", "value": 1}, {"op": "nosuch"},
         {"op": "hello", "token": TOKEN},

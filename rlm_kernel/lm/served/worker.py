@@ -33,7 +33,7 @@ from typing import Any
 
 from ...errors import Cancelled, ConfigError, ModelError, ProviderError, ReplError
 from ...log import runs_dir
-from ...log.paid import append, line_of, read_paid
+from ...log.paid import append, find_paid, line_of
 from ...protocol import CallRequest, Reply, Usage
 from ...protocol.events import usage_to_dict
 from ...protocol.frames import HEAD, body_size, pack, read_frame, unpack
@@ -106,6 +106,7 @@ class Worker:
         self._alone = asyncio.Event()
         self.journal = Journal()
         self.book = Book(folder / SPENT)
+        self.looking = asyncio.Lock()  # one file of replies is looked through at a time
         self.given: set[str] = set()  # names of keys that a person gave
 
     async def run(self) -> None:
@@ -317,7 +318,8 @@ class Connection:
         runs = Path(self._owner.grant.runs) if self._owner.grant.runs else runs_dir()
         folder = runs / run if run and _RUN.fullmatch(run) else None
         if message.get("again") and folder is not None:
-            known = await asyncio.to_thread(_known, folder, key, call)
+            async with self._worker.looking:
+                known = await asyncio.to_thread(_known, folder, key, call)
             if known is not None:
                 return known
         target = self._target(message)
@@ -501,11 +503,10 @@ class Journal:
 
 
 def _known(folder: Path, key: str, call: str) -> dict[str, Any] | None:
-    for data in read_paid(folder).get(key, []):
-        if data.get("call") == call:
-            return {**{n: data[n] for n in ("text", "model", "finish", "usage")},
-                    "first_token": None}  # fmt: skip
-    return None
+    data = find_paid(folder, key, call)
+    if data is None:
+        return None
+    return {**{n: data[n] for n in ("text", "model", "finish", "usage")}, "first_token": None}
 
 
 async def _skip(reader: asyncio.StreamReader, size: int) -> None:
