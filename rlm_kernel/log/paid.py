@@ -2,7 +2,7 @@
 
 They are written, and on the disk, before the kernel gets them: a kernel that dies in between loses
 nothing. One JSON object a line; a line that was cut is left out, and takes no other with it. Code
-of a run may have written the file: of one that is too long the end is read, without what is too long.
+of a run may have written the file: of a long one the end is read, and no line that is too long.
 """
 
 from __future__ import annotations
