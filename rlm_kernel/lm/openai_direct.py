@@ -166,7 +166,7 @@ class OpenAIProvider:
                     )
                 if on_text is not None and "json" not in answer.content_type:
                     reader = StreamReader(self.where, on_text)
-                    async for chunk in answer.content.iter_any():
+                    async for chunk in _capped(answer, self.where):
                         reader.feed(chunk)
                         text = "…"
                         if reader.ended:

@@ -78,16 +78,23 @@ class Serving:
         self._listener.listen(100)
         self._keys = socket.socketpair()
         self.faults: list[dict[str, Any]] = []
+        self._up = threading.Event()
         self.thread = threading.Thread(target=asyncio.run, args=(self._run(folder),))
         self.thread.start()
+        assert self._up.wait(20)
 
     async def _run(self, folder: Path) -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, about: self.faults.append(about))
+        self.loop = asyncio.get_running_loop()
+        self.loop.set_exception_handler(lambda _, about: self.faults.append(about))
         self.worker = Worker(folder, self._listener, self._keys[0])
+        self._up.set()
         await self.worker.run()
 
     def owner(self) -> worker.Owner:
-        found = self.worker.owner(TOKEN)
+        async def find() -> worker.Owner | None:  # on its own thread, as it reads the grants
+            return self.worker.owner(TOKEN)
+
+        found = asyncio.run_coroutine_threadsafe(find(), self.loop).result(20)
         assert found is not None
         return found
 
