@@ -10,10 +10,13 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from servers import OpenAIServer
 
 from rlm_kernel.lm.served import wire, worker
@@ -87,8 +90,10 @@ class Serving:
         self.loop = asyncio.get_running_loop()
         self.loop.set_exception_handler(lambda _, about: self.faults.append(about))
         self.worker = Worker(folder, self._listener, self._keys[0])
+        self._task = asyncio.current_task()
         self._up.set()
-        await self.worker.run()
+        with suppress(asyncio.CancelledError):
+            await self.worker.run()
 
     def owner(self) -> worker.Owner:
         async def find() -> worker.Owner | None:  # on its own thread, as it reads the grants
@@ -99,6 +104,9 @@ class Serving:
         return found
 
     def close(self) -> None:
+        until(lambda: not self.worker._connected)
+        assert self._task is not None
+        self.loop.call_soon_threadsafe(self._task.cancel)
         self.thread.join(20)
         assert not self.thread.is_alive()
         for end in self._keys:
@@ -114,7 +122,6 @@ def serve(
     made: list[Serving] = []
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-tests")
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.api_base)
-    monkeypatch.setattr(worker, "IDLE", 0.5)
     openai_server.reply_with(lambda request: "re: " + request["messages"][-1]["content"])
 
     def begin(budget: str | None = None) -> Serving:
@@ -315,4 +322,51 @@ def test_a_request_that_makes_no_sense_spends_nothing_past_the_budget(
             raw.send({**CALL, "id": number}, json.dumps({**json.loads(BODY), **more}).encode())
             assert {"error", "value"} & set(raw.read())
         assert raw.ask("status")["value"]["spent"]["calls"] <= 3
+        assert serving.owner().ledger.reserved.calls == 0
+
+
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+    | st.sampled_from(["openai/m", "human", "../x", TOKEN, "x" * 300])
+)  # fmt: skip
+FORMS = st.sampled_from(["schema", "choices", "grammar"])
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FORMS, inner, max_size=3),
+    max_leaves=5,
+)
+OPS = st.sampled_from(["call", "cancel", "info", "support", "key", "keys", "status", "hello"])
+MESSAGES = st.fixed_dictionaries(
+    {"op": OPS},
+    optional=dict.fromkeys((*wire.PLAIN - {"op"}, "constraint", "token", "parts"), VALUES)
+    | {"id": st.integers(0, 3) | VALUES},
+)
+FRAMES = st.binary(max_size=50) | st.builds(
+    lambda message, part: b"".join(pack(message, [part])), MESSAGES,
+    st.binary(max_size=50) | st.just(BODY) | st.just(BODY.replace(b"100", b"-1")),
+) | st.builds(lambda message: frame(json.dumps(message).encode()), MESSAGES)  # fmt: skip
+
+
+def test_no_frames_end_the_worker_or_pass_the_budget(
+    serve: Callable[..., Serving], openai_server: OpenAIServer
+) -> None:
+    serving = serve("$1000, 20 calls")
+    with Raw(serving.address) as other:
+
+        @settings(
+            max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        )
+        @given(frames=st.lists(FRAMES, max_size=6), token=st.sampled_from([TOKEN, "", "guessed"]))
+        def hold(frames: list[bytes], token: str) -> None:
+            with Raw(serving.address, token) as raw, suppress(OSError, EOFError):
+                raw.end.sendall(b"".join(frames))
+                raw.end.shutdown(socket.SHUT_WR)
+                while True:
+                    assert raw.read()["op"] in ("reply", "text")
+            assert other.ask("status")["value"]["spent"]["calls"] <= 20
+
+        hold()
+        until(lambda: len(serving.owner().connections) == 1)
+        assert len(openai_server.requests) <= 20
+        until(lambda: (serving.owner().calls, serving.owner().held) == (0, 0))
         assert serving.owner().ledger.reserved.calls == 0
