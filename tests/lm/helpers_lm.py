@@ -10,7 +10,6 @@ from rlm_kernel.lm import BudgetLedger, Gateway
 from rlm_kernel.protocol import CallRequest, Event, Origin, Reply
 
 ORIGIN = Origin("run1", "turn1", role="sub")
-SERVED_KEY = "sk-planted-for-the-gateway-0123456789"
 ROOT = Origin("run1", "turn1", role="root")
 
 

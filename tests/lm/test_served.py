@@ -11,16 +11,16 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers_lm import SERVED_KEY as KEY
 from servers import Fault, OpenAIServer, Say
 
 from rlm_kernel.errors import BudgetExceeded, ConfigError, ProviderError
 from rlm_kernel.lm import BudgetLedger, Gateway
+from rlm_kernel.lm.served import client as served
 from rlm_kernel.lm.served.client import Client
 from rlm_kernel.lm.served.place import folder_for, read_grants, write_grants
 from rlm_kernel.lm.served.start import ADDRESS, CAPABILITY, gateway_for
@@ -31,6 +31,36 @@ from rlm_kernel.protocol import events as e
 from rlm_kernel.protocol.frames import pack
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is none on Windows")
+KEY = "sk-planted-for-the-gateway-0123456789"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, openai_server: OpenAIServer) -> Path:
+    monkeypatch.setenv("RLM_HOME", str(tmp_path / "h"))
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.api_base)
+    openai_server.reply_with(lambda request: "re: " + request["messages"][-1]["content"])
+    return tmp_path
+
+
+@pytest.fixture
+def start(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Client]]:
+    made: list[Client] = []
+
+    def begin(budget: str | None = None) -> Client:
+        found = gateway_for(str(home / "kernel-1.json"), budget)
+        client = Client(found[ADDRESS], found[CAPABILITY])
+        made.append(client)
+        monkeypatch.setattr(served, "_installed", [client])
+        return client
+
+    yield begin
+    for client in made:
+        for name in ("keeper", "pid"):
+            try:
+                os.kill(client.ask("status")[name], signal.SIGKILL)
+            except (OSError, ProviderError):
+                break
 
 
 def call(prompt: str, *, log: Any = None, model: str = "openai/gpt-x", **more: Any) -> Any:

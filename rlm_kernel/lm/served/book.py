@@ -129,10 +129,14 @@ class Book:
         self._lines = 0  # also where it fails: not at every line anew
         half = self._path.with_name(f".{self._path.name}.half")
         lines = [line for owner, account in self._accounts.items() for line in _all(owner, account)]
-        half.write_bytes(b"".join(lines))
-        half.chmod(0o600)
-        file = os.open(half, os.O_WRONLY | os.O_APPEND)
-        half.replace(self._path)
+        try:
+            half.write_bytes(b"".join(lines))
+            half.chmod(0o600)
+            file = os.open(half, os.O_WRONLY | os.O_APPEND)
+            half.replace(self._path)
+        except OSError:
+            half.unlink(missing_ok=True)
+            raise
         if self._file >= 0:
             os.close(self._file)
         self._file, self._torn, self._late = file, False, b""

@@ -323,7 +323,7 @@ class Connection:
             if known is not None:
                 return known
         target = self._target(message)
-        request = wire.request_from(parts[0])
+        request = wire.request_from(parts.pop())
 
         def piece(text: str) -> None:
             self._send({"op": "text", "id": number, "text": text})
