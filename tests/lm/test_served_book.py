@@ -105,3 +105,13 @@ def test_a_book_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path: Path
     (tmp_path / "spent.jsonl").mkdir()
     with pytest.raises(OSError, match=r"spent\.jsonl"):
         Book(tmp_path / "spent.jsonl")
+
+
+def test_a_bill_of_any_size_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "spent.jsonl"
+    book = Book(path)
+    huge = Usage(10**30, 10**18, 0, 1e20, 1e20, 1, 0.5)
+    book.close("a", book.open("a", huge), huge)
+    book.open("a", huge)
+    for _ in range(2):
+        assert spent(path) == huge + huge

@@ -25,9 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...log.usage import recorded_usage
 from ...protocol import Usage
-from ...protocol.events import usage_to_dict
+from ...protocol.events import usage_from_dict, usage_to_dict
 
 MOST_LINES = 20_000  # after which the file is written anew
 
@@ -158,9 +157,9 @@ class Book:
         elif "silent" in data:
             account.silent.add(str(data["silent"]))
         elif "open" in data:
-            account.open[str(data["open"])] = recorded_usage(data["usage"])
+            account.open[str(data["open"])] = usage_from_dict(data["usage"])
         elif account.open.pop(str(data["close"]), None) is not None:
-            account.spent = account.spent + recorded_usage(data["usage"])
+            account.spent = account.spent + usage_from_dict(data["usage"] or {})
 
 
 def _all(owner: str, account: Account) -> list[bytes]:
