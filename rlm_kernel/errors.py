@@ -54,7 +54,8 @@ class ProviderError(ModelError):
         retryable: whether the same call may succeed later.
         kind: ``"rate"``, ``"server"``, ``"timeout"``, ``"connect"``, ``"auth"``, ``"window"``,
             ``"model"``, ``"malformed"``, ``"refused"`` or ``"other"``.
-        usage: what was billed all the same (a ``Usage``), None where nothing was.
+        usage: what was billed all the same (a ``Usage``), None where nothing was told.
+        lost: whether the connection broke after the request was sent, before any of the reply came.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class ProviderError(ModelError):
         retryable: bool = False,
         kind: str = "other",
         usage: Any = None,
+        lost: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -73,6 +75,14 @@ class ProviderError(ModelError):
         self.retryable = retryable
         self.kind = kind
         self.usage = usage
+        self.lost = lost
+
+    @property
+    def cut(self) -> bool:
+        """Whether the provider was at work when the call ended, so that it may bill it."""
+        return self.lost or self.kind == "timeout" or (
+            self.kind == "malformed" and self.status == 200
+        )  # fmt: skip
 
 
 class BudgetExceeded(ModelError):

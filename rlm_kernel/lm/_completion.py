@@ -18,6 +18,8 @@ from ._http_errors import clean, from_status, looks_like_html, page_error
 from .pricing import Entry, bill, cost_of
 from .tokens import estimate, estimate_messages
 
+_LONGEST_NAME = 200  # characters of what a server says its model is
+
 
 @dataclass(slots=True)
 class Completion:
@@ -58,7 +60,7 @@ class Completion:
     def take(self, data: Mapping[str, Any], field: str) -> str:
         """Take in an object (``field`` is ``message`` or ``delta``); give its piece of text."""
         if isinstance(data.get("model"), str):
-            self.model = data["model"]
+            self.model = data["model"][:_LONGEST_NAME]
         if isinstance(data.get("usage"), dict):
             self.usage = data["usage"]
         choices = data.get("choices")
@@ -139,7 +141,7 @@ class StreamReader:
         self._on_text = on_text
         self._got = Completion(where=where)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._line = ""
+        self._line: list[str] = []  # the pieces of the last one, which isn't whole
         self._seen = 0  # events
         self._head = b""
 
@@ -147,15 +149,16 @@ class StreamReader:
         """Take in the next bytes."""
         if not self._seen and len(self._head) < 2000:
             self._head += chunk
-        lines = (self._line + self._decoder.decode(chunk)).split("\n")
-        self._line = lines.pop()
+        first, *lines = self._decoder.decode(chunk).split("\n")
+        self._line.append(first)
         for line in lines:
-            self._take(line.rstrip("\r"))
+            self._take("".join(self._line).rstrip("\r"))
+            self._line = [line]
 
     def completion(self) -> Completion:
         """Give what came, or raise if it broke off."""
-        self._take(self._line)
-        self._line = ""
+        self._take("".join(self._line))
+        self._line = []
         if not self._seen and looks_like_html(self._head):
             raise page_error(self._head, self._where)
         if not self._seen:

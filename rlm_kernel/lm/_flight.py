@@ -4,7 +4,8 @@ Guarantees:
 - ``CallStarted`` is emitted before anything is sent; ``CallEnded`` exactly once, on every path;
 - each attempt is covered by a reservation, which is settled or given back exactly once, also
   when the call is cancelled, answered by hand or tried again in the middle of an attempt;
-- an attempt that was cut off after it was sent is booked at a guess, as it may be billed;
+- an attempt that was cut off after it was sent is booked at a guess (``_sizing.cut_bill``), as it
+  may be billed;
 - cancel, retry and answer do what they say or return False: a call that is over stays over.
 """
 
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import BY_A_PERSON, Cancelled, ModelError, ProviderError
+from ..errors import BY_A_PERSON, BudgetExceeded, Cancelled, ModelError, ProviderError
 from ..protocol import (
     CallRequest,
     Constraint,
@@ -35,10 +36,8 @@ from . import structured
 from ._late import late_import
 from ._limits import Throttle
 from ._showing import TextFlow, whole
-from ._sizing import billed, limit_of, size_of
-from .pricing import cost_of
+from ._sizing import billed, cut_bill, limit_of, size_of
 from .structured import Support
-from .tokens import estimate, estimate_messages
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +95,7 @@ class Flight:
         self._reservation: Any = None
         self._sent: float | None = None  # while a try is out
         self._began: float | None = None  # when the newest try was sent
+        self._most = 0  # tokens that its reply may have
         self._attempts = 0
 
     @property
@@ -274,13 +274,14 @@ class Flight:
         )
         self._reservation = reservation
         limit = limit_of(size, request, info, self.ledger, reservation)
+        self._most = size.output if limit is None else limit
         request = replace(request, model=self.target.bare, max_tokens=limit)
         throttle = self.target.throttle
         await throttle.enter(size.prompt)
         try:
             self._sent = self._began = time.monotonic()
             reply = await self._send(request)
-        except ProviderError as error:
+        except ModelError as error:
             if self._reservation is reservation:
                 self._settle_error(error)
             raise
@@ -331,11 +332,15 @@ class Flight:
             self.used = self.used + usage
             self.ledger.settle(reservation, usage, whole)
 
-    def _settle_error(self, error: ProviderError) -> None:
-        if error.usage is not None:
+    def _settle_error(self, error: ModelError) -> None:
+        if isinstance(error, BudgetExceeded):  # of the gateway process
+            self._release()
+        elif not isinstance(error, ProviderError):
+            self._settle_cut()
+        elif error.usage is not None:
             began = time.monotonic() if self._sent is None else self._sent
             self._settle(billed(error.usage, self.target.info, time.monotonic() - began))
-        elif error.kind == "timeout" or (error.kind == "malformed" and error.status == 200):
+        elif error.cut:
             self._settle_cut()
         else:
             self._release()
@@ -347,12 +352,12 @@ class Flight:
         if self._sent is None:
             self._release()
             return
-        info = self.target.info
-        tokens_in = estimate_messages(self.request.messages)
-        tokens_out = estimate(self.flow.text)
-        cost = cost_of(tokens_in, tokens_out, 0, info.input_price, info.output_price)
         seconds = time.monotonic() - self._sent
-        usage = Usage(tokens_in, tokens_out, 0, cost, cost or 0.0, 1, seconds)
+        first = self.first_token
+        silent = seconds if first is None else first
+        usage = cut_bill(
+            self.request, self.target.info, self.flow.text, silent, seconds, self._most
+        )
         self._settle(usage, whole=False)
 
     def _release(self) -> None:

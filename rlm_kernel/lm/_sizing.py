@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ProviderError
 from ..protocol import CallRequest, Ledger, ModelInfo, Usage
 from .pricing import cost_of
-from .tokens import estimate_messages, upper_messages
+from .tokens import estimate, estimate_messages, upper_messages
 
 LEAST_OUTPUT = 1024  # tokens of output below which a call isn't worth sending
 UNKNOWN_OUTPUT = 4096  # tokens of output where the window isn't known
+PACE = 100  # tokens a second that a model is taken to write while nothing of it is seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +98,27 @@ def billed(usage: Usage, info: ModelInfo, seconds: float) -> Usage:
         usage.input_tokens, usage.output_tokens, usage.cached_tokens,
         cost, cost or 0.0, 1, seconds,
     )  # fmt: skip
+
+
+def cut_bill(
+    request: CallRequest, info: ModelInfo, said: str, silent: float, seconds: float, most: int
+) -> Usage:
+    """Guess the bill of a try that was cut off after it was sent.
+
+    A provider bills what a model wrote, seen or not. So what came counts by its length, and the
+    time in which nothing came counts as written at ``PACE``, together up to ``most``. A model
+    that costs nothing counts by what came only.
+
+    Args:
+        request: what was asked.
+        info: what is known of the model.
+        said: what came of the reply.
+        silent: seconds until the first piece of it; all of them where none came.
+        seconds: from sending to the end.
+        most: tokens that the reply could have had.
+    """
+    tokens_in, tokens_out = estimate_messages(request.messages), estimate(said)
+    if info.output_price != 0.0:
+        unseen = math.ceil(max(0.0, silent) * PACE)
+        tokens_out = max(tokens_out, min(tokens_out + unseen, most))
+    return billed(Usage(tokens_in, tokens_out, 0, None), info, seconds)

@@ -18,7 +18,7 @@ import asyncio
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,11 +137,25 @@ class BudgetLedger:
             now = self._paused_at if self._paused_at is not None else time.monotonic()
             return now - self._started - self._paused
 
-    def carry(self, usage: Usage, seconds: float) -> None:
-        """Count what a run had used before this process took it over."""
+    def carry(self, usage: Usage, seconds: float, silent: Iterable[str] = ()) -> None:
+        """Count what a run had used before this process took it over.
+
+        Args:
+            usage: what was spent.
+            seconds: wall time.
+            silent: models whose bills had told no price.
+        """
         with self._tree.lock:
             self._spent = self._spent + usage
             self._started -= seconds
+            for model in silent:
+                self._tree.prices.setdefault(model, _Prices()).silent = True
+
+    def silent(self, model: str) -> bool:
+        """Say whether a model's bills tell no price: money can't be enforced for it."""
+        with self._tree.lock:
+            prices = self._tree.prices.get(model)
+            return prices is not None and prices.silent
 
     def seconds_left(self) -> float | None:
         """Give the wall time left, over the parents too; None for no limit."""

@@ -17,6 +17,7 @@ from ..protocol import CallRequest, Constraint, ModelInfo, OnText, Reply
 from . import pricing, structured
 from ._completion import Completion
 from ._http_errors import clean, retry_after
+from .openai_direct import MAX_BODY
 from .structured import Support
 
 _import_lock = threading.Lock()
@@ -111,9 +112,16 @@ class LiteLLMProvider:
                 chunks = await litellm.acompletion(
                     **arguments, stream=True, stream_options={"include_usage": True}
                 )
+                size = 0
                 async for chunk in chunks:
                     if piece := got.take(chunk.model_dump(), "delta"):
                         on_text(piece)
+                    size += len(piece) + 1
+                    if size > MAX_BODY:
+                        msg = f"{got.where} sent a reply of more than {MAX_BODY >> 20} MiB."
+                        raise ProviderError(msg, kind="malformed", status=200)
+        except ProviderError:
+            raise
         except Exception as error:
             raise self._mapped(error, request.model) from error
         return got.reply(request, pricing.lookup(request.model))

@@ -166,7 +166,7 @@ class OpenAIProvider:
                     )
                 if on_text is not None and "json" not in answer.content_type:
                     reader = StreamReader(self.where, on_text)
-                    async for chunk in answer.content.iter_any():
+                    async for chunk in _capped(answer, self.where):
                         reader.feed(chunk)
                         text = "…"
                         if reader.ended:
@@ -203,6 +203,7 @@ class OpenAIProvider:
                 kind="malformed" if text else "connect",
                 status=200 if text else None,
                 retryable=True,
+                lost=True,
             ) from error
         return completion.reply(
             request, pricing.lookup(request.model, self.owner) if self.owner else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import email.utils
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from servers import Fault, OpenAIServer, Say
 
 from rlm_kernel.errors import ConfigError, ModelError, ProviderError
-from rlm_kernel.lm import BudgetLedger, Gateway, OpenAIProvider
+from rlm_kernel.lm import BudgetLedger, Gateway, OpenAIProvider, openai_direct
 from rlm_kernel.lm._completion import StreamReader
 from rlm_kernel.lm._http_errors import from_status, retry_after
 from rlm_kernel.protocol import Constraint, Reply
@@ -89,6 +90,21 @@ def test_the_root_streams(openai_server: OpenAIServer) -> None:
     assert shown
     assert reply.text.startswith(shown)
     assert all(e.transient for e in sink.of("call.text"))
+
+
+@pytest.mark.parametrize("pieces", [["x" * 1000], [""]], ids=["text", "no text"])
+def test_a_stream_that_never_ends_is_left_and_booked(
+    openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch, pieces: list[str]
+) -> None:
+    monkeypatch.setattr(openai_direct, "MAX_BODY", 1 << 20)
+    openai_server.script(Say("", pieces=itertools.cycle(pieces)))  # type: ignore[arg-type]
+    error, sink = run(openai_server, ask("hi", max_tokens=100), origin=ROOT, max_retries=3)
+    assert isinstance(error, ProviderError)
+    assert "sent a reply of more than 1 MiB" in str(error)
+    assert len(openai_server.requests) == 1  # no further try: it would be billed again
+    used = sink.of("call.ended")[0].usage
+    assert used["calls"] == 1
+    assert used["output_tokens"] > (10_000 if pieces[0] else 0)
 
 
 def test_a_server_that_does_not_stream_is_understood(openai_server: OpenAIServer) -> None:
@@ -231,6 +247,28 @@ def test_a_try_that_was_cut_off_is_booked_as_it_may_be_billed(openai_server: Ope
     used = sink.of("call.ended")[0].usage
     assert used["calls"] == 2
     assert used["cost"] == pytest.approx(2 * 0.6, rel=0.5)
+
+
+def test_a_try_that_was_cut_off_unseen_is_booked_by_its_time(openai_server: OpenAIServer) -> None:
+    """A provider bills what a model wrote, also where nobody saw it."""
+    openai_server.script(Fault("hang"))
+    for limit, low, high in ((10_000, 40, 2000), (20, 20, 20)):
+        error, sink = run(openai_server, ask("hi", max_tokens=limit), call_timeout=0.4,
+                          max_retries=0, prices={"*": [1, 1]})  # fmt: skip
+        assert isinstance(error, ProviderError)
+        used = sink.of("call.ended")[0].usage
+        assert low <= used["output_tokens"] <= high  # 100 a second, up to what it could have
+        assert used["cost"] > 0
+    error, sink = run(openai_server, ask("hi"), call_timeout=0.4, max_retries=0,
+                      prices={"*": [0, 0]})  # fmt: skip
+    assert sink.of("call.ended")[0].usage["output_tokens"] == 0  # of a free one only what came
+
+
+def test_a_connection_that_broke_after_the_request_is_booked(openai_server: OpenAIServer) -> None:
+    openai_server.script(Fault("drop"))
+    error, sink = run(openai_server, ask("hi"), max_retries=0)
+    assert isinstance(error, ProviderError)
+    assert sink.of("call.ended")[0].usage["calls"] == 1
 
 
 def test_a_stream_that_stalls_is_left_after_the_idle_limit(openai_server: OpenAIServer) -> None:

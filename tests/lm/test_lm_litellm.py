@@ -13,7 +13,7 @@ from helpers_lm import ROOT, ListSink, ask, call
 from servers import Fault, OpenAIServer, Say
 
 from rlm_kernel.errors import ModelError, ProviderError
-from rlm_kernel.lm import BudgetLedger, Gateway, LiteLLMProvider, run_sync
+from rlm_kernel.lm import BudgetLedger, Gateway, LiteLLMProvider, litellm_provider, run_sync
 from rlm_kernel.protocol import Constraint, Reply
 
 
@@ -132,3 +132,24 @@ def test_cancelling_ends_a_call_through_it(openai_server: OpenAIServer) -> None:
                 await asyncio.sleep(0.01)
 
     run_sync(main())
+
+
+def test_a_stream_that_never_ends_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless:
+        async def acompletion(self, **arguments: Any) -> Any:
+            async def chunks() -> Any:
+                while True:
+                    yield self
+
+            return chunks()
+
+        def model_dump(self) -> dict[str, Any]:
+            return {"choices": [{"delta": {"content": "x" * 1000}}]}
+
+    monkeypatch.setattr(litellm_provider, "load_litellm", Endless)
+    monkeypatch.setattr(litellm_provider, "MAX_BODY", 1 << 20)
+    came: list[str] = []
+    with pytest.raises(ProviderError, match="reply of more than 1 MiB") as caught:
+        asyncio.run(LiteLLMProvider().complete(ask("hi"), came.append))
+    assert caught.value.cut  # it is booked
+    assert 1000 < len(came) < 1100

@@ -283,6 +283,89 @@ def test_a_capability_never_spends_past_its_budget_also_by_a_new_worker(
 
 
 @pytest.mark.parametrize(
+    ("budget", "most"), [("5 calls", 5), ("4300 tokens", 5), ("$1", 5), ("$1 at once", 1)]
+)
+def test_no_number_of_deaths_spends_past_the_budget(
+    start: Callable[..., Client], openai_server: OpenAIServer, budget: str, most: int
+) -> None:
+    """A call in flight at a death was perhaps billed: it counts by the most that it may cost."""
+    client = start(budget.removesuffix(" at once"))
+    if not budget.endswith("at once"):
+        call("lives", max_tokens=900)  # its bill tells no price: money is no matter any more
+
+    def policy(request: dict[str, Any]) -> str:
+        os.kill(client.ask("status")["pid"], signal.SIGKILL)
+        return "paid for, and lost"
+
+    openai_server.reply_with(policy)
+    outcomes = []
+    for _ in range(2 if budget == "$1" else 3):  # each is sent again once
+        try:
+            call("die", max_tokens=900)
+        except (BudgetExceeded, ProviderError) as error:
+            outcomes.append(type(error))
+    assert (outcomes[-1] is BudgetExceeded) == (budget != "$1")
+    assert len(openai_server.requests) == most
+    spent = client.ask("status")["spent"]
+    assert spent["calls"] == len(openai_server.requests)
+    if "tokens" in budget:
+        assert 3600 <= spent["input_tokens"] + spent["output_tokens"] <= 4300
+    if budget == "$1 at once":
+        assert spent["known_cost"] == 1.0  # of an unknown price: all that was left
+
+
+def test_a_budget_of_time_goes_on_over_deaths(start: Callable[..., Client], home: Path) -> None:
+    client = start("3 s")
+    pid = client.ask("status")["pid"]
+    book = folder_for(str(home / "kernel-1.json")) / "spent.jsonl"
+    lines = [json.loads(line) for line in book.read_text().splitlines()]
+    for line in lines:
+        if "since" in line:
+            line["since"] -= 10
+    book.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(BudgetExceeded):
+        call("x")
+
+
+def test_a_call_that_is_cut_is_booked_by_its_time(
+    start: Callable[..., Client], openai_server: OpenAIServer
+) -> None:
+    client = start("$1")
+    openai_server.script(Fault("hang"))
+
+    async def go() -> None:
+        gateway = Gateway(stream="off", call_timeout=0.5, max_retries=0)
+        request = CallRequest(({"role": "user", "content": "x"},), "openai/m", max_tokens=2000)
+        with pytest.raises(ProviderError):
+            await gateway.call(request, Origin("r", "r"), BudgetLedger(None), Log())
+
+    asyncio.run(go())
+    for _ in range(100):
+        spent = client.ask("status")["spent"]
+        if spent["calls"]:
+            break
+        threading.Event().wait(0.05)
+    assert 30 < spent["output_tokens"] <= 2000
+    assert 0 < spent["known_cost"] < 0.2  # of an unknown price: as of a dear model
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prlimit")
+def test_a_disk_that_is_full_ends_spending_in_one_sentence(
+    start: Callable[..., Client], openai_server: OpenAIServer
+) -> None:
+    import resource
+
+    client = start("$1")
+    assert call("one").text == "re: one"
+    resource.prlimit(client.ask("status")["pid"], resource.RLIMIT_FSIZE, (1, 1))
+    with pytest.raises(ProviderError, match=r"can't write down what this call may cost .*so it "):
+        call("two")
+    assert len(openai_server.requests) == 1
+    assert client.ask("status")["spent"]["calls"] == 1
+
+
+@pytest.mark.parametrize(
     "first", [{"op": "hello", "token": "guessed"}, {"op": "status", "id": 1}, {"op": "hello"}]
 )
 def test_a_stranger_is_turned_away(start: Callable[..., Client], first: dict[str, Any]) -> None:

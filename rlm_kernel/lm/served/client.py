@@ -22,7 +22,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import ProviderError
+from ...errors import ConfigError, ProviderError
 from ...protocol.frames import HEAD, body_size, pack, read_frame, unpack
 from . import wire
 
@@ -57,6 +57,7 @@ class Client:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._wires: dict[asyncio.AbstractEventLoop, _Wire] = {}
+        self._opening: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
 
     def __repr__(self) -> str:
         return f"<Client of the gateway at {self.address}>"
@@ -69,10 +70,13 @@ class Client:
         Raises:
             ConfigError, ModelError: as the gateway says; ``ProviderError``: it is gone.
         """
+        question = b"".join(pack({"op": op, "id": 0, **more}))
+        if len(question) > wire.MOST_HEAD:
+            raise ConfigError("More than 1 MiB isn't asked for: make the form smaller.")
         with self._lock:
             for last in (False, True):
                 try:
-                    answer = self._asked({"op": op, "id": 0, **more})
+                    answer = self._asked(question)
                     break
                 except (OSError, EOFError) as error:
                     self._drop()
@@ -87,9 +91,9 @@ class Client:
         with self._lock, contextlib.suppress(OSError):
             self._connected()
 
-    def _asked(self, message: dict[str, Any]) -> dict[str, Any]:
+    def _asked(self, question: bytes) -> dict[str, Any]:
         end = self._connected()
-        end.sendall(b"".join(pack(message)))
+        end.sendall(question)
         answer, _ = unpack(_exactly(end, body_size(_exactly(end, HEAD))))
         return answer
 
@@ -129,6 +133,8 @@ class Client:
         Raises:
             ModelError, ConfigError: as the gateway says.
         """
+        if len(body) > wire.MOST_BODY:
+            raise ProviderError(wire.TOO_BIG, kind="window")
         message = {**message, "op": "call", "call": secrets.token_hex(8),
                    "stream": on_text is not None}  # fmt: skip
         for again in (False, True):
@@ -138,7 +144,7 @@ class Client:
                 break
             except (OSError, EOFError) as error:
                 if again:
-                    raise ProviderError(GONE, kind="connect") from error
+                    raise ProviderError(GONE, kind="connect", lost=True) from error
                 await self._back()
         if "error" in answer:
             raise wire.error_from(answer["error"])
@@ -149,16 +155,19 @@ class Client:
         loop = asyncio.get_running_loop()
         for other in [other for other in self._wires if other.is_closed()]:
             del self._wires[other]
-        wired = self._wires.get(loop)
-        if wired is None or wired.broken:
-            if self._inherited:
-                wired = await _Wire.over(self._inherited.pop())
-            elif self.address:
-                wired = await _Wire.open(self.address, self._hello())
-            else:
-                raise ConnectionError
-            self._wires[loop] = wired
-        return wired
+        for other in [other for other in self._opening if other.is_closed()]:
+            del self._opening[other]
+        async with self._opening.setdefault(loop, asyncio.Lock()):  # one for all calls of a loop
+            wired = self._wires.get(loop)
+            if wired is None or wired.broken:
+                if self._inherited:
+                    wired = await _Wire.over(self._inherited.pop())
+                elif self.address:
+                    wired = await _Wire.open(self.address, self._hello())
+                else:
+                    raise ConnectionError
+                self._wires[loop] = wired
+            return wired
 
     async def _back(self) -> None:
         """Wait until a worker that died was started again."""

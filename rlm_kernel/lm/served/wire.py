@@ -12,6 +12,16 @@ from ...errors import ConfigError, ModelError, ProviderError
 from ...protocol import CallRequest, Constraint, ModelInfo, Reply, Usage
 from ...protocol.events import usage_from_dict, usage_to_dict
 
+MOST_HEAD = 1 << 20  # bytes of a question
+MOST_BODY = 64 << 20  # bytes of a request
+MOST_MESSAGES = 100_000  # of a request
+TOO_BIG = f"A request of more than {MOST_BODY >> 20} MiB isn't sent: split it."
+#: What questions hold, beside the form that ``support`` is asked about.
+PLAIN = frozenset({
+    "op", "id", "model", "api_base", "direct", "run", "call", "key", "again", "stream", "name",
+    "value",
+})  # fmt: skip
+
 
 def request_to(request: CallRequest) -> bytes:
     """Give a request as bytes; lone surrogates survive."""
@@ -28,6 +38,8 @@ def request_to(request: CallRequest) -> bytes:
 def request_from(data: bytes) -> CallRequest:
     """Rebuild a request; raise ``ValueError`` or ``TypeError`` for what isn't one."""
     d = json.loads(data)
+    if len(d["messages"]) > MOST_MESSAGES:
+        raise ValueError(f"a request has no more than {MOST_MESSAGES:,} messages")
     messages = tuple({"role": str(role), "content": str(text)} for role, text in d["messages"])
     return CallRequest(
         messages,  # type: ignore[arg-type]
@@ -82,7 +94,7 @@ def error_to(error: BaseException) -> dict[str, Any]:
     data: dict[str, Any] = {"class": type(error).__name__, "text": str(error)[:20_000]}
     if isinstance(error, ProviderError):
         data |= {"status": error.status, "retry_after": error.retry_after, "kind": error.kind,
-                 "retryable": error.retryable}  # fmt: skip
+                 "retryable": error.retryable, "lost": error.lost}  # fmt: skip
         if error.usage is not None:
             data["usage"] = usage_to_dict(error.usage)
     return data
@@ -95,7 +107,7 @@ def error_from(d: Mapping[str, Any]) -> BaseException:
         usage: Usage | None = usage_from_dict(d["usage"]) if d.get("usage") else None
         return ProviderError(
             text, status=d["status"], retry_after=d["retry_after"], retryable=d["retryable"],
-            kind=d["kind"], usage=usage,
+            kind=d["kind"], usage=usage, lost=bool(d.get("lost")),
         )  # fmt: skip
     if name == "ConfigError":
         return ConfigError(text)

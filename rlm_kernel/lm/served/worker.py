@@ -3,9 +3,11 @@
 Guarantees:
 - a connection is served only with a capability that was granted, and only to the same user;
 - no interleaving of calls spends more than a capability's budget, as far as estimates bound bills
-  (``lm.budget``), also after the worker died and was started again;
+  (``lm.budget``), however often the worker dies and is started again (``book``);
 - a reply that was paid for is on the disk before it is sent, where the call belongs to a run that
   is kept; asked again for the same call, it gives that reply;
+- whatever a client sends or leaves unread, it gets one clear error or is let go, what is held for
+  it is bounded (``wire``), and others are served on;
 - it ends when nobody has been connected for ``IDLE`` seconds.
 """
 
@@ -31,25 +33,34 @@ from typing import Any
 
 from ...errors import Cancelled, ConfigError, ModelError, ProviderError, ReplError
 from ...log import runs_dir
-from ...log.paid import append, line_of, read_paid
-from ...log.usage import recorded_usage
+from ...log.paid import append, find_paid, line_of
 from ...protocol import CallRequest, Reply, Usage
 from ...protocol.events import usage_to_dict
-from ...protocol.frames import pack, read_frame
+from ...protocol.frames import HEAD, body_size, pack, read_frame, unpack
 from .._flight import Target
-from .._sizing import billed, limit_of, size_of
-from ..budget import BudgetLedger
+from .._sizing import billed, cut_bill, limit_of, size_of
+from ..budget import BudgetLedger, Reservation
 from ..gateway import Gateway
 from ..pricing import cost_of
-from ..tokens import estimate, estimate_messages
 from . import wire
+from .book import Book
 from .place import GRANTS, SPENT, Grant, read_grants
 
 IDLE = 15.0  # seconds without a connection after which it ends: a kernel that restarts is back
 HELLO = 20.0
-MOST_CALLS = 10_000  # in flight from one connection
+# Of one capability:
+MOST_CONNECTIONS = 64  # one for each event loop of a kernel, and one for its questions
+MOST_CALLS = 10_000  # in flight
+MOST_HELD = 256 << 20  # bytes of requests in flight
+MOST_NAMES = 1000  # different models
+LONGEST_NAME = 200  # characters of a model's name; an address has some more
+# Of one connection:
+MOST_UNREAD = 64 << 20  # bytes of replies that its client leaves unread
+PAUSED_AT = 1 << 20  # bytes of them from which on nothing more is read from it
+DEAR = 15e-6, 75e-6  # dollars a token that a call that was cut counts by, where no price is known
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{1,80}")
+_NAMED = 16  # characters of a token
 _PR_SET_PDEATHSIG = 1
 
 
@@ -67,6 +78,14 @@ class Owner:
     grant: Grant
     ledger: BudgetLedger
     connections: set[Connection] = field(default_factory=set)
+    calls: int = 0  # in flight
+    held: int = 0  # bytes of their requests
+    names: set[tuple[str, str | None, bool]] = field(default_factory=set)  # models it has called
+
+    @property
+    def name(self) -> str:
+        """What the book calls it: not all of its token."""
+        return self.grant.token[:_NAMED]
 
 
 class Worker:
@@ -86,6 +105,8 @@ class Worker:
         self._connected = 0
         self._alone = asyncio.Event()
         self.journal = Journal()
+        self.book = Book(folder / SPENT)
+        self.looking = asyncio.Lock()  # one file of replies is looked through at a time
         self.given: set[str] = set()  # names of keys that a person gave
 
     async def run(self) -> None:
@@ -126,31 +147,13 @@ class Worker:
             known = self._owners.get(token)
             if known is None:
                 ledger = BudgetLedger(grant.budget)
-                for usage in self._spent(token):
-                    ledger.carry(usage, 0.0)
+                account = self.book.account(token[:_NAMED])
+                seconds = max(0.0, time.time() - account.since)
+                ledger.carry(account.spent, seconds, account.silent)
                 self._owners[token] = Owner(grant, ledger)
             elif known.grant != grant:  # raised by whoever may write there
                 known.grant = grant
                 known.ledger.set_budget(grant.budget)
-
-    def _spent(self, token: str) -> list[Usage]:
-        """Give what a capability had spent before this worker."""
-        found = []
-        with suppress(OSError):
-            for line in (self.folder / SPENT).read_text("utf-8").splitlines():
-                with suppress(ValueError, KeyError):
-                    data = json.loads(line)
-                    if data["token"] == token[:16]:
-                        found.append(recorded_usage(data["usage"]))
-        return found
-
-    def book(self, owner: Owner, usage: Usage) -> None:
-        """Remember what was spent, for the worker after this one."""
-        if owner.grant.budget is None:
-            return
-        line = json.dumps({"token": owner.grant.token[:16], "usage": usage_to_dict(usage)})
-        with suppress(OSError), (self.folder / SPENT).open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
 
     def gateway(self, api_base: str | None, direct: bool) -> Gateway:
         """Give the gateway for a server's address."""
@@ -201,46 +204,97 @@ class Connection:
     def __init__(self, worker: Worker, owner: Owner, writer: asyncio.StreamWriter) -> None:
         self._worker, self._owner, self._writer = worker, owner, writer
         self._calls: dict[int, asyncio.Task[None]] = {}
+        writer.transport.set_write_buffer_limits(high=PAUSED_AT)
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
         """Answer until it ends; calls in flight then end, too."""
+        owner = self._owner
+        if len(owner.connections) >= MOST_CONNECTIONS:
+            self._refuse(0, f"A kernel has no more than {MOST_CONNECTIONS} connections.")
+            return
+        owner.connections.add(self)
         try:
-            while True:
-                message, parts = await read_frame(reader)
-                number = int(message["id"])
-                if message["op"] == "cancel":
-                    if number in self._calls:
-                        self._calls[number].cancel()
-                elif number not in self._calls and len(self._calls) < MOST_CALLS:
-                    task = asyncio.ensure_future(self._answer(number, message, parts))
-                    self._calls[number] = task
-                    task.add_done_callback(partial(self._over, number))
-        except (KeyError, TypeError, ValueError):
-            return  # no kernel of ours sends that
+            while await self._take(reader):
+                await self._writer.drain()
         finally:
+            owner.connections.discard(self)
             for task in list(self._calls.values()):
                 task.cancel()
 
-    def _over(self, number: int, task: asyncio.Task[None]) -> None:
+    async def _take(self, reader: asyncio.StreamReader) -> bool:
+        """Take in one frame; False for one that no kernel of ours sends."""
+        owner = self._owner
+        length = body_size(await reader.readexactly(HEAD))
+        if length > wire.MOST_HEAD:
+            return False
+        message, sizes = unpack(await reader.readexactly(length))
+        number, op = message.get("id"), message.get("op")
+        if type(number) is not int or not 0 <= number < 1 << 53 or len(sizes) > 1:
+            return False
+        if op == "cancel":
+            if number in self._calls:
+                self._calls[number].cancel()
+            return not sizes
+        size = length + sum(sizes)
+        why = ""
+        if number in self._calls:
+            why = f"There is a call {number} in flight already."
+        elif owner.calls >= MOST_CALLS:
+            why = f"A kernel has no more than {MOST_CALLS:,} calls in flight."
+        elif sum(sizes) > wire.MOST_BODY:
+            why = wire.TOO_BIG
+        elif owner.held + size > MOST_HELD:
+            why = f"The requests in flight of a kernel have no more than {MOST_HELD >> 20} MiB."
+        if why:
+            await _skip(reader, sum(sizes))
+            self._refuse(number, why)
+            return True
+        owner.held += size
+        try:
+            parts = [await reader.readexactly(n) for n in sizes]
+        except BaseException:
+            owner.held -= size
+            raise
+        owner.calls += 1
+        if op != "support":  # the others' are plain: nothing nested is kept while they are answered
+            message = {n: v for n, v in message.items() if n in wire.PLAIN and _is_plain(v)}
+        task = asyncio.ensure_future(self._answer(number, message, parts))
+        self._calls[number] = task
+        task.add_done_callback(partial(self._over, number, size))
+        return True
+
+    def _over(self, number: int, size: int, task: asyncio.Task[None]) -> None:
         self._calls.pop(number, None)
+        self._owner.calls -= 1
+        self._owner.held -= size
+
+    def _refuse(self, number: int, why: str) -> None:
+        error = wire.error_to(ProviderError(why))
+        self._send({"op": "reply", "id": number, "error": error})
 
     def _send(self, message: dict[str, Any]) -> None:
-        if not self._writer.is_closing():
-            for piece in pack(message):
-                self._writer.write(piece)
+        if self._writer.is_closing():
+            return
+        for piece in pack(message):
+            self._writer.write(piece)
+        if self._writer.transport.get_write_buffer_size() > MOST_UNREAD:
+            self._writer.transport.abort()  # which ends its calls, too
 
     async def _answer(self, number: int, message: dict[str, Any], parts: list[bytes]) -> None:
         reply: dict[str, Any] = {"op": "reply", "id": number}
         try:
-            op = OPS.get(message["op"])
+            op = OPS.get(str(message.get("op")))
             if op is None:
-                raise ModelError(f"The gateway process has no {message['op']!r:.40}.")
+                raise ModelError(f"The gateway process has no {message.get('op')!r:.40}.")
             reply["value"] = await op(self, number, message, parts)
         except asyncio.CancelledError:
             reply["error"] = wire.error_to(Cancelled("The call was cancelled."))
         except Exception as error:
             reply["error"] = wire.error_to(error)
-        self._send(reply)
+        try:
+            self._send(reply)
+        except ReplError:
+            self._refuse(number, "The reply is too big for the way to the kernel.")
 
     # -- what can be asked -------------------------------------------------------------------
 
@@ -260,18 +314,19 @@ class Connection:
         return "no" if ask is None else ask(target.bare, constraint)
 
     async def _call(self, number: int, message: dict[str, Any], parts: list[bytes]) -> Any:
-        run, call, key = (str(message.get(n) or "") for n in ("run", "call", "key"))
+        run, call, key = (str(message.get(n) or "")[:LONGEST_NAME] for n in ("run", "call", "key"))
         runs = Path(self._owner.grant.runs) if self._owner.grant.runs else runs_dir()
         folder = runs / run if run and _RUN.fullmatch(run) else None
         if folder is not None and self._owner.grant.closed:
             with suppress(OSError):  # its own is in the box, and is copied here a moment later
                 folder.mkdir(mode=0o700, exist_ok=True)
         if message.get("again") and folder is not None:
-            known = await asyncio.to_thread(_known, folder, key, call)
+            async with self._worker.looking:
+                known = await asyncio.to_thread(_known, folder, key, call)
             if known is not None:
                 return known
         target = self._target(message)
-        request = wire.request_from(parts[0])
+        request = wire.request_from(parts.pop())
 
         def piece(text: str) -> None:
             self._send({"op": "text", "id": number, "text": text})
@@ -294,40 +349,80 @@ class Connection:
             size.prompt + size.output, size.cost, target.model,
             (size.prompt + size.worth, size.least_cost),
         )  # fmt: skip
+        call = self._opened(reservation)
         began = time.monotonic()
+        first: float | None = None
         usage: Usage | None = None
         whole = False
         said: list[str] = []
+        most = size.output
 
         def heard(text: str) -> None:
+            nonlocal first
+            if first is None:
+                first = time.monotonic() - began
             said.append(text)
             if on_text is not None:
                 on_text(text)
+
+        def cut() -> Usage:
+            seconds = time.monotonic() - began
+            silent = seconds if first is None else first
+            guess = cut_bill(request, info, "".join(said), silent, seconds, most)
+            if guess.cost is None:
+                dear = cost_of(guess.input_tokens, guess.output_tokens, 0, *DEAR) or 0.0
+                guess = replace(guess, known_cost=min(dear, reservation.cost))
+            return guess
 
         try:
             limit = limit_of(size, request, info, ledger, reservation)
             if limit is None:
                 limit = request.max_tokens
+            most = limit or size.output
             sent = replace(request, model=target.bare, max_tokens=limit)
             reply = await target.provider.complete(sent, heard if on_text else None)
             usage = billed(reply.usage, info, time.monotonic() - began)
             whole = True
             return reply
+        except ConfigError:
+            raise
         except ProviderError as error:
             if error.usage is not None:
                 usage, whole = billed(error.usage, info, time.monotonic() - began), True
-            elif error.kind == "timeout" or (error.kind == "malformed" and error.status == 200):
-                usage = _guess(request, target, "".join(said), began)
+            elif error.cut:
+                usage = cut()
             raise
-        except asyncio.CancelledError:
-            usage = _guess(request, target, "".join(said), began)
+        except BaseException:  # cancelled, or a fault of ours: it may have been sent
+            usage = cut()
             raise
         finally:
+            before = ledger.spent.known_cost
             if usage is None:
                 ledger.release(reservation)
             else:
                 ledger.settle(reservation, usage, whole)
-                worker.book(owner, usage)
+                booked = ledger.spent.known_cost - before
+                usage = replace(usage, known_cost=max(usage.known_cost, booked))
+            if call:
+                worker.book.close(owner.name, call, usage)
+            if ledger.silent(target.model):
+                worker.book.silent(owner.name, target.model)
+
+    def _opened(self, reservation: Reservation) -> str:
+        """Write down what a call may cost; give its name in the book."""
+        cost = reservation.cost
+        most = Usage(reservation.tokens, 0, 0, cost if reservation.priced else None, cost, 1)
+        try:
+            return self._worker.book.open(self._owner.name, most)
+        except OSError as error:
+            if self._owner.grant.budget is None:
+                return ""  # there is nothing that it could pass
+            self._owner.ledger.release(reservation)
+            raise ProviderError(
+                "The gateway process can't write down what this call may cost "
+                f"({error.strerror}), so it wasn't sent: make room on the disk of "
+                f"{self._worker.folder}."
+            ) from error
 
     async def _key(self, number: int, message: dict[str, Any], parts: list[bytes]) -> Any:
         if self._owner.grant.closed:
@@ -354,21 +449,25 @@ class Connection:
                 "spent": usage_to_dict(ledger.spent), "dumpable": _dumpable()}  # fmt: skip
 
     def _target(self, message: dict[str, Any]) -> Target:
-        model = str(message["model"])
-        allowed = self._owner.grant.models
+        model, owner = str(message["model"]), self._owner
+        grant, allowed = owner.grant, owner.grant.models
+        base = None if message.get("api_base") is None else str(message["api_base"])
+        if len(model) > LONGEST_NAME or len(base or "") > 10 * LONGEST_NAME:
+            raise ConfigError(f"No model has a name of more than {LONGEST_NAME} characters.")
         if allowed and not any(fnmatch.fnmatch(model, pattern) for pattern in allowed):
             raise ConfigError(f"This kernel may not call {model!r}; it may call: "
                               + ", ".join(allowed) + ".")  # fmt: skip
-        base = message.get("api_base")
-        grant = self._owner.grant
         if base is not None and grant.closed and base not in grant.bases:
             raise ConfigError(
                 f"This kernel is in a sandbox, and {base!r:.100} wasn't named by you: name it by "
                 "`%%rlm --api-base` in a cell of your own."
             )
-        gateway = self._worker.gateway(None if base is None else str(base),
-                                       bool(message.get("direct", True)))  # fmt: skip
-        return gateway._target(model)
+        name = model, base, bool(message.get("direct", True))
+        if name not in owner.names and len(owner.names) >= MOST_NAMES:
+            raise ConfigError(f"A kernel calls no more than {MOST_NAMES:,} different models.")
+        target = self._worker.gateway(*name[1:])._target(model)
+        owner.names.add(name)
+        return target
 
 
 OPS = {
@@ -407,20 +506,23 @@ class Journal:
 
 
 def _known(folder: Path, key: str, call: str) -> dict[str, Any] | None:
-    for data in read_paid(folder).get(key, []):
-        if data.get("call") == call:
-            return {**{n: data[n] for n in ("text", "model", "finish", "usage")},
-                    "first_token": None}  # fmt: skip
-    return None
+    data = find_paid(folder, key, call)
+    if data is None:
+        return None
+    return {**{n: data[n] for n in ("text", "model", "finish", "usage")}, "first_token": None}
 
 
-def _guess(request: CallRequest, target: Target, said: str, began: float) -> Usage:
-    """Say what a call that was cut off may have cost."""
-    info = target.info
-    tokens_in, tokens_out = estimate_messages(request.messages), estimate(said)
-    cost = cost_of(tokens_in, tokens_out, 0, info.input_price, info.output_price)
-    seconds = time.monotonic() - began
-    return Usage(tokens_in, tokens_out, 0, cost, cost or 0.0, 1, seconds)
+async def _skip(reader: asyncio.StreamReader, size: int) -> None:
+    """Read over so many bytes."""
+    while size:
+        piece = await reader.read(min(size, 1 << 16))
+        if not piece:
+            raise asyncio.IncompleteReadError(b"", size)
+        size -= len(piece)
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float)
 
 
 def _same_user(end: socket.socket) -> bool:
