@@ -143,6 +143,8 @@ class KernelProcess:
     def how_it_died(self) -> str:
         """Say how the process ended."""
         code = self.exit_code
+        if self.link.fault:
+            return f"it was cut off, for what it sent: {self.link.fault.rstrip('.')}"
         if code is None:
             return "it cut its connection"
         if self._policy.method == "bubblewrap" and code > 128:  # as a shell says it
