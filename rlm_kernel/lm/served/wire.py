@@ -11,6 +11,7 @@ from ... import errors
 from ...errors import ConfigError, ModelError, ProviderError
 from ...protocol import CallRequest, Constraint, ModelInfo, Reply, Usage
 from ...protocol.events import usage_from_dict, usage_to_dict
+from ...protocol.frames import refuse_items
 
 
 def request_to(request: CallRequest) -> bytes:
@@ -26,7 +27,13 @@ def request_to(request: CallRequest) -> bytes:
 
 
 def request_from(data: bytes) -> CallRequest:
-    """Rebuild a request; raise ``ValueError`` or ``TypeError`` for what isn't one."""
+    """Rebuild a request.
+
+    Raises:
+        ValueError, TypeError, KeyError: it isn't one.
+        ReplError: it has too many items.
+    """
+    refuse_items(data)
     d = json.loads(data)
     messages = tuple({"role": str(role), "content": str(text)} for role, text in d["messages"])
     return CallRequest(
