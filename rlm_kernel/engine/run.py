@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,7 @@ from ..protocol.events import (
     RunResumed,
     RunStarted,
 )
+from ..protocol.live import Live
 from . import _steer
 from ._closing import Outcome
 from ._control import Steering
@@ -60,11 +62,13 @@ __all__ = ["Run", "RunUsage"]
 _LOOK = 0.2  # seconds after which a thread that waits looks whether it was interrupted
 
 
-class Run(Reading, Steering):
+class Run(Live, Reading, Steering):
     """One question over one context, live or ended. Made by ``RLM.start``.
 
     Every method is thread-safe. ``answer`` and ``wait`` block; the commands don't.
     """
+
+    _instead = "Take its answer, its transcript, its tree, or its folder (run.log.folder)."
 
     def __init__(
         self,
@@ -116,6 +120,7 @@ class Run(Reading, Steering):
         self._stopped = False
         self._seen: dict[str, Ack] = {}
         self._changed = threading.Condition()
+        self._process = os.getpid()
         self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._interrupting: asyncio.Future[None] | None = None
         self._started = time.monotonic()
@@ -193,6 +198,7 @@ class Run(Reading, Steering):
 
     def attend(self, timeout: float | None = None) -> bool:
         """Wait as ``wait`` does, leaving what an interrupt means to the caller."""
+        self._refuse_fork()
         pump = getattr(self.repl, "pump", None)
         deadline = None if timeout is None else time.monotonic() + timeout
         if pump is not None and threading.current_thread() is threading.main_thread():
@@ -209,6 +215,7 @@ class Run(Reading, Steering):
 
     async def finished(self) -> Run:
         """Await, from any event loop, that the run ended or needs a person."""
+        self._refuse_fork()
         loop = asyncio.get_running_loop()
         while not self._settled():
             settled = loop.create_future()
@@ -216,6 +223,13 @@ class Run(Reading, Steering):
             if not self._settled():  # it may have settled between the two
                 await settled
         return self
+
+    def _refuse_fork(self) -> None:
+        if self._process != os.getpid() and not self.ended:
+            raise RLMError(
+                f"The run {self.id} belongs to the process that started it ({self._process}), and "
+                "this one is a fork of that: wait for it and steer it there."
+            )
 
     def _stands(self) -> bool:
         """Whether waiting is over: it ended, or needs the one who waits."""
@@ -392,6 +406,10 @@ class Run(Reading, Steering):
 
     def send(self, command: Command) -> Ack:
         """Take a command, or say in one sentence why it can't be taken now."""
+        try:
+            self._refuse_fork()
+        except RLMError as error:
+            return Ack(False, self.phase, str(error))
         if on_engine_loop():
             return self._take(command)
         future: concurrent.futures.Future[Ack] = concurrent.futures.Future()

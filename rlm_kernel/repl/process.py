@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
 from ..errors import ReplError
+from . import folders
 from .box.policy import Policy
 from .channel import Channel, Link
 from .environment import command, kernel_environment
 
 _LOG = "start.log"
-_folders: set[str] = set()
 
 
-@atexit.register
-def _remove_folders() -> None:
-    for folder in _folders:
-        shutil.rmtree(folder, ignore_errors=True)
+class _Manager(AsyncKernelManager):
+    """Leaves the kernel's files alone when it is collected in a fork of this process."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._made_in = os.getpid()
+
+    def __del__(self) -> None:
+        if self._made_in == os.getpid():
+            super().__del__()
 
 
 class _Specs(KernelSpecManager):
@@ -58,11 +60,10 @@ class KernelProcess:
         self._policy = policy
         self.link = Link()
         self.link.boxed = policy.method in ("bubblewrap", "landlock")
-        self.folder = Path(tempfile.mkdtemp(prefix="rlm-kernel-"))
-        _folders.add(str(self.folder))
+        self.folder = folders.make("rlm-kernel-")
         specs = _Specs()
         specs.line = command(policy, self.folder)
-        self._manager = AsyncKernelManager(
+        self._manager = _Manager(
             kernel_name="rlm-own",
             kernel_spec_manager=specs,
             connection_file=str(self.folder / "k.json"),
@@ -191,5 +192,4 @@ class KernelProcess:
                     os.killpg(process.pid, signal.SIGKILL)
             await asyncio.to_thread(process.wait)
         await self._manager.cleanup_resources()
-        await asyncio.to_thread(shutil.rmtree, self.folder, True)
-        _folders.discard(str(self.folder))
+        await asyncio.to_thread(folders.remove, self.folder)
