@@ -14,13 +14,14 @@ import traitlets as t
 from traitlets.config import Configurable
 
 from ..context import load_all
-from ..errors import ConfigError, RecordingError
+from ..errors import ConfigError, RecordingError, RLMError
 from ..lm import BudgetLedger, Gateway, engine_loop, on_engine_loop, parse_budget
 from ..lm.budget import budget_text
 from ..log import Log, Tree, new_run_folder, runs_dir
 from ..protocol import Limits, Provider, Repl, Where
 from ..protocol.live import Live
 from . import prompts
+from ._leaving import leaving, tell_at_end
 from ._reach import EVERYTHING
 from .answers import answer_type
 from .config import user_config
@@ -266,6 +267,11 @@ class RLM(Live, Configurable):
             ConfigError, ContextError: in one sentence, before anything is spent.
         """
         self._leave_to_parent()
+        if leaving():
+            raise RLMError(
+                "The process ends, since its main thread is done, so no run can be started: join "
+                "the threads that ask for runs."
+            )
         if not isinstance(question, str):
             raise ConfigError(f"The question is a text, not {type(question).__name__}.")
         if not question.strip():
@@ -377,6 +383,7 @@ class RLM(Live, Configurable):
 
     def _begin(self, run: Run) -> Run:
         self.runs.append(run)
+        tell_at_end(run)
         for watcher in list(_watchers):
             watcher(self, run)
         if on_engine_loop():

@@ -38,6 +38,7 @@ from ..protocol.live import Live
 from . import _steer
 from ._closing import Outcome
 from ._control import Steering
+from ._leaving import leaving
 from ._reading import ENDED, WAITING, Reading, RunUsage
 from ._resuming import Resuming
 from .asking import Permission, Window
@@ -175,6 +176,11 @@ class Run(Live, Reading, Steering):
             return outcome.value
         if self.ended:
             raise AnswerError(f"The run is {self.status} and has no answer: {self.reason}")
+        if leaving():
+            raise AnswerError(
+                "The process ends, since its main thread is done, and the run has no answer yet: "
+                "join the threads that wait for runs, or pick it up from its folder."
+            )
         raise AnswerError(f"The run is {self.phase} and has no answer yet: {self.reason}")
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -234,10 +240,10 @@ class Run(Live, Reading, Steering):
     def _stands(self) -> bool:
         """Whether waiting is over: it ended, or needs the one who waits."""
         decided_elsewhere = self.decided_elsewhere and self.phase in ("proposed", "asking")
-        return self._settled() and not decided_elsewhere
+        return leaving() or (self._settled() and not decided_elsewhere)
 
     def _settled(self) -> bool:
-        return self.phase in ENDED or self.phase in WAITING
+        return self.phase in ENDED or self.phase in WAITING or leaving()
 
     # -- the life of a run -------------------------------------------------------------------
 
@@ -263,6 +269,8 @@ class Run(Live, Reading, Steering):
         except RLMError as error:
             outcome = Outcome("failed", reason=str(error))
         except Exception as error:  # a fault of ours must not leave a run that never ends
+            if leaving():
+                return
             why = f"rlm-kernel itself failed ({type(error).__name__}: {error}); please report it."
             outcome = Outcome("failed", reason=why)
             self._report(error)
@@ -291,6 +299,8 @@ class Run(Live, Reading, Steering):
         logging.getLogger("rlm_kernel").exception("run %s", self.id, exc_info=error)
 
     async def _finish(self, outcome: Outcome) -> None:
+        if leaving():
+            return
         if self._stopped:
             draft = self.driver.draft if self.driver else None
             text = draft.text if draft else None
@@ -352,6 +362,11 @@ class Run(Live, Reading, Steering):
     def end_with(self, reason: str) -> None:
         """End the run at once, saying why."""
         _steer.stop(self, reason)
+
+    def leave(self) -> None:
+        """Tell those who wait that the process ends; nothing more is said of the run."""
+        self.log.close()
+        self._notify()
 
     def _notify(self) -> None:
         if self._stands():  # waking a thread that goes on waiting costs each turn half a ms

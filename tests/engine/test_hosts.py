@@ -115,7 +115,7 @@ def test_what_lives_in_a_process_is_not_copied_and_says_so(
         with pytest.raises(TypeError, match=r"lives in the process that made it, so it can't be"):
             how(one)
         assert KEY not in repr(one)
-        assert one == one  # noqa: PLR0124 (what is asked)
+        assert one == one
         assert hash(one) == hash(one)
         assert one != 3
     how([run.answer, run.usage, run.tree, run.transcript, run.history])
@@ -209,3 +209,50 @@ def test_a_fork_that_lives_on_does_not_hold_a_log(make: Make, tmp_path: Path) ->
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+
+
+@unix
+@pytest.mark.parametrize(
+    ("ending", "code", "words"),
+    [
+        ("run = hanging()", 0, ""),
+        ("run = rlm(HANGS).start('q', 'abc')", 0, ""),
+        ("run = hanging(); raise ValueError('mine')", 1, "ValueError: mine"),
+        ("run = hanging(); sys.exit(5)", 5, ""),
+        ("run = hanging(); os._exit(6)", 6, ""),
+        ("run = hanging(); os.kill(os.getpid(), 9)", -9, ""),
+        (
+            "run = hanging(); threading.Thread(target=lambda: print(run.wait())).start()",
+            0, "False",
+        ),
+        (
+            "run = hanging(); threading.Thread(target=lambda: print(run.answer)).start()",
+            0, "The process ends, since its main thread is done",
+        ),
+        (
+            "threading.Thread(target=lambda: hanging() and time.sleep(1)).start(); time.sleep(4)",
+            0, "",
+        ),
+        ("threading.Thread(target=hanging, daemon=True).start(); time.sleep(4)", 0, ""),
+        (
+            "run = hanging()\n"
+            "def late():\n"
+            "    time.sleep(1)\n"
+            "    rlm(ENDS).run('q', 'abc')\n"
+            "threading.Thread(target=late).start()",
+            0, "so no run can be started",
+        ),
+    ],
+    ids=["main", "starting", "an error", "sys.exit", "os._exit", "killed", "a thread waits",
+         "a thread wants the answer", "a thread asks", "a daemon", "a late question"],
+)  # fmt: skip
+def test_the_process_ends_in_the_middle_of_a_run(
+    tmp_path: Path, ending: str, code: int, words: str
+) -> None:
+    began = time.monotonic()
+    result, said = host(textwrap.dedent(ending), tmp=str(tmp_path), timeout=40)
+    assert time.monotonic() - began < 30
+    assert (result, words in said) == (code, True), said
+    assert said.count("Traceback") == ("Error" in words or "process ends" in words
+                                       or "can be started" in words), said  # fmt: skip
+    assert none_left(tmp_path)
