@@ -396,7 +396,11 @@ class RLM(Live, Configurable):
         """Give what a run is started with, for the log: no key, no object."""
         data = {name: getattr(self, name) for name in LOGGED}
         data["budget"] = budget if isinstance(budget, str | None) else budget_text(budget)
-        return {**data, "cwd": os.getcwd()}
+        try:
+            where = os.getcwd()
+        except OSError:  # it was deleted; only paths that are relative to it need it
+            where = ""
+        return {**data, "cwd": where}
 
     def close(self) -> None:
         """End the kernel that was kept and let go of connections."""

@@ -18,10 +18,13 @@ import atexit
 import concurrent.futures
 import contextlib
 import os
+import socket
 import sys
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
+
+from ..errors import RLMError
 
 T = TypeVar("T")
 
@@ -44,7 +47,7 @@ def engine_loop() -> asyncio.AbstractEventLoop:
         return loop
     with _lock:
         if _loop is None or _thread is None or not _thread.is_alive() or _loop.is_closed():
-            _loop = asyncio.new_event_loop()
+            _loop = _new_loop()
             _thread = threading.Thread(target=_serve, args=(_loop,), name="rlm", daemon=True)
             # Debuggers that would stop every thread leave this one alone (as ipykernel does).
             _thread.is_pydev_daemon_thread = True  # type: ignore[attr-defined]
@@ -52,6 +55,19 @@ def engine_loop() -> asyncio.AbstractEventLoop:
             _thread.start()
             atexit.register(_finish, _loop)
         return _loop
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        pair = socket.socketpair()  # what a loop needs, and says itself less clearly
+        for end in pair:
+            end.close()
+        return asyncio.new_event_loop()
+    except OSError as error:
+        raise RLMError(
+            f"The engine can't start ({error.strerror or error}); where that is the limit of open "
+            "files, raise it (ulimit -n 256)."
+        ) from error
 
 
 def on_engine_loop() -> bool:

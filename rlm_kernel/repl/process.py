@@ -104,6 +104,11 @@ class KernelProcess:
                 )
         except OSError as error:
             msg = f"A kernel of the run's own can't be started: {error}"
+            if not _has_directory():
+                msg = (
+                    "A kernel of the run's own can't be started, since the working directory of "
+                    "this process was deleted: go to one that is there (os.chdir)."
+                )
             raise ReplError(msg) from error
         finally:
             ends.close()
@@ -193,3 +198,12 @@ class KernelProcess:
             await asyncio.to_thread(process.wait)
         await self._manager.cleanup_resources()
         await asyncio.to_thread(folders.remove, self.folder)
+
+
+def _has_directory() -> bool:
+    """Say whether this process has a working directory, without which Jupyter starts nothing."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True

@@ -235,6 +235,14 @@ def test_a_fork_that_lives_on_does_not_hold_a_log(make: Make, tmp_path: Path) ->
         ),
         ("threading.Thread(target=hanging, daemon=True).start(); time.sleep(4)", 0, ""),
         (
+            "import asyncio\n"
+            "run = hanging()\n"
+            "async def wait(): print((await run.finished()).phase)\n"
+            "threading.Thread(target=lambda: asyncio.run(wait())).start()\n"
+            "time.sleep(0.5)",
+            0, "running",
+        ),
+        (
             "run = hanging()\n"
             "def late():\n"
             "    time.sleep(1)\n"
@@ -244,7 +252,7 @@ def test_a_fork_that_lives_on_does_not_hold_a_log(make: Make, tmp_path: Path) ->
         ),
     ],
     ids=["main", "starting", "an error", "sys.exit", "os._exit", "killed", "a thread waits",
-         "a thread wants the answer", "a thread asks", "a daemon", "a late question"],
+         "a thread wants the answer", "a thread asks", "a daemon", "a loop waits", "a late question"],
 )  # fmt: skip
 def test_the_process_ends_in_the_middle_of_a_run(
     tmp_path: Path, ending: str, code: int, words: str
@@ -256,3 +264,80 @@ def test_the_process_ends_in_the_middle_of_a_run(
     assert said.count("Traceback") == ("Error" in words or "process ends" in words
                                        or "can be started" in words), said  # fmt: skip
     assert none_left(tmp_path)
+
+
+@unix
+@pytest.mark.parametrize(
+    "flags",
+    [["-W", "error"], ["-O"], ["-OO"], ["-X", "dev", "-W", "error"]],
+    ids=" ".join,
+)
+def test_a_host_and_its_handlers_stay_as_they_are(tmp_path: Path, flags: list[str]) -> None:
+    code, said = host(
+        """
+        import faulthandler, signal
+        def mine(*_): ...
+        for number in (signal.SIGALRM, signal.SIGUSR1, signal.SIGTERM, signal.SIGCHLD):
+            signal.signal(number, mine)
+        def handlers():
+            return {n: signal.getsignal(n) for n in signal.valid_signals()}
+        before = handlers()
+        class Out:
+            def write(self, text): sys.__stdout__.write(text)
+            def flush(self): sys.__stdout__.flush()
+        out = sys.stdout = Out()
+        sys.excepthook = mine
+        faulthandler.enable()
+        signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)  # all the time
+        with rlm(ENDS) as one:
+            print(one.run("q", "abc").answer)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        same = handlers() == before and sys.stdout is out and sys.excepthook is mine
+        print(same and faulthandler.is_enabled())
+        """,
+        *flags, tmp=str(tmp_path),
+    )  # fmt: skip
+    assert (code, said) == (0, "a3\nTrue\n")
+
+
+@unix
+def test_a_working_directory_that_is_gone_is_said(tmp_path: Path) -> None:
+    code, said = host(
+        """
+        import tempfile
+        os.chdir(where := tempfile.mkdtemp())
+        os.rmdir(where)
+        with rlm(ENDS) as one:
+            print(one.run("q", "abc").reason)
+            os.chdir("/")
+            print(one.run("q", "abc").answer)
+        """,
+        tmp=str(tmp_path),
+    )
+    assert code == 0
+    assert "was deleted: go to one that is there (os.chdir)." in said
+    assert said.endswith("\na3\n")
+
+
+@unix
+@pytest.mark.parametrize("spare", [1, 3, 8, 16])
+def test_too_few_open_files_are_said(tmp_path: Path, spare: int) -> None:
+    code, said = host(
+        f"""
+        import resource
+        import rlm_kernel.engine.rlm, rlm_kernel.repl
+        try:
+            used = len(os.listdir("/proc/self/fd"))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (used + {spare}, 4096))
+            run = rlm(ENDS).run("q", "abc")
+            words = run.reason or run.answer
+        except Exception as error:
+            words = str(error)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+        print("said:", words)
+        """,
+        tmp=str(tmp_path),
+    )
+    assert code == 0, said
+    assert "said: a3" in said or "open files" in said, said
+    assert "itself failed" not in said, said

@@ -120,6 +120,62 @@ def test_arrays_and_tables():
     pd.testing.assert_series_equal(crossed(series), series)
 
 
+DTYPES = st.sampled_from(
+    ["?", "i1", "<i2", ">i4", "i8", "u8", "f2", "<f4", ">f8", "c8", "c16", "S5", "U4", "M8[s]",
+     "m8[ns]", "i2,f4"]
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(DTYPES, st.lists(st.integers(0, 4), max_size=3), st.randoms(use_true_random=False),
+       st.booleans())  # fmt: skip
+def test_arrays_of_any_kind_and_form_come_out_as_they_went_in(dtype, shape, random, fortran):
+    kind = np.dtype(dtype)
+    count = int(np.prod(shape))
+    raw = random.randbytes(count * kind.itemsize)
+    if kind.kind == "U":
+        array = np.array([random.choice(["", "é", "\0x", "abcd"]) for _ in range(count)], kind)
+    elif kind.kind == "b":
+        array = np.array([random.random() < 0.5 for _ in range(count)], kind)
+    else:
+        array = np.frombuffer(raw, kind)
+    array = np.array(array.reshape(shape), order="F" if fortran else "C")
+    out = crossed({"a": [array]})["a"][0]
+    assert (out.dtype, out.shape, out.tobytes()) == (array.dtype, array.shape, array.tobytes())
+
+
+COLUMNS = st.sampled_from([
+    lambda n: [None] * n,
+    lambda n: list(range(n)),
+    lambda n: [x / 3 if x % 2 else math.nan for x in range(n)],
+    lambda n: [math.inf, -math.inf, -0.0][:n] + [0.5] * (n - 3),
+    lambda n: pd.array([x if x % 2 else None for x in range(n)], dtype="Int64"),
+    lambda n: ["é\r\n\0", "", None, "x" * 9_000][:n] + ["y"] * (n - 4),
+    lambda n: pd.Categorical(["b", "a", None][:n] + ["a"] * (n - 3), ["b", "a"], ordered=True),
+    lambda n: pd.date_range("2026-03-29", periods=n, freq="h", tz="Europe/Berlin"),
+    lambda n: pd.timedelta_range("1s", periods=n),
+    lambda n: [x % 2 == 0 for x in range(n)],
+    lambda n: [Decimal(x) / 8 for x in range(n)],
+    lambda n: [bytes([x]) for x in range(n)],
+    lambda n: [date(2026, 1, x + 1) for x in range(n)],
+])  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.text(max_size=4), COLUMNS, max_size=5), st.integers(0, 9))
+def test_tables_come_out_as_they_went_in(columns, rows):
+    try:
+        for name in columns:
+            name.encode()
+        frame = pd.DataFrame({name: make(rows) for name, make in columns.items()})
+    except UnicodeEncodeError:
+        return  # a name that no table of Arrow's can have
+    out = crossed([frame], copies=True)[0]
+    pd.testing.assert_frame_equal(out, frame)
+    for name in frame.columns:
+        pd.testing.assert_series_equal(crossed(frame[name], copies=True), frame[name])
+
+
 class Mine:
     def __init__(self, x):
         self.x = x
