@@ -252,7 +252,8 @@ def test_a_fork_that_lives_on_does_not_hold_a_log(make: Make, tmp_path: Path) ->
         ),
     ],
     ids=["main", "starting", "an error", "sys.exit", "os._exit", "killed", "a thread waits",
-         "a thread wants the answer", "a thread asks", "a daemon", "a loop waits", "a late question"],
+         "a thread wants the answer", "a thread asks", "a daemon", "a loop waits",
+         "a late question"],
 )  # fmt: skip
 def test_the_process_ends_in_the_middle_of_a_run(
     tmp_path: Path, ending: str, code: int, words: str
