@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import AnswerError, ConfigError
+from ..errors import AnswerError, ConfigError, ReplError
+from ..protocol.frames import MOST_ITEMS, refuse_items
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,10 @@ def _by_json_schema(schema: dict[str, Any]) -> AnswerType:
 
     def check(value: Any) -> Any:
         plain = _parsed(value) if isinstance(value, str) and not _takes_text(schema) else value
-        problem = next(iter(validator.iter_errors(plain)), None)
+        try:
+            problem = next(iter(validator.iter_errors(plain)), None)
+        except RecursionError:
+            raise AnswerError("The answer is nested too deep.") from None
         if problem is not None:
             where = "/".join(map(str, problem.absolute_path))
             raise AnswerError(problem.message + (f" (at {where})" if where else "") + ".")
@@ -69,10 +73,20 @@ def _takes_text(schema: Mapping[str, Any]) -> bool:
 
 
 def _parsed(text: str) -> Any:
+    _refuse_items(text)
     try:
         return json.loads(text)
     except ValueError:
         return text
+    except RecursionError:
+        raise AnswerError("The answer is nested too deep.") from None
+
+
+def _refuse_items(text: str) -> None:
+    try:
+        refuse_items(text.encode("utf-8", "surrogatepass"))
+    except ReplError:
+        raise AnswerError(f"The answer has more than {MOST_ITEMS:,} items.") from None
 
 
 def _by_pydantic(spec: Any) -> AnswerType:
@@ -92,6 +106,7 @@ def _by_pydantic(spec: Any) -> AnswerType:
             return adapter.validate_python(value)
         except pydantic.ValidationError as first:
             if isinstance(value, str):  # a model that submits the JSON text of the value
+                _refuse_items(value)
                 try:
                     return adapter.validate_json(value)
                 except pydantic.ValidationError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 _kernels: dict[Policy, KernelPool] = {}
 _registered: list[bool] = []
+_inherited: list[KernelPool] = []  # of the process that this one is a fork of: not ours to end
 
 
 def kernel_pool(config: Any = None, policy: Policy | None = None) -> KernelPool:
@@ -43,3 +45,12 @@ def _end_kernels() -> None:
 
     while _kernels:
         run_sync(_kernels.popitem()[1].close())
+
+
+def _leave_to_parent() -> None:
+    _inherited.extend(_kernels.values())
+    _kernels.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,12 +14,14 @@ import traitlets as t
 from traitlets.config import Configurable
 
 from ..context import load_all
-from ..errors import ConfigError, RecordingError
+from ..errors import ConfigError, RecordingError, RLMError
 from ..lm import BudgetLedger, Gateway, engine_loop, on_engine_loop, parse_budget
 from ..lm.budget import budget_text
 from ..log import Log, Tree, new_run_folder, runs_dir
 from ..protocol import Limits, Provider, Repl, Where
+from ..protocol.live import Live
 from . import prompts
+from ._leaving import leaving, tell_at_end
 from ._reach import EVERYTHING
 from .answers import answer_type
 from .config import user_config
@@ -37,13 +41,15 @@ UNSET: Any = object()
 CLOSING = 15.0  # seconds that live runs have to end when they are closed
 
 
-class RLM(Configurable):
+class RLM(Live, Configurable):
     """Answers questions over texts too long for any model, by writing and running cells.
 
     Every option is a trait: give it here, in a config file (``c.RLM.model = …``) or, in a
     notebook, by ``%config RLMMagics``. ``model`` and ``sub_model`` also take a provider object
     (such as ``ScriptedModel``).
     """
+
+    _instead = "Make one there, with the same options."
 
     model = t.Unicode(
         "",
@@ -209,6 +215,8 @@ class RLM(Configurable):
                 setattr(self, trait, name)
         self.runs: list[Run] = []
         self._repl: Repl | None = None
+        self._process = os.getpid()
+        self._keeping = threading.RLock()
 
     # -- asking -----------------------------------------------------------------------------
 
@@ -260,6 +268,12 @@ class RLM(Configurable):
         Raises:
             ConfigError, ContextError: in one sentence, before anything is spent.
         """
+        self._leave_to_parent()
+        if leaving():
+            raise RLMError(
+                "The process ends, since its main thread is done, so no run can be started: join "
+                "the threads that ask for runs."
+            )
         if not isinstance(question, str):
             raise ConfigError(f"The question is a text, not {type(question).__name__}.")
         if not question.strip():
@@ -268,31 +282,32 @@ class RLM(Configurable):
         self.gateway.info(settings.model)
         self.gateway.info(settings.sub_model)
         contexts = {} if context is UNSET else {item.name: item for item in load_all(context)}
-        if earlier is None:
-            earlier = self.runs[-1].history if self.keep and self.runs else ()
-        log = self._log()
-        tree = Tree()
-        log.listen(tree.apply)
-        limits = self.budget if budget is UNSET else budget
-        ledger = BudgetLedger(limits)
-        opening = Opening(question, contexts)
-        if log.folder is not None:
-            opening.keep(log.folder)
-        run = Run(
-            question, opening, settings, gateway=self.gateway, ledger=ledger,
-            log=log, tree=tree, repl=self._place(settings), ask=self.ask, earlier=earlier,
-            make_child=self._child, keep_repl=self.keep,
-            options=self._options(limits) if log.folder is not None else None,
-            place=(None, None, name),
-        )  # fmt: skip
-        self._attach(run)
-        if not self.model and not _said_once:
-            _said_once.append(settings.model)
-            run.note(
-                "No model was named, so the local one answers (name another by model=). "
-                + self.gateway.info(settings.model).note
-            )
-        return self._begin(run)
+        with self._one_at_a_time():
+            if earlier is None:
+                earlier = self.runs[-1].history if self.keep and self.runs else ()
+            log = self._log()
+            tree = Tree()
+            log.listen(tree.apply)
+            limits = self.budget if budget is UNSET else budget
+            ledger = BudgetLedger(limits)
+            opening = Opening(question, contexts)
+            if log.folder is not None:
+                opening.keep(log.folder)
+            run = Run(
+                question, opening, settings, gateway=self.gateway, ledger=ledger,
+                log=log, tree=tree, repl=self._place(settings), ask=self.ask, earlier=earlier,
+                make_child=self._child, keep_repl=self.keep,
+                options=self._options(limits) if log.folder is not None else None,
+                place=(None, None, name),
+            )  # fmt: skip
+            self._attach(run)
+            if not self.model and not _said_once:
+                _said_once.append(settings.model)
+                run.note(
+                    "No model was named, so the local one answers (name another by model=). "
+                    + self.gateway.info(settings.model).note
+                )
+            return self._begin(run)
 
     def resume(self, path: Path | str, context: Any = UNSET) -> Run:
         """Go on with a run whose process ended, or that ended without an answer.
@@ -314,33 +329,56 @@ class RLM(Configurable):
             ConfigError: as for ``start``; or its log has another reach than this ``RLM``, and
                 that wasn't given.
         """
+        self._leave_to_parent()
         settings = self._settings()
         refuse_unboxed(folder_of(path), settings, self._make_repl is None)
-        log, tree, record = open_log(path)
-        try:
-            started, logged = record.started, options_in(record)
-            held = {name: getattr(self, name) for name in REACH}
-            check_given(logged, held, self.given)
-            self.gateway.info(settings.model)
-            self.gateway.info(settings.sub_model)
-            where = str(logged.get("cwd") or "")
-            assert log.folder is not None
-            contexts = bring_back(
-                started.context, log.folder, where, ... if context is UNSET else context
-            )
-            ledger = BudgetLedger(self.budget)
-            ledger.carry(record.spent, record.seconds)
-            run = Run(
-                started.question, Opening(started.question, contexts), settings,
-                gateway=self.gateway, ledger=ledger, log=log, tree=tree,
-                repl=self._place(settings), ask=self.ask, make_child=self._child,
-                keep_repl=self.keep, record=record,
-            )  # fmt: skip
-        except BaseException:
-            log.close()
-            raise
-        self._attach(run)
-        return self._begin(run)
+        with self._one_at_a_time():
+            log, tree, record = open_log(path)
+            try:
+                started, logged = record.started, options_in(record)
+                held = {name: getattr(self, name) for name in REACH}
+                check_given(logged, held, self.given)
+                self.gateway.info(settings.model)
+                self.gateway.info(settings.sub_model)
+                where = str(logged.get("cwd") or "")
+                assert log.folder is not None
+                contexts = bring_back(
+                    started.context, log.folder, where, ... if context is UNSET else context
+                )
+                ledger = BudgetLedger(self.budget)
+                ledger.carry(record.spent, record.seconds)
+                run = Run(
+                    started.question, Opening(started.question, contexts), settings,
+                    gateway=self.gateway, ledger=ledger, log=log, tree=tree,
+                    repl=self._place(settings), ask=self.ask, make_child=self._child,
+                    keep_repl=self.keep, record=record,
+                )  # fmt: skip
+            except BaseException:
+                log.close()
+                raise
+            self._attach(run)
+            return self._begin(run)
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Start a run in the kernel that is kept only where no other one lives there."""
+        if not self.keep:
+            yield
+            return
+        with self._keeping:
+            if live := next((run for run in self.runs if run._seconds is None), None):
+                raise ConfigError(
+                    f"The run {live.id} still lives in the kernel that keep=True keeps "
+                    f"({live.phase}): wait for it or stop it first, or ask by another RLM."
+                )
+            yield
+
+    def _leave_to_parent(self) -> None:
+        """In a fork of the process that started them, leave live runs and their kernel alone."""
+        if self._process != os.getpid():
+            self._process, self._keeping = os.getpid(), threading.RLock()
+            self._repl = None
+            self.runs = [run for run in self.runs if run.ended]
 
     def _attach(self, run: Run) -> None:
         run.ledger.on_note = run.note
@@ -348,6 +386,7 @@ class RLM(Configurable):
 
     def _begin(self, run: Run) -> Run:
         self.runs.append(run)
+        tell_at_end(run)
         for watcher in list(_watchers):
             watcher(self, run)
         if on_engine_loop():
@@ -368,6 +407,8 @@ class RLM(Configurable):
     def close(self) -> None:
         """End the kernel that was kept and let go of connections."""
         from ..lm import run_sync
+
+        self._leave_to_parent()
 
         async def close() -> None:
             for run in self.runs:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -33,9 +34,11 @@ from ..protocol.events import (
     RunResumed,
     RunStarted,
 )
+from ..protocol.live import Live
 from . import _steer
 from ._closing import Outcome
 from ._control import Steering
+from ._leaving import leaving
 from ._reading import ENDED, WAITING, Reading, RunUsage
 from ._resuming import Resuming
 from .asking import Permission, Window
@@ -60,11 +63,13 @@ __all__ = ["Run", "RunUsage"]
 _LOOK = 0.2  # seconds after which a thread that waits looks whether it was interrupted
 
 
-class Run(Reading, Steering):
+class Run(Live, Reading, Steering):
     """One question over one context, live or ended. Made by ``RLM.start``.
 
     Every method is thread-safe. ``answer`` and ``wait`` block; the commands don't.
     """
+
+    _instead = "Take its answer, its transcript, its tree, or its folder (run.log.folder)."
 
     def __init__(
         self,
@@ -116,6 +121,7 @@ class Run(Reading, Steering):
         self._stopped = False
         self._seen: dict[str, Ack] = {}
         self._changed = threading.Condition()
+        self._process = os.getpid()
         self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._interrupting: asyncio.Future[None] | None = None
         self._started = time.monotonic()
@@ -170,6 +176,11 @@ class Run(Reading, Steering):
             return outcome.value
         if self.ended:
             raise AnswerError(f"The run is {self.status} and has no answer: {self.reason}")
+        if leaving():
+            raise AnswerError(
+                "The process ends, since its main thread is done, and the run has no answer yet: "
+                "join the threads that wait for runs, or pick it up from its folder."
+            )
         raise AnswerError(f"The run is {self.phase} and has no answer yet: {self.reason}")
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -193,6 +204,7 @@ class Run(Reading, Steering):
 
     def attend(self, timeout: float | None = None) -> bool:
         """Wait as ``wait`` does, leaving what an interrupt means to the caller."""
+        self._refuse_fork()
         pump = getattr(self.repl, "pump", None)
         deadline = None if timeout is None else time.monotonic() + timeout
         if pump is not None and threading.current_thread() is threading.main_thread():
@@ -209,6 +221,7 @@ class Run(Reading, Steering):
 
     async def finished(self) -> Run:
         """Await, from any event loop, that the run ended or needs a person."""
+        self._refuse_fork()
         loop = asyncio.get_running_loop()
         while not self._settled():
             settled = loop.create_future()
@@ -217,13 +230,20 @@ class Run(Reading, Steering):
                 await settled
         return self
 
+    def _refuse_fork(self) -> None:
+        if self._process != os.getpid() and not self.ended:
+            raise RLMError(
+                f"The run {self.id} belongs to the process that started it ({self._process}), and "
+                "this one is a fork of that: wait for it and steer it there."
+            )
+
     def _stands(self) -> bool:
         """Whether waiting is over: it ended, or needs the one who waits."""
         decided_elsewhere = self.decided_elsewhere and self.phase in ("proposed", "asking")
-        return self._settled() and not decided_elsewhere
+        return leaving() or (self._settled() and not decided_elsewhere)
 
     def _settled(self) -> bool:
-        return self.phase in ENDED or self.phase in WAITING
+        return self.phase in ENDED or self.phase in WAITING or leaving()
 
     # -- the life of a run -------------------------------------------------------------------
 
@@ -249,6 +269,8 @@ class Run(Reading, Steering):
         except RLMError as error:
             outcome = Outcome("failed", reason=str(error))
         except Exception as error:  # a fault of ours must not leave a run that never ends
+            if leaving():
+                return
             why = f"rlm-kernel itself failed ({type(error).__name__}: {error}); please report it."
             outcome = Outcome("failed", reason=why)
             self._report(error)
@@ -277,6 +299,8 @@ class Run(Reading, Steering):
         logging.getLogger("rlm_kernel").exception("run %s", self.id, exc_info=error)
 
     async def _finish(self, outcome: Outcome) -> None:
+        if leaving():
+            return
         if self._stopped:
             draft = self.driver.draft if self.driver else None
             text = draft.text if draft else None
@@ -339,6 +363,11 @@ class Run(Reading, Steering):
         """End the run at once, saying why."""
         _steer.stop(self, reason)
 
+    def leave(self) -> None:
+        """Tell those who wait that the process ends; nothing more is said of the run."""
+        self.log.close()
+        self._notify()
+
     def _notify(self) -> None:
         if self._stands():  # waking a thread that goes on waiting costs each turn half a ms
             with self._changed:
@@ -392,6 +421,10 @@ class Run(Reading, Steering):
 
     def send(self, command: Command) -> Ack:
         """Take a command, or say in one sentence why it can't be taken now."""
+        try:
+            self._refuse_fork()
+        except RLMError as error:
+            return Ack(False, self.phase, str(error))
         if on_engine_loop():
             return self._take(command)
         future: concurrent.futures.Future[Ack] = concurrent.futures.Future()

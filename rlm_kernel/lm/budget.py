@@ -24,6 +24,7 @@ from typing import Any
 
 from ..errors import BudgetExceeded
 from ..protocol import Budget, Usage
+from ..protocol.live import Live
 from ._budget_text import (
     budget_text,
     left_text,
@@ -84,7 +85,7 @@ class _Tree:
     told: set[str] = field(default_factory=set)
 
 
-class BudgetLedger:
+class BudgetLedger(Live):
     """A budget in use. Thread-safe.
 
     Args:

@@ -31,6 +31,7 @@ from ..protocol import (
     usage_to_dict,
 )
 from ..protocol.events import CallEnded, CallStarted
+from ..protocol.live import Live
 from ._cache import ReplyCache, cache_key
 from ._flight import Flight, Policy, Target
 from ._limits import Throttle, matching
@@ -47,7 +48,7 @@ _NO_CHOICES: list[str] = []  # one for all: every list that is kept slows the ga
 _CLOSED = "The call was cancelled before its reply was whole: the gateway was closed."
 
 
-class Gateway(Configurable):
+class Gateway(Live, Configurable):
     """Completions from every model there is, with their budget, cache, limits and retries.
 
     Args:

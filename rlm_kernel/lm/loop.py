@@ -1,7 +1,8 @@
 """The one persistent event loop, on a daemon thread, that every call and run lives on.
 
 Guarantees:
-- one loop per process, started on first use; after ``os.fork`` the child gets a new one;
+- one loop per process, started on first use; after ``os.fork`` the child gets a new one, and leaves
+  the one of its parent alone: they share what that one waits with;
 - ``run_sync`` blocks its caller in a way that ``KeyboardInterrupt`` gets through, cancels the
   coroutine then, and lets it clean up before the interrupt goes on;
 - called on the loop's own thread, ``run_sync`` refuses instead of waiting for itself forever.
@@ -17,10 +18,13 @@ import atexit
 import concurrent.futures
 import contextlib
 import os
+import socket
 import sys
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
+
+from ..errors import RLMError
 
 T = TypeVar("T")
 
@@ -29,6 +33,7 @@ _CLOSING = "rlm closing"
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 _thread: threading.Thread | None = None
+_left: list[asyncio.AbstractEventLoop] = []  # of the processes that this one is a fork of
 
 # An untimed wait for a lock can't be interrupted on Windows.
 _POLL = 0.2 if sys.platform == "win32" else None
@@ -42,7 +47,7 @@ def engine_loop() -> asyncio.AbstractEventLoop:
         return loop
     with _lock:
         if _loop is None or _thread is None or not _thread.is_alive() or _loop.is_closed():
-            _loop = asyncio.new_event_loop()
+            _loop = _new_loop()
             _thread = threading.Thread(target=_serve, args=(_loop,), name="rlm", daemon=True)
             # Debuggers that would stop every thread leave this one alone (as ipykernel does).
             _thread.is_pydev_daemon_thread = True  # type: ignore[attr-defined]
@@ -50,6 +55,19 @@ def engine_loop() -> asyncio.AbstractEventLoop:
             _thread.start()
             atexit.register(_finish, _loop)
         return _loop
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        pair = socket.socketpair()  # what a loop needs, and says itself less clearly
+        for end in pair:
+            end.close()
+        return asyncio.new_event_loop()
+    except OSError as error:
+        raise RLMError(
+            f"The engine can't start ({error.strerror or error}); where that is the limit of open "
+            "files, raise it (ulimit -n 256)."
+        ) from error
 
 
 def on_engine_loop() -> bool:
@@ -119,7 +137,7 @@ def close_soon(coro: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) 
 
     What is still closing when the process ends gets a second for it.
     """
-    if loop.is_running():
+    if loop.is_running() and loop not in _left:
         loop.call_soon_threadsafe(lambda: loop.create_task(coro, name=_CLOSING))
     else:  # nothing of that loop can be closed any more
         coro.close()
@@ -149,6 +167,8 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
 def _forget() -> None:
     """In a forked child the thread is gone: what is left of the loop belongs to the parent."""
     global _loop, _thread, _lock
+    if _loop is not None:
+        _left.append(_loop)
     _loop = _thread = None
     _lock = threading.Lock()
 

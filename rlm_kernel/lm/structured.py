@@ -147,7 +147,7 @@ def _choice(choices: Sequence[str], text: str) -> str:
     candidates = [text]
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass  # not JSON: most replies are the bare word
     else:
         if isinstance(value, Mapping) and len(value) == 1:

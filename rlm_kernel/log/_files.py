@@ -6,7 +6,8 @@ Guarantees
   blobs are whole under their name, or not there;
 - a line cut by the death of a process is removed when the folder is opened again;
 - the folder is readable by its owner only (0700), and so are the files (0600);
-- no link in the folder is written through.
+- no link in the folder is written through;
+- a fork of the process has no part in it: the lock is not held for as long as that lives.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import contextlib
 import os
 import sys
 import threading
+import weakref
 from collections import deque
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from .inside import NO_LINK, refuse_links
 LOG_NAME = "log.jsonl"
 BLOBS = "blobs"
 LOCK_NAME = ".lock"
+_live: weakref.WeakSet[LogFiles] = weakref.WeakSet()
 
 
 class LogFiles:
@@ -44,6 +47,7 @@ class LogFiles:
         self._swap = threading.Lock()
         self._blobs: set[str] = set()
         self._unsynced: deque[str] = deque()
+        _live.add(self)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _lock(folder / LOCK_NAME)
@@ -143,6 +147,15 @@ class LogFiles:
             if fd >= 0:
                 os.close(fd)
         self._fd = self._lock = -1
+
+
+def _leave_to_parent() -> None:
+    for files in list(_live):
+        files._close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _fsync(fd: int) -> None:

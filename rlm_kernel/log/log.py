@@ -29,6 +29,7 @@ from typing import Any, overload
 
 from ..errors import RecordingError
 from ..protocol import Event, Logged
+from ..protocol.live import Live
 from ._files import LogFiles
 from ._lines import encode, header
 from ._sync import Syncer
@@ -84,7 +85,7 @@ class Events(Sequence[Logged]):
         return f"<{len(self)} events>"
 
 
-class Log:
+class Log(Live):
     """Where the events of a run go; implements ``protocol.Sink``. Thread-safe.
 
     Args:
@@ -95,6 +96,8 @@ class Log:
     Raises:
         RecordingError: the folder can't be used, or another process writes to it.
     """
+
+    _instead = "Read it there from its folder, by read_log."
 
     def __init__(
         self, folder: Path | str | None = None, *, on_fault: Callable[[str], None] | None = None

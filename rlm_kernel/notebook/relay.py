@@ -35,13 +35,13 @@ from typing import Any
 
 import zmq
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ReplError
 from ..lm.served.environment import scrubbed
 from ..lm.served.start import ADDRESS, CAPABILITY, DESCRIPTORS
 from ..log.paths import sandboxed_dir
 from ..log.sealed import VARIABLE as SEALED
 from ..log.sealed import Sealer
-from ..protocol.frames import pack
+from ..protocol.frames import pack, refuse_items
 from ..protocol.front import REQUEST
 from ..repl.box.bubblewrap import wrapped
 from ..repl.box.inside import VARIABLE
@@ -227,6 +227,8 @@ class Relay:
         try:
             if sum(map(len, parts)) > LARGEST:
                 return
+            for part in parts:
+                refuse_items(part)
             header, parent, metadata, content = map(json.loads, parts)
             kind = str(header["msg_type"])
             kept = allowed(name, kind, content)
@@ -234,7 +236,7 @@ class Relay:
                 return
             made = [known_header(header), known_header(parent), known_metadata(metadata), kept]
             self._send(name, frames[:at], made)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ReplError):
             return
 
     def _send(self, name: str, identities: list[bytes], made: list[dict[str, Any]]) -> None:

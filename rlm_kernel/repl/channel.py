@@ -21,7 +21,7 @@ from typing import Any
 
 from ..errors import ModelError, ReplError
 from ..protocol import Call, Services
-from ..protocol.frames import pack, read_frame
+from ..protocol.frames import MOST_PARTS, pack, read_frame
 from .contexts import paths_in
 from .descriptors import READ, Sender
 from .limits import Clock
@@ -35,6 +35,7 @@ from .wire import (
 )
 
 MOST_CALLS = 10_000  # in flight from one kernel
+MOST_BYTES = 2 * MOST_PARTS  # that these hold, together
 HELLO = 20.0  # seconds a new connection has to say who it is
 _BUFFER = 4 << 20
 
@@ -52,17 +53,19 @@ class Link:
         self.clock = Clock()
         self.connected = asyncio.Event()
         self.closed = asyncio.Event()
+        self.fault = ""  # why it was cut off
         self.opened: asyncio.Future[str] | None = None
         self.reports: dict[int, asyncio.Future[Report]] = {}
         self._writer: asyncio.StreamWriter | None = None
         self._calls: dict[int, asyncio.Task[None]] = {}
+        self._bytes = 0
 
     def send(self, message: dict[str, Any], parts: Sequence[bytes] = ()) -> None:
         """Send a message; raise ``ReplError`` when it is too big or the kernel is gone."""
         if self._writer is None or self._writer.is_closing():
             msg = "The kernel is gone."
             raise ReplError(msg)
-        for piece in pack(message, parts):
+        for piece in pack(message, parts, trusted=True):
             self._writer.write(piece)
         self.sender.flush()
 
@@ -101,8 +104,10 @@ class Link:
                     self._take(message, parts)
         except asyncio.CancelledError:
             raise
+        except ReplError as error:
+            self.fault = str(error)  # it sent what no kernel of ours sends
         except Exception:
-            return  # it ended, or it sent what no kernel of ours sends: either way it is over
+            return  # the same, or it ended: either way it is over
         finally:
             self.close()
 
@@ -129,13 +134,23 @@ class Link:
             error = ReplError(f"More than {MOST_CALLS:,} calls are in flight from this kernel.")
             self.send({"op": "reply", "id": number, "error": encode_error(error)})
             return
+        size = sum(map(len, parts))
+        if self._bytes + size > MOST_BYTES:
+            error = ReplError(
+                f"The calls in flight from this kernel hold more than {MOST_BYTES >> 30} GiB; wait "
+                "for some of them first."
+            )
+            self.send({"op": "reply", "id": number, "error": encode_error(error)})
+            return
         clock = self.clock
         clock.enter()
+        self._bytes += size
         task = asyncio.ensure_future(self._answer(number, message, parts))
         self._calls[number] = task
 
         def over(_: asyncio.Task[None]) -> None:
             clock.leave()
+            self._bytes -= size
             self._calls.pop(number, None)
 
         task.add_done_callback(over)

@@ -12,12 +12,14 @@ import mmap
 import os
 import signal
 import sys
+from dataclasses import replace
 from typing import Any
 
 from ipykernel.kernelapp import IPKernelApp
 from tornado.ioloop import IOLoop
 from traitlets.config import Config
 
+from ..errors import ReplError
 from ..protocol import Call, CellError, Limits
 from .box import inside
 from .capture import FdCapture
@@ -46,13 +48,30 @@ class Cells:
     def _run(self, job: Job) -> None:
         parts: list[bytes] = []
         try:
-            data = encode_report(self._runtime.execute(job), parts)
+            report = self._runtime.execute(job)
+            data = encode_report(report, parts)
         except BaseException as error:  # code that broke IPython, or a fault of ours
-            sentence = f"it can't run cells any more ({type(error).__name__}: {error})"
+            report, parts = _broken(error), []
+            data = encode_report(report, parts)
+        try:
+            self._send(job, data, parts)
+        except ReplError as error:  # it is too large: an answer, or so many variables
+            problem = f"The answer can't be handed over: {error}"
+            report.answer = replace(report.answer, content=None, problem=problem)
             parts = []
-            data = encode_report(Report("died", error=CellError("KernelDied", sentence)), parts)
+            try:
+                self._send(job, encode_report(report, parts), parts)
+            except ReplError:
+                self._send(job, encode_report(_broken(error), []), [])
+
+    def _send(self, job: Job, data: dict[str, Any], parts: list[bytes]) -> None:
         message = {"op": "report", "number": job.number, "report": data}
         self._client.send(message, parts, wait=True)
+
+
+def _broken(error: BaseException) -> Report:
+    sentence = f"it can't run cells any more ({type(error).__name__}: {error})"
+    return Report("died", error=CellError("KernelDied", sentence))
 
 
 class Setting:

@@ -126,7 +126,8 @@ class Client:
         try:
             with self._socket.makefile("rb") as file:
                 while True:
-                    message, sizes = unpack(_exactly(file, body_size(_exactly(file, HEAD))))
+                    body = _exactly(file, body_size(_exactly(file, HEAD)))
+                    message, sizes = unpack(body, trusted=True)
                     parts = [_exactly(file, n) for n in sizes]
                     for path, item in message.get("files", ()):
                         keep_open(path, self.files.take(item))

@@ -12,7 +12,6 @@ Guarantees:
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 from ..errors import KernelDied, ReplError
 from ..protocol import CellError, CellResult, Limits, Setup, Where
 from ..protocol.events import Author
+from . import folders
 from .contexts import live_value, paths_in
 from .descriptors import APPEND, READ
 from .pool import KernelPool
@@ -56,7 +56,7 @@ class KernelRepl:
         self._number = 0
         self._names: tuple[str, ...] = ()
         self._watch: Watch | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
         self._history: Sequence[Mapping[str, Any]] = ()
 
     # -- the Repl ------------------------------------------------------------------------------
@@ -74,8 +74,8 @@ class KernelRepl:
             msg = f"The working directory {setup.workdir!r} isn't there."
             raise ReplError(msg)
         await self._remove_files()
-        self._folder = tempfile.TemporaryDirectory(prefix="rlm-run-", ignore_cleanup_errors=True)
-        outputs = Path(self._folder.name) / "outputs"
+        self._folder = folders.make("rlm-run-")
+        outputs = self._folder / "outputs"
         outputs.mkdir(mode=0o700)
         self._spool = Spool(str(outputs))
         try:
@@ -175,7 +175,7 @@ class KernelRepl:
     async def _remove_files(self) -> None:
         if self._folder is not None:
             folder, self._folder = self._folder, None
-            await asyncio.to_thread(folder.cleanup)
+            await asyncio.to_thread(folders.remove, folder)
 
     # -- kernels -------------------------------------------------------------------------------
 
@@ -226,7 +226,7 @@ class KernelRepl:
         if type(value) is not str or len(value) <= TEXT:
             return {"value": encode(value, parts, copies=True)}
         assert self._folder is not None
-        path = Path(self._folder.name) / f"{name}.txt"
+        path = self._folder / f"{name}.txt"
         if not path.exists():  # kept for the kernels that may replace this one
             await asyncio.to_thread(_write_text, path, value)
         return {"file": kernel.link.sender.give(path, READ)}

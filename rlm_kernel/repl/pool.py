@@ -38,6 +38,7 @@ class KernelPool(Configurable):
         self.policy = policy or Policy()
         self._channel = Channel()
         self._ready: list[KernelProcess] = []
+        self._given: set[KernelProcess] = set()
         self._filling: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
         # More at once would only start more slowly, all of them.
@@ -57,9 +58,11 @@ class KernelPool(Configurable):
             kernel = self._ready.pop(0)
             if kernel.alive:
                 self.fill()
+                self._given.add(kernel)
                 return kernel
             self.discard(kernel)
         kernel = await self._start()
+        self._given.add(kernel)
         self.fill()
         return kernel
 
@@ -76,17 +79,18 @@ class KernelPool(Configurable):
 
     def discard(self, kernel: KernelProcess) -> None:
         """End a kernel, in the background."""
+        self._given.discard(kernel)
         task = asyncio.ensure_future(kernel.end())
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
     async def close(self) -> None:
-        """End the kernels that stand ready, and the channel of all of them."""
+        """End the kernels, those that were taken too, and the channel of all of them."""
         self._closed = True
         if self._filling is not None:
             self._filling.cancel()
             await asyncio.wait({self._filling})
-        for kernel in self._ready:
+        for kernel in [*self._ready, *self._given]:
             self.discard(kernel)
         self._ready.clear()
         if self._background:

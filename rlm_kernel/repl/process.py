@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
 from ..errors import ReplError
+from . import folders
 from .box.policy import Policy
 from .channel import Channel, Link
 from .environment import command, kernel_environment
 
 _LOG = "start.log"
 _DEEPEST = 70  # bytes of the folder for temporary files, so that a socket's path is under 104
-_folders: set[str] = set()
 
 
-@atexit.register
-def _remove_folders() -> None:
-    for folder in _folders:
-        shutil.rmtree(folder, ignore_errors=True)
+class _Manager(AsyncKernelManager):
+    """Leaves the kernel's files alone when it is collected in a fork of this process."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._made_in = os.getpid()
+
+    def __del__(self) -> None:
+        if self._made_in == os.getpid():
+            super().__del__()
 
 
 def _near() -> str | None:
@@ -65,11 +67,10 @@ class KernelProcess:
         self._policy = policy
         self.link = Link()
         self.link.boxed = policy.method in ("bubblewrap", "landlock")
-        self.folder = Path(tempfile.mkdtemp(prefix="rlm-kernel-", dir=_near()))
-        _folders.add(str(self.folder))
+        self.folder = folders.make("rlm-kernel-", _near())
         specs = _Specs()
         specs.line = command(policy, self.folder)
-        self._manager = AsyncKernelManager(
+        self._manager = _Manager(
             kernel_name="rlm-own",
             kernel_spec_manager=specs,
             connection_file=str(self.folder / "k.json"),
@@ -110,6 +111,11 @@ class KernelProcess:
                 )
         except OSError as error:
             msg = f"A kernel of the run's own can't be started: {error}"
+            if not _has_directory():
+                msg = (
+                    "A kernel of the run's own can't be started, since the working directory of "
+                    "this process was deleted: go to one that is there (os.chdir)."
+                )
             raise ReplError(msg) from error
         finally:
             ends.close()
@@ -150,6 +156,8 @@ class KernelProcess:
     def how_it_died(self) -> str:
         """Say how the process ended."""
         code = self.exit_code
+        if self.link.fault:
+            return f"it was cut off, for what it sent: {self.link.fault.rstrip('.')}"
         if code is None:
             return "it cut its connection"
         if self._policy.method == "bubblewrap" and code > 128:  # as a shell says it
@@ -196,5 +204,13 @@ class KernelProcess:
                     os.killpg(process.pid, signal.SIGKILL)
             await asyncio.to_thread(process.wait)
         await self._manager.cleanup_resources()
-        await asyncio.to_thread(shutil.rmtree, self.folder, True)
-        _folders.discard(str(self.folder))
+        await asyncio.to_thread(folders.remove, self.folder)
+
+
+def _has_directory() -> bool:
+    """Say whether this process has a working directory, without which Jupyter starts nothing."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True

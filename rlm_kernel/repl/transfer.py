@@ -5,8 +5,10 @@ Guarantees:
   or it is refused;
 - text, numbers, containers come out equal and of the same type: lone surrogates, NUL, integers of
   any size, NaN, tuples, sets, dicts with any keys of these kinds;
-- a part is taken once, so that a value isn't many times as large as what was sent;
-- numpy arrays go as ``.npy`` (without objects), tables as Arrow where pyarrow is there;
+- a part is taken once, so that a value isn't many times as large as what was sent, and keys that
+  were made to collide are refused, so that it is made in a moment;
+- numpy arrays go as ``.npy`` (without objects), tables as Arrow where pyarrow is there
+  (``tables.py`` says how large they may be);
 - a ``Text``, which stays in its file, goes as its path, and comes back from a kernel only if that
   is a file the kernel was given (``files``);
 - to a kernel of our own, and only there (``copies=True``), anything else goes as a pickled copy.
@@ -30,10 +32,12 @@ from zoneinfo import ZoneInfo
 
 from ..context.text import Text
 from ..errors import ReplError
+from .tables import from_arrow, to_arrow
 
 DEEPEST = 60  # containers within containers
 INLINE = 4_096  # longer texts and bytes go as binary parts
 _SAFE_INT = 1 << 53
+_ALIKE = 100  # keys with one hash; sets and dicts of plain data have fewer
 _TAKEN = bytes([255, 0])  # by identity: what stands in the place of a part that was used
 
 
@@ -146,10 +150,10 @@ class _Encoder:
                 np.save(file, np.asarray(value), allow_pickle=False)
                 return {"scalar" if is_scalar else "array": self._part(file.getvalue())}
         if (pd := sys.modules.get("pandas")) is not None:
-            if type(value) is pd.DataFrame and (table := _arrow(value)) is not None:
+            if type(value) is pd.DataFrame and (table := to_arrow(value)) is not None:
                 return {"frame": self._part(table)}
             if type(value) is pd.Series:
-                table = _arrow(value.to_frame(name="values"))
+                table = to_arrow(value.to_frame(name="values"))
                 if table is not None:
                     return {"series": self._part(table), "name": self.any(value.name, DEEPEST)}
         if self._copies:
@@ -173,6 +177,13 @@ class _Decoder:
             raise ValueError("taken before")
         return part
 
+    def _refuse_alike(self, keys: list[Any]) -> None:
+        """Refuse keys with one hash: a set of 100,000 of them takes minutes to be made."""
+        if self._copies or len(keys) <= _ALIKE:
+            return
+        if Counter(map(hash, keys)).most_common(1)[0][1] > _ALIKE:
+            raise ValueError("alike")
+
     def any(self, data: Any, depth: int) -> Any:
         if data is None or isinstance(data, (bool, int, float, str)):
             return data
@@ -182,11 +193,14 @@ class _Decoder:
             return [self.any(v, depth + 1) for v in data]
         tag, body = next(iter(data.items()))
         if tag in _FROM_SEQUENCE:
-            return _FROM_SEQUENCE[tag](self.any(v, depth + 1) for v in body)
+            items = [self.any(v, depth + 1) for v in body]
+            if tag in ("set", "frozenset"):
+                self._refuse_alike(items)
+            return _FROM_SEQUENCE[tag](items)
         if tag in _FROM_PAIRS:
-            return _FROM_PAIRS[tag](
-                (self.any(k, depth + 1), self.any(v, depth + 1)) for k, v in body
-            )
+            pairs = [(self.any(k, depth + 1), self.any(v, depth + 1)) for k, v in body]
+            self._refuse_alike([key for key, _ in pairs])
+            return _FROM_PAIRS[tag](pairs)
         if tag in _FROM_TEXT:
             return _FROM_TEXT[tag](body)
         if tag == "text":
@@ -209,11 +223,13 @@ class _Decoder:
             if not file.startswith(np.lib.format.MAGIC_PREFIX):  # an archive unpacks to any size
                 raise ValueError(tag)
             array = np.load(io.BytesIO(file), allow_pickle=False)
+            if array.size > len(file):  # of items without a size, which may be any number
+                raise ValueError(tag)
             return array[()] if tag == "scalar" else array
         if tag == "frame":
-            return _frame(self._take(body))
+            return from_arrow(self._take(body))
         if tag == "series":
-            return _frame(self._take(body))["values"].rename(self.any(data["name"], depth + 1))
+            return from_arrow(self._take(body))["values"].rename(self.any(data["name"], depth + 1))
         if tag == "pickle" and self._copies:
             return pickle.loads(self._take(body))
         raise ValueError(tag)
@@ -282,34 +298,6 @@ _FROM_TEXT: dict[str, Callable[[Any], Any]] = {
     "fraction": lambda v: Fraction(int(v[0], 16), int(v[1], 16)),
     "uuid": UUID,
 }
-
-
-def _arrow(frame: Any) -> bytes | None:
-    """Give a data frame as an Arrow stream; None where Arrow can't hold it as it is."""
-    try:
-        import pyarrow as pa  # type: ignore[import-untyped]
-
-        table = pa.Table.from_pandas(frame)
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as writer:
-            writer.write_table(table)
-        data: bytes = sink.getvalue().to_pybytes()
-        if not frame.equals(_frame(data)):
-            return None
-    except Exception:  # not installed, mixed columns, odd labels: it goes another way or is refused
-        return None
-    return data
-
-
-def _frame(data: bytes) -> Any:
-    import pyarrow as pa
-
-    table = pa.ipc.open_stream(data).read_all()
-    if table.num_rows > 8 * len(data):  # of nulls or runs, which a few bytes are any number of
-        raise ValueError("packed")
-    # Offsets that point outside of its buffers would read, or end, this process.
-    table.validate(full=True)
-    return table.to_pandas()
 
 
 def _pickled(value: Any) -> bytes:

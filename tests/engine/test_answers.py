@@ -31,6 +31,17 @@ def test_a_pydantic_model_is_made_of_a_dict():
         answer_type(Ship)({"name": "Beagle"})
 
 
+@pytest.mark.parametrize("kind", [list[int], {"type": "array"}, {"items": {"$ref": "#"}}])
+@pytest.mark.parametrize("text", ["[" * 200_000, "[" * 900 + "]" * 900, "[" + "[]," * 1_000_000])
+def test_a_text_that_would_take_the_engine_down_is_no_answer(kind, text):
+    if kind == {"items": {"$ref": "#"}}:
+        kind = {"type": "array", **kind}
+    if kind == {"type": "array"} and text.endswith("]"):
+        return  # which it is
+    with pytest.raises(AnswerError):
+        answer_type(kind)(text)
+
+
 def test_a_json_schema_is_checked_with_the_place_of_the_fault():
     check = answer_type({"type": "object", "properties": {"n": {"type": "integer"}}})
     assert check({"n": 3}) == {"n": 3}

@@ -206,6 +206,37 @@ def test_code_comes_out_as_it_went_in(cells, label, mark, indent, between):
     assert codes(reply) == cells
 
 
+LITERALS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text() | st.text(st.sampled_from("()[]{}'\"\\, \n#aF")),
+    lambda inner: st.lists(inner, max_size=3) | st.tuples(inner, inner)
+    | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    LITERALS,
+    st.sampled_from(["", "Some words.\n", "\n- a list (of one\n\n", "It's this:\n"]),
+    st.sampled_from(["", "\n", "   \n\n"]),
+)
+def test_a_final_answer_comes_out_as_it_went_in(value, before, after):
+    parsed = parse_reply(f"{before}FINAL({value!r}){after}")
+    assert parsed.code_blocks == ()  # whatever stands in it
+    assert parsed.final == FinalCall("FINAL", value)
+    assert type(parsed.final.value) is type(value)
+
+
+@settings(max_examples=200, deadline=None)
+@given(LITERALS, st.lists(LINES, min_size=1, max_size=4).map("\n".join))
+def test_code_comes_before_a_final_answer(value, code):
+    code += "\nend = 1"
+    parsed = parse_reply(f"{F}repl\n{code}\n{F}\nFINAL({value!r})")
+    assert [block.code for block in parsed.code_blocks] == [code]
+    assert parsed.final is None
+
+
 @pytest.mark.parametrize(
     "nasty",
     [

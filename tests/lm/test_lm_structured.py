@@ -70,7 +70,9 @@ def test_a_choice_comes_back_as_it_was_given(text: str) -> None:
     assert check(YES_NO, text) == ("yes", "yes")
 
 
-@pytest.mark.parametrize("text", ["", "maybe", "yes or no", "not yes", "yesterday", "{}", "[1]"])
+@pytest.mark.parametrize(
+    "text", ["", "maybe", "yes or no", "not yes", "yesterday", "{}", "[1]", "[" * 200_000]
+)
 def test_what_is_no_choice_is_not_guessed(text: str) -> None:
     with pytest.raises(ValueError, match="exactly one"):
         check(YES_NO, text)

@@ -437,7 +437,10 @@ def test_of_what_cannot_be_read_nothing_comes(ends: Ends) -> None:
     ends.say("stream", {"text": "x"}, header={"msg_type": ["stream"]})
     ends.say("stream", {"text": "x"}, parent=["p"])
     ends.say("unheard_of", {})
-    for parts in ([b"{", b"{}", b"{}", b"{}"], [b"[" * 100_000] * 4, [b"\xff"] * 4, [b"{}"] * 4):
+    many = [b'{"msg_type":"stream"}', b"{}", b"{}", b'{"a":[' + b"[]," * 1_000_001 + b"1]}"]
+    for parts in (
+        [b"{", b"{}", b"{}", b"{}"], [b"[" * 100_000] * 4, [b"\xff"] * 4, [b"{}"] * 4, many,
+    ):  # fmt: skip
         signature = Signer(b"i").sign(parts)
         ends.relay._pass("iopub", False, [b"t", b"<IDS|MSG>", signature, *parts])
     ends.say("status", {"execution_state": "idle"})

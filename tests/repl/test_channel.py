@@ -188,3 +188,39 @@ def test_the_end_of_a_connection_cancels_its_calls(services, kind):
         await link.closed.wait()
 
     play(services, scene, kind)
+
+
+def test_what_would_be_too_large_to_read_cuts_its_sender_off_and_is_said(services):
+    async def scene(channel, link):
+        reader, writer = await Born.connect(channel, link)
+        body = b'{"op":"call","args":[' + b"[]," * 2_000_000 + b"1]}"
+        writer.write(struct.pack("!I", len(body)) + body)
+        assert await reader.read() == b""
+        assert "more than 2,000,000 items" in link.fault
+
+    play(services, scene, Born)
+
+
+def test_the_calls_in_flight_hold_so_many_bytes_and_no_more(services, monkeypatch):
+    monkeypatch.setattr("rlm_kernel.repl.channel.MOST_BYTES", 15_000)
+
+    async def scene(channel, link):
+        reader, writer = await Born.connect(channel, link)
+
+        def call(number, prompt):
+            parts = [prompt.encode()]
+            args = [{"prompt": {"text": 0}}]
+            writer.write(b"".join(pack({**CALL, "id": number, "args": args}, parts)))
+
+        for number in range(1, 4):
+            call(number, "slow".ljust(6_000))
+        answers = {}
+        for _ in range(3):
+            message = await answer(reader)
+            answers[message["id"]] = message
+        assert "hold more than" in answers[3]["error"]["text"]
+        assert "items" in answers[1]
+        call(4, "x" * 6_000)  # the others are over
+        assert "items" in await answer(reader)
+
+    play(services, scene, Born)

@@ -259,3 +259,19 @@ def test_a_refused_execution_that_is_cancelled_leaves_a_usable_kernel(inkernel, 
 
     assert engine.run(go()).result == "1"
     assert inkernel.services.cancelled.wait(5)
+
+
+def test_more_items_than_can_cross_are_said_and_the_kernel_lives(inkernel):
+    inkernel.open()
+    r = inkernel.cell("kept = 7\nFINAL([0] * 3_000_000)")
+    assert r.status == "ok"
+    assert "more than 2,000,000 items can't come" in r.answer.problem
+    r = inkernel.cell("rlm_query('q', context=[0] * 3_000_000)")
+    assert r.status == "error"
+    assert "send it in pieces, or as a text, an array or a table" in r.error.message
+    assert inkernel.cell("kept").result == "7"
+
+
+def test_a_context_may_have_any_number_of_items(inkernel):
+    inkernel.open(contexts={"context": [0] * 3_000_000})
+    assert inkernel.cell("len(context)").result == "3000000"

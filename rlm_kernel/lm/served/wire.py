@@ -11,6 +11,7 @@ from ... import errors
 from ...errors import ConfigError, ModelError, ProviderError
 from ...protocol import CallRequest, Constraint, ModelInfo, Reply, Usage
 from ...protocol.events import usage_from_dict, usage_to_dict
+from ...protocol.frames import refuse_items
 
 MOST_HEAD = 1 << 20  # bytes of a question
 MOST_BODY = 64 << 20  # bytes of a request
@@ -36,7 +37,13 @@ def request_to(request: CallRequest) -> bytes:
 
 
 def request_from(data: bytes) -> CallRequest:
-    """Rebuild a request; raise ``ValueError`` or ``TypeError`` for what isn't one."""
+    """Rebuild a request.
+
+    Raises:
+        ValueError, TypeError, KeyError: it isn't one.
+        ReplError: it has too many items.
+    """
+    refuse_items(data)
     d = json.loads(data)
     if len(d["messages"]) > MOST_MESSAGES:
         raise ValueError(f"a request has no more than {MOST_MESSAGES:,} messages")
