@@ -246,6 +246,10 @@ class Text:
 
     # -- private ------------------------------------------------------------------------------
 
+    def check(self) -> None:
+        """Raise ContextError where the file isn't what it was when it was loaded."""
+        self._data()
+
     def _data(self) -> Bytes:
         try:
             kept = _kept_open.get(str(self.path))

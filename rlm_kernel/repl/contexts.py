@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..context.text import Text
@@ -13,14 +13,17 @@ def live_value(loaded: Any) -> Any:
     return getattr(loaded, "value", loaded)
 
 
-def paths_in(values: Iterable[Any]) -> frozenset[str]:
-    """Give the paths of the texts that stay in their files, in values and in what they hold."""
-    found = set()
+def texts_in(values: Iterable[Any]) -> Iterator[Text]:
+    """Give the texts that stay in their files, in values and in what they hold."""
     for value in values:
         inner: Iterable[Any] = ()
         if isinstance(value, Mapping):
             inner = value.values()
         elif isinstance(value, (list, tuple)):
             inner = value
-        found |= {str(text.path) for text in (value, *inner) if isinstance(text, Text)}
-    return frozenset(found)
+        yield from (text for text in (value, *inner) if isinstance(text, Text))
+
+
+def paths_in(values: Iterable[Any]) -> frozenset[str]:
+    """Give the paths of those texts."""
+    return frozenset(str(text.path) for text in texts_in(values))

@@ -21,7 +21,7 @@ from ..errors import KernelDied, ReplError
 from ..protocol import CellError, CellResult, Limits, Setup, Where
 from ..protocol.events import Author
 from . import folders
-from .contexts import live_value, paths_in
+from .contexts import live_value, paths_in, texts_in
 from .descriptors import APPEND, READ
 from .pool import KernelPool
 from .process import KernelProcess
@@ -194,6 +194,9 @@ class KernelRepl:
         kernel.link.services = setup.services
         kernel.link.page = self.output
         kernel.link.files.clear()
+        # It reads the files anew: a kernel that replaces one must not find another context there.
+        for text in texts_in(map(live_value, setup.contexts.values())):
+            text.check()
         parts: list[bytes] = []
         message = {
             "op": "open",

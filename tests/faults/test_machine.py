@@ -18,7 +18,8 @@ import pytest
 from disturbed import ANSWER, TEXT, Asked, plain_sentence, policy
 from servers import OpenAIServer
 
-from rlm_kernel import RLM, Run
+from rlm_kernel import RLM, Run, ScriptedModel
+from rlm_kernel.context import Text
 from rlm_kernel.errors import RecordingError
 from rlm_kernel.log import Tree, read_log
 from rlm_kernel.protocol import events as e
@@ -210,3 +211,24 @@ def test_an_interrupt_at_any_time_ends_in_words_and_the_run_can_go_on(
     twice = sum(n - 1 for n in Asked(openai_server).counts.values())
     assert twice <= 4, "at most what was in flight is asked again"
     assert paid or after in ("turn.started", "call.started")
+
+
+def test_a_file_that_changes_under_a_run_ends_it_and_no_other_text_takes_its_place(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("line\n" * 1000)
+    cells = iter(["print(len(context))", "import os; os._exit(3)", "FINAL(len(context))"])
+
+    def reply(messages: Any) -> str:
+        code = next(cells)
+        if "_exit" in code:  # the kernel that comes after it opens the file anew
+            path.write_text("short")
+        return f"```repl\n{code}\n```"
+
+    with RLM(model=ScriptedModel(reply), save=False) as rlm:
+        run = rlm.start("How long?", context=Text(path))
+        run.wait(60)
+    assert run.phase == "failed"
+    assert "a.txt was changed after it was loaded" in run.reason
+    assert run.answer_text is None
