@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,15 @@ def test_an_interrupt_that_another_thread_gets_reaches_who_waits(make: Make) -> 
     run = make(model, where="kernel").start("q", "abc")
     seen: list[str] = []
 
+    def waits() -> bool:
+        frame = sys._current_frames().get(threading.main_thread().ident or 0)
+        names = [one.name for one in traceback.extract_stack(frame)]
+        return names[-1] == "wait" and "attend" in names
+
     def press() -> None:
         model.wait_for(1)
+        while not waits():  # pressed before, it is no matter of the run's
+            time.sleep(0.01)
         signal.pthread_kill(threading.get_ident(), signal.SIGINT)
         until = time.monotonic() + 10
         while run.phase != "paused" and time.monotonic() < until:

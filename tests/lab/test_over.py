@@ -54,10 +54,9 @@ def test_run_all_again_tells_the_two_runs_apart(lab: Lab) -> None:
         return old if len(old) == 4 and over else None
 
     assert lab.until(apart, "the second run is over") == [True, True, False, False]
-    lab.until(
-        lambda: "earlier run · run again as plain code" in lab.ours()[0]["header"], "it says so"
-    )
-    assert "approved" not in lab.ours()[0]["header"]
+    lab.until(lambda: "earlier run" in lab.ours()[0]["header"], "it says so")
+    lab.until(lambda: "Not run again" in str(lab.ours()[0]["outputs"]), "it wasn't run")
+    assert "run again as plain code" not in lab.ours()[0]["header"]
     assert "earlier run" not in lab.ours()[2]["header"]
     lab.click(lab.ours()[0], "Remove the cells of this old run")
     lab.until(lambda: len(lab.ours()) == 2, "the old run's are gone")
