@@ -28,7 +28,8 @@ ROOM = 4 * 80 << 20  # bytes of free memory for each kernel kept ready: four tim
 class KernelPool(Configurable):
     """Starts kernels ahead of their use. All methods are of one loop: the engine's."""
 
-    size = Integer(4, min=0, help="Kernels kept ready; fewer where memory is short.").tag(
+    # That of a run, and those of four children.
+    size = Integer(5, min=0, help="Kernels kept ready; fewer where memory is short.").tag(
         config=True
     )
     start_timeout = Float(60.0, help="Seconds that a kernel has to start.").tag(config=True)
