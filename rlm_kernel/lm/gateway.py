@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool, Dict, Enum, Float, Int, Unicode
@@ -414,7 +417,12 @@ def _choices_of(request: CallRequest) -> Sequence[str] | None:
 def _run_of(sink: Sink) -> str:
     """Give the name of the folder in which a log is kept among all runs, else nothing."""
     folder = getattr(sink, "folder", None)
-    return folder.name if folder is not None and folder.parent == runs_dir() else ""
+    return "" if folder is None else _kept_as(folder, os.environ.get("RLM_HOME"))
+
+
+@functools.lru_cache(maxsize=64)  # asked at each call, and where runs are kept takes a while to say
+def _kept_as(folder: Path, home: str | None) -> str:
+    return folder.name if folder.parent == runs_dir() else ""
 
 
 def _where(provider: Provider) -> str:
