@@ -14,12 +14,14 @@ from typing import Any
 
 from ..context import Loaded, kind_of, load, load_all
 from ..context.fingerprint import fingerprint
+from ..context.text import Text
 from ..errors import ContextError, RLMError
-from ..log.format import oneline
+from ..log.format import oneline, size_text
 from ..log.inside import read_inside
 
 FOLDER = "contexts"
 MOST = 16 << 20  # bytes of a context that is kept
+MOST_INSIDE = 512 << 20  # and of one that a person puts into a recording
 _ITEMS = 200_000  # of data in memory, above which it isn't looked at
 
 
@@ -43,6 +45,31 @@ def encoded(loaded: Loaded) -> bytes | None:
     except (RLMError, RecursionError, MemoryError):
         return None
     return data if len(data) <= MOST else None
+
+
+def inside(loaded: Loaded) -> bytes:
+    """Give the bytes of a context that is to go with a recording, wherever it is.
+
+    Raises:
+        ContextError: it is an object that no file can hold, or has more than ``MOST_INSIDE`` bytes.
+    """
+    from ..protocol.frames import pack
+    from ..repl.transfer import encode
+
+    value = str(loaded.value) if isinstance(loaded.value, Text) else loaded.value
+    parts: list[bytes] = []
+    try:
+        data = b"".join(pack({"value": encode(value, parts)}, parts))
+    except (RLMError, RecursionError, MemoryError) as error:
+        raise ContextError(
+            f"{loaded.name} can't be put into a recording ({error}): save it without context=True."
+        ) from None
+    if len(data) > MOST_INSIDE:
+        raise ContextError(
+            f"{loaded.name} has {size_text(len(data))}; at most {size_text(MOST_INSIDE)} go into a "
+            "recording: save it without context=True, and give it again by context=."
+        )
+    return data
 
 
 def keep(folder: Path, name: str, data: bytes) -> None:
@@ -120,7 +147,7 @@ def _kept(info: Mapping[str, Any], folder: Path) -> Loaded | None:
     """Give a context that is kept in the folder itself; None where it isn't."""
     name = str(info["name"])
     try:
-        value = _decoded(read_inside(folder.resolve(), FOLDER, name, most=MOST))
+        value = _decoded(read_inside(folder.resolve(), FOLDER, name, most=MOST_INSIDE))
     except FileNotFoundError:
         return None
     except (OSError, RLMError, KeyError, struct.error):

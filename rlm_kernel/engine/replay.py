@@ -156,7 +156,7 @@ class RecordedServices(CodeServices):
         children = self.replaying.children
         for at, (started, ended) in enumerate(children):
             if started.question == query.prompt and started.name == query.name:
-                known, value = _answer(ended)
+                known, value = answer_of(ended)
                 if known:
                     del children[at]
                     return value
@@ -165,8 +165,8 @@ class RecordedServices(CodeServices):
         return await self._child(call, parent, index, query)
 
 
-def _answer(ended: RunEnded) -> tuple[bool, Any]:
-    """Give whether a child's answer can be had from its text, and the answer."""
+def answer_of(ended: RunEnded) -> tuple[bool, Any]:
+    """Give whether a run's answer can be had from its text, and the answer."""
     if ended.status != "done" or ended.answer is None:
         return False, None
     if ended.answer_type in ("str", ""):

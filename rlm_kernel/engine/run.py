@@ -14,13 +14,16 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AnswerError, ModelError, RLMError
 from ..lm.loop import engine_loop, on_engine_loop
-from ..log import Log, Tree
+from ..log import Log, Tree, recording
 from ..log.paid import forget
+from ..log.recording import Redact
+from ..log.versions import versions
 from ..protocol import Ack, CellResult, Command, GatewayClient, Repl, Setup
 from ..protocol.events import (
     CellDecided,
@@ -45,10 +48,12 @@ from .asking import Permission, Window
 from .driver import Driver
 from .estimate import Estimator
 from .gate import Gate
+from .kept import inside
 from .modes import Mode, parse_mode
 from .observe import cell_ended, observe
 from .opening import Opening
 from .record import Record, close_open_nodes
+from .recorded import hiding, load_run
 from .replay import RecordedGateway, RecordedServices
 from .resume import restore
 from .services import CodeServices
@@ -150,6 +155,8 @@ class Run(Live, Reading, Steering):
             return
         config = {"max_turns": settings.max_turns, "max_depth": settings.max_depth,
                   "budget": ledger.remaining_text(), **({"options": options} if options else {})}
+        if parent is None:
+            config["versions"] = versions()
         self.emit(RunStarted(
             node=self.node, parent=parent, run_id=self.id, question=question, name=place[2],
             context=opening.infos, model=settings.model, sub_model=settings.sub_model,
@@ -157,6 +164,31 @@ class Run(Live, Reading, Steering):
             index=place[1], config=config,
             sandbox=settings.sandbox if settings.where == "kernel" else settings.held,
         ))  # fmt: skip
+
+    def save(self, path: Path | str, *, context: bool = False, redact: Redact | None = None) -> Path:
+        """Write the run into one ``.rlm`` file, as far as it has got.
+
+        Args:
+            path: of the file; ``.rlm`` is added where it is missing.
+            context: whether what it was asked over is put into the file as well; else only what it
+                is called, and its fingerprint. With ``redact`` it isn't.
+            redact: is given every text and gives what stands in its place. The values of
+                environment variables that look like keys are cut out anyway.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            RecordingError: it can't be written.
+            ContextError: the context can't be put into a file.
+        """
+        contexts: dict[str, bytes] = {}
+        if context and redact is None:
+            contexts = {name: inside(one) for name, one in self._opening.contexts.items()}
+        return recording.save(list(self.events), path, contexts=contexts, redact=hiding(redact))
+
+    #: ``Run.load(PATH)`` gives a recorded run.
+    load = staticmethod(load_run)
 
     #: ``Run.resume(PATH)`` picks up a run from its folder; ``run.resume()`` goes on after a pause.
     resume = Resuming()

@@ -6,13 +6,14 @@ import json
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..errors import RecordingError
 from ..protocol import PROTOCOL_VERSION, Logged
 from ._files import BLOBS, LOG_NAME
 from ._lines import MAGIC, GetBlob, decode
 from .inside import read_inside
+from .migrate import migrated
 
 _HEADER = b'{"v":'
 
@@ -56,30 +57,43 @@ def scan_log(path: Path, *, blobs: bool = True) -> Scan:
             return None
         return data if sha256(data).hexdigest() == digest else None
 
-    get_blob = read_blob if blobs else None
-    events: list[Logged] = []
-    seq = 0
     try:
         with path.open("rb") as file:
-            first = file.readline()
-            if not first.endswith(b"\n") and _is_cut_header(first):
-                return Scan([], 0, 0)
-            _check_header(first, path)
-            size = len(first)
-            for number, line in enumerate(file, 2):
-                if not line.endswith(b"\n"):
-                    break
-                size += len(line)
-                data = _parse(line, number, path)
-                logged = _decode(data, number, path, get_blob)
-                # the same number again: a process was interrupted right after it had written
-                if data["seq"] > seq:
-                    seq = data["seq"]
-                    if logged is not None:
-                        events.append(logged)
+            return scan(file, path, read_blob if blobs else None)
     except OSError as error:
         msg = f"There is no log that can be read at {path}: {error.strerror or error}."
         raise RecordingError(msg) from error
+
+
+def scan(file: IO[bytes], path: Path, get_blob: GetBlob | None) -> Scan:
+    """Read the lines of a log.
+
+    Args:
+        file: them, from the first on.
+        path: what the log is called in errors.
+        get_blob: gives the texts that are kept apart; None leaves them out.
+
+    Raises:
+        RecordingError: as ``read_log``.
+    """
+    events: list[Logged] = []
+    seq = 0
+    first = file.readline()
+    if not first.endswith(b"\n") and _is_cut_header(first):
+        return Scan([], 0, 0)
+    version = _check_header(first, path)
+    size = len(first)
+    for number, line in enumerate(file, 2):
+        if not line.endswith(b"\n"):
+            break
+        size += len(line)
+        data = migrated(_parse(line, number, path), version)
+        logged = _decode(data, number, path, get_blob)
+        # the same number again: a process was interrupted right after it had written
+        if data["seq"] > seq:
+            seq = data["seq"]
+            if logged is not None:
+                events.append(logged)
     return Scan(events, seq, size)
 
 
@@ -87,7 +101,8 @@ def _is_cut_header(line: bytes) -> bool:
     return _HEADER.startswith(line[: len(_HEADER)])
 
 
-def _check_header(line: bytes, path: Path) -> None:
+def _check_header(line: bytes, path: Path) -> int:
+    """Give the version that a log was written in."""
     try:
         head = json.loads(line)
     except ValueError:
@@ -102,6 +117,7 @@ def _check_header(line: bytes, path: Path) -> None:
             f"to {PROTOCOL_VERSION}); it is unchanged: upgrade rlm-kernel to read it."
         )
         raise RecordingError(msg)
+    return version
 
 
 def _parse(line: bytes, number: int, path: Path) -> dict[str, Any]:

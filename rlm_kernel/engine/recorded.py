@@ -1,0 +1,134 @@
+"""A run that was recorded, to be read as one that has just ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import AnswerError, RecordingError
+from ..lm.secrets import hide_secrets
+from ..log import Tree, recording, tree_html
+from ..log.recording import Recording, Redact
+from ..protocol import Logged, Usage
+from ..protocol import events as e
+from .replay import answer_of
+from .transcript import Transcript
+
+
+class RecordedRun:
+    """What ``Run.load`` gives: question, answer, tree and transcript of a run, without a kernel.
+
+    Args:
+        recording: what was loaded.
+
+    Raises:
+        RecordingError: it is of calls typed outside of a run.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.tree: Tree = recording.tree
+        started = [x.event for x in recording.events if isinstance(x.event, e.RunStarted)]
+        if not started:
+            raise RecordingError(f"{recording.path} holds calls typed outside of a run, and no run.")
+        self._started = started[0]
+        self.node = self._started.node
+
+    @property
+    def path(self) -> Path:
+        """Where it was loaded from."""
+        return self.recording.path
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self._started.run_id
+
+    @property
+    def question(self) -> str:
+        """What was asked."""
+        return self._started.question
+
+    @property
+    def events(self) -> Sequence[Logged]:
+        """The events, oldest first."""
+        return self.recording.events
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """What it was made with: package to version; empty where that wasn't kept."""
+        found = self._started.config.get("versions")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def status(self) -> str:
+        """How it had ended; ``"cut"`` where the recording stops before its end."""
+        node = self.tree[self.node]
+        return node.status if node.ended is not None else "cut"
+
+    @property
+    def answer_text(self) -> str | None:
+        """The text form of its answer or draft."""
+        return self.tree[self.node].answer
+
+    @property
+    def answer(self) -> Any:
+        """Its answer: a text, or plain data (numbers, lists, dicts); else its text form.
+
+        Raises:
+            AnswerError: it has none.
+        """
+        ended = self._ended()
+        if ended is None or ended.answer is None:
+            raise AnswerError(f"The recorded run is {self.status} and has no answer.")
+        known, value = answer_of(ended)
+        return value if known else ended.answer
+
+    @property
+    def usage(self) -> Usage:
+        """What it had used, with everything below it."""
+        return self.tree[self.node].total
+
+    @property
+    def transcript(self) -> Transcript:
+        """Its turns: reply, code, what it showed."""
+        return Transcript(self.tree, self.node, self.answer_text, self.status)
+
+    def save(self, path: Path | str, *, context: bool = False, redact: Redact | None = None) -> Path:
+        """Write it into one ``.rlm`` file; see ``Run.save``."""
+        held = self.recording.contexts if context else ()
+        contexts = {name: self.recording.context(name) for name in held}
+        return recording.save(self.events, path, contexts=contexts, redact=hiding(redact))
+
+    def _ended(self) -> e.RunEnded | None:
+        ends = [x.event for x in self.events
+                if isinstance(x.event, e.RunEnded) and x.event.node == self.node]  # fmt: skip
+        return ends[-1] if ends else None
+
+    def _repr_html_(self) -> str:
+        return tree_html(self.tree)
+
+    def __repr__(self) -> str:
+        return f"<RecordedRun {self.id} {self.status}: {self.question[:60]!r}>"
+
+
+def load_run(path: Path | str) -> RecordedRun:
+    """Read a recorded run.
+
+    Args:
+        path: a run's folder, or a ``.rlm`` file.
+
+    Raises:
+        RecordingError: in one sentence, for whatever can't be read.
+    """
+    return RecordedRun(recording.load(path))
+
+
+def hiding(redact: Redact | None) -> Callable[[str], str] | None:
+    """Give ``redact``, and before it what cuts out the keys of this process's environment."""
+    hide = hide_secrets(os.environ)
+    if hide is None:
+        return redact
+    return hide if redact is None else lambda text: redact(hide(text))

@@ -1,0 +1,343 @@
+"""A run as it was recorded: its folder, or one file that can be given away (``.rlm``, a zip).
+
+Either holds the log, the texts that it keeps apart under the digest of their content, and, where it
+was asked for, the contexts. Nothing in it is code of ours, and nothing is unpickled.
+
+Guarantees:
+- what is saved is whole under its name, or not there; the same run gives the same bytes;
+- what is loaded is looked at as anybody's: names, sizes and digests are checked before anything is
+  kept in memory, no link is followed, and what can't be read is refused in one sentence;
+- a recording that was cut loads as far as it goes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import stat
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..errors import RecordingError
+from ..protocol import Event, Logged
+from ..protocol import events as e
+from ._files import BLOBS, LOG_NAME
+from ._lines import encode, header
+from .format import size_text
+from .inside import list_inside, read_inside
+from .read import Scan, scan, scan_log
+from .tree import Tree
+
+SUFFIX = ".rlm"
+FORMAT = 1
+ABOUT = "recording.json"
+CONTEXTS = "contexts"
+MOST = 2 << 30  # bytes of all that a recording holds, unpacked
+MOST_FILES = 200_000
+MOST_ABOUT = 1 << 20
+_NAMES = re.compile(rf"{ABOUT}|{LOG_NAME}|{BLOBS}/[0-9a-f]{{64}}|{CONTEXTS}/[^\W\d]\w*")
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's; the time of saving would make each file another
+
+#: Fields of events that are no texts of people, models or files.
+STRUCTURE = frozenset((
+    "node", "parent", "type", "run_id", "model", "sub_model", "mode", "where", "sandbox", "phase",
+    "status", "author", "decision", "by", "role", "key", "kind", "place", "via", "finish",
+    "error_kind", "answer_type", "level", "client",
+))  # fmt: skip
+
+Redact = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a recording holds.
+
+    Args:
+        path: where it is.
+        about: what its file says of it: ``format``, ``versions``, ``redacted``; empty for a folder.
+        events: oldest first, whole.
+        tree: folded from them.
+        contexts: the names of those that are in it.
+    """
+
+    path: Path
+    about: Mapping[str, Any]
+    events: Sequence[Logged]
+    tree: Tree
+    contexts: Sequence[str] = ()
+
+    @property
+    def redacted(self) -> bool:
+        """Whether texts were changed when it was saved, so that its cells give something else."""
+        return bool(self.about.get("redacted"))
+
+    def context(self, name: str) -> bytes:
+        """Give the bytes of a context that is in it.
+
+        Raises:
+            RecordingError: it isn't, or can't be read.
+        """
+        try:
+            if self.path.is_dir():
+                return read_inside(self.path.resolve(), CONTEXTS, name, most=MOST)
+            with zipfile.ZipFile(self.path) as archive:
+                return _read(archive, f"{CONTEXTS}/{name}", MOST)
+        except (OSError, KeyError, zipfile.BadZipFile) as error:
+            raise RecordingError(f"{self.path} doesn't hold {name}.") from error
+
+
+def load(path: Path | str) -> Recording:
+    """Read a recording: a run's folder, its ``log.jsonl``, or a ``.rlm`` file.
+
+    Raises:
+        RecordingError: there is none, it is damaged, of a later version, not ours, or too large.
+    """
+    path = Path(os.path.expanduser(path))
+    if path.name == LOG_NAME:
+        path = path.parent
+    if path.is_dir():
+        if not (path / LOG_NAME).is_file():
+            raise RecordingError(f"There is no run in {path}: give a run's folder or a .rlm file.")
+        return _of_folder(path)
+    if not path.is_file():
+        raise RecordingError(f"There is nothing at {path}: give a run's folder or a .rlm file.")
+    if not zipfile.is_zipfile(path):
+        raise RecordingError(
+            f"{path} is no recording of rlm-kernel: a recording is a run's folder or a .rlm file."
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _of_archive(path, archive)
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise RecordingError(f"{path} is damaged and can't be read ({error}).") from error
+
+
+def save(
+    events: Iterable[Logged],
+    path: Path | str,
+    *,
+    contexts: Mapping[str, bytes] | None = None,
+    redact: Redact | None = None,
+) -> Path:
+    """Write a recording into one file.
+
+    Args:
+        events: of a run's log.
+        path: of the file; ``.rlm`` is added where it is missing. One that is there is replaced.
+        contexts: the bytes of those that are to be in it, by name.
+        redact: is given every text (questions, prompts, code, outputs, answers, errors) and gives
+            what stands in its place. Where that changes something, its cells aren't run again.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        RecordingError: it can't be written.
+    """
+    path = Path(os.path.expanduser(path))
+    if path.suffix != SUFFIX:
+        path = path.with_name(path.name + SUFFIX)
+    try:
+        descriptor, half = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                _write(file, events, contexts or {}, redact)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(half, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(half)
+            raise
+    except OSError as error:
+        why = error.strerror or error
+        raise RecordingError(f"The recording can't be written to {path}: {why}.") from error
+    return path
+
+
+def extract(recording: Recording, folder: Path) -> None:
+    """Write a recording into a run's folder, which is there and is empty.
+
+    Raises:
+        RecordingError: what it holds can't be read.
+        OSError: it can't be written.
+    """
+    put = _put_into(folder)
+    with (folder / LOG_NAME).open("xb") as file:
+        for line in _lines(recording.events, put, None):
+            file.write(line)
+    for name in recording.contexts:
+        (folder / CONTEXTS).mkdir(mode=0o700, exist_ok=True)
+        (folder / CONTEXTS / name).write_bytes(recording.context(name))
+
+
+def redacted(event: Event, redact: Redact) -> Event:
+    """Give an event with every text of it as ``redact`` has it."""
+    changed = {
+        f.name: _texts(getattr(event, f.name), redact)
+        for f in fields(event) if f.name not in STRUCTURE
+    }  # fmt: skip
+    return replace(event, **changed)
+
+
+# -- private ----------------------------------------------------------------------------------
+
+
+def _of_folder(path: Path) -> Recording:
+    size = (path / LOG_NAME).stat().st_size
+    inside = path.resolve()
+    for name in _names(inside, BLOBS):
+        with suppress(OSError):
+            size += (path / BLOBS / name).lstat().st_size
+    _refuse_large(path, size)
+    contexts = [n for n in _names(inside, CONTEXTS) if n.isidentifier()]
+    return _made(path, {}, scan_log(path / LOG_NAME), contexts)
+
+
+def _names(folder: Path, below: str) -> list[str]:
+    try:
+        return sorted(list_inside(folder, below))
+    except OSError:
+        return []
+
+
+def _of_archive(path: Path, archive: zipfile.ZipFile) -> Recording:
+    infos = archive.infolist()
+    if len(infos) > MOST_FILES:
+        raise RecordingError(f"{path} holds {len(infos):,} files: too many for a recording.")
+    _refuse_large(path, sum(info.file_size for info in infos))
+    known = {info.filename for info in infos if _NAMES.fullmatch(info.filename)}
+    if LOG_NAME not in known:
+        raise RecordingError(f"{path} is a zip without a log: it is no recording of rlm-kernel.")
+    about = _about(path, _read(archive, ABOUT, MOST_ABOUT) if ABOUT in known else b"{}")
+
+    def blob(digest: str) -> bytes | None:
+        name = f"{BLOBS}/{digest}"
+        data = _read(archive, name, MOST) if name in known else None
+        return data if data is not None and sha256(data).hexdigest() == digest else None
+
+    scanned = scan(io.BytesIO(_read(archive, LOG_NAME, MOST)), path, blob)
+    start = f"{CONTEXTS}/"
+    contexts = sorted(name.removeprefix(start) for name in known if name.startswith(start))
+    return _made(path, about, scanned, [name for name in contexts if name.isidentifier()])
+
+
+def _read(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    info = archive.getinfo(name)
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise zipfile.BadZipFile(f"{name} in it is a link")
+    with archive.open(info) as file:
+        data = file.read(min(info.file_size, most) + 1)
+    if len(data) > min(info.file_size, most):
+        raise zipfile.BadZipFile(f"{name} in it is larger than it says")
+    return data
+
+
+def _about(path: Path, data: bytes) -> dict[str, Any]:
+    try:
+        about = json.loads(data)
+    except (ValueError, RecursionError):
+        about = None
+    if not isinstance(about, dict):
+        raise RecordingError(f"{path} is damaged: what it says of itself can't be read.")
+    version = about.get("format", FORMAT)
+    if not isinstance(version, int) or version > FORMAT:
+        raise RecordingError(
+            f"{path} was saved by a later rlm-kernel (format {version!r:.20}, this one reads up to "
+            f"{FORMAT}): upgrade rlm-kernel to read it."
+        )
+    return about
+
+
+def _refuse_large(path: Path, size: int) -> None:
+    if size > MOST:
+        raise RecordingError(
+            f"{path} holds {size_text(size)}, and at most {size_text(MOST)} of a recording are "
+            "read: look into its log.jsonl by `read_log(path, blobs=False)`."
+        )
+
+
+def _made(
+    path: Path, about: Mapping[str, Any], scanned: Scan, contexts: Sequence[str]
+) -> Recording:
+    tree = Tree()
+    for logged in scanned.events:
+        tree.apply(logged)
+    if not any(isinstance(x.event, e.RunStarted | e.SessionStarted) for x in scanned.events):
+        raise RecordingError(f"There is no run in {path}: its log was cut before one began.")
+    return Recording(path, about, scanned.events, tree, contexts)
+
+
+def _write(
+    file: Any, events: Iterable[Logged], contexts: Mapping[str, bytes], redact: Redact | None
+) -> None:
+    changed = False
+
+    def tracked(text: str) -> str:
+        nonlocal changed
+        assert redact is not None
+        new = redact(text)
+        changed = changed or new != text
+        return new
+
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        put: set[str] = set()
+
+        def entry(name: str, data: bytes) -> None:
+            info = zipfile.ZipInfo(name, _EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = (stat.S_IFREG | 0o600) << 16
+            archive.writestr(info, data)
+
+        def blob(digest: str, data: bytes) -> None:
+            if digest not in put:
+                put.add(digest)
+                entry(f"{BLOBS}/{digest}", data)
+
+        entry(LOG_NAME, b"".join(_lines(events, blob, redact and tracked)))
+        for name, data in sorted(contexts.items()):
+            entry(f"{CONTEXTS}/{name}", data)
+        about = {"format": FORMAT, "saved_by": __version__, "redacted": changed}
+        entry(ABOUT, json.dumps(about, sort_keys=True).encode())
+
+
+def _lines(
+    events: Iterable[Logged], put: Callable[[str, bytes], None], redact: Redact | None
+) -> Iterable[bytes]:
+    first = True
+    for logged in events:
+        if first:
+            yield header(logged.time)
+            first = False
+        one = logged if redact is None else replace(logged, event=redacted(logged.event, redact))
+        yield encode(one, put)
+
+
+def _put_into(folder: Path) -> Callable[[str, bytes], None]:
+    (folder / BLOBS).mkdir(mode=0o700, exist_ok=True)
+
+    def put(digest: str, data: bytes) -> None:
+        path = folder / BLOBS / digest
+        if not path.exists():
+            path.write_bytes(data)
+
+    return put
+
+
+def _texts(value: Any, redact: Redact) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {k: v if k in STRUCTURE else _texts(v, redact) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_texts(item, redact) for item in value]
+    return value
