@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from ..engine._branching import UNSET
 from ..engine.record import newest_without_answer
 from ..engine.regrant import logged_options
-from ..engine.rlm import RLM, UNSET
+from ..engine.rlm import RLM
 from .ending import end
 from .progress import watch
 from .run import contexts_of, given_options

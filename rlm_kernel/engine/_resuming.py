@@ -38,6 +38,7 @@ def pick_up(path: Path | str, context: Any = ..., **options: Any) -> Run:
     Raises:
         RecordingError, ContextError, ConfigError: in one sentence.
     """
-    from .rlm import UNSET, resume
+    from ._branching import UNSET
+    from .rlm import resume
 
     return resume(path, UNSET if context is ... else context, **options)

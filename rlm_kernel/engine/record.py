@@ -36,7 +36,7 @@ class RecordedCell:
     author: str = "model"
     decision: e.CellDecided | None = None
     ended: e.CellEnded | None = None
-    answered: bool = False  # it submitted an answer
+    given: e.AnswerGiven | None = None  # the answer that it submitted
     questions: list[tuple[str, str]] = field(default_factory=list)  # to a person, with the answer
     children: list[tuple[e.RunStarted, e.RunEnded]] = field(default_factory=list)
 
@@ -85,6 +85,7 @@ class Record:
         self.budget: dict[str, Any] | None = None
         self.steps: list[RecordedTurn | RecordedCell] = []
         self.outcomes: dict[str, list[e.CallEnded]] = defaultdict(list)
+        self.replies: dict[str, list[e.CallEnded]] = defaultdict(list)  # by what was asked
         self.spent = Usage()
         self.seconds = 0.0
         self._turns: dict[str, RecordedTurn] = {}
@@ -201,7 +202,7 @@ class Record:
 
     def _answer_given(self, event: e.AnswerGiven) -> None:
         if event.node in self._cells:
-            self._cells[event.node].answered = True
+            self._cells[event.node].given = event
 
     def _batch_started(self, event: e.BatchStarted) -> None:
         self._below(event.node, event.parent)
@@ -221,8 +222,10 @@ class Record:
             if cell is not None and event.status == "ok":
                 cell.questions.append((asked.prompt, event.text))
             return
-        if event.key and event.status != "cancelled":
-            self.outcomes[event.key].append(event)
+        if event.status != "cancelled":
+            self.replies[asked.prompt].append(event)
+            if event.key:
+                self.outcomes[event.key].append(event)
         turn = self._turns.get(asked.parent)
         if turn is not None and asked.role == "root" and event.status == "ok":
             turn.reply = event.text
@@ -286,8 +289,15 @@ def newest_without_answer() -> tuple[Path, Record]:
     raise RecordingError(f"No run in {runs_dir()} is without an answer: name its folder.")
 
 
-def open_log(path: Path | str) -> tuple[Log, Tree, Record]:
+def open_log(
+    path: Path | str, *, more: Sequence[Logged] = (), whole: bool = False
+) -> tuple[Log, Tree, Record]:
     """Open the log of a run to go on with it.
+
+    Args:
+        path: its folder.
+        more: events that the record has beyond the log.
+        whole: whether it may have its answer.
 
     Raises:
         RecordingError: there is none, another process has it, or its run can't be picked up.
@@ -299,9 +309,9 @@ def open_log(path: Path | str) -> tuple[Log, Tree, Record]:
         raise RecordingError(msg) from error
     log = Log(folder)
     try:
-        record = Record(log.events)
+        record = Record([*log.events, *more])
         record.add_paid(folder.resolve())
-        if record.ended is not None and record.ended.status == "done":
+        if not whole and record.ended is not None and record.ended.status == "done":
             raise RecordingError(
                 "That run has its answer, so there is nothing to pick up: "
                 f"{(record.ended.answer or '')[:200]}"

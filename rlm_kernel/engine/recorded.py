@@ -32,7 +32,7 @@ class RecordedRun:
         self.tree: Tree = recording.tree
         started = [x.event for x in recording.events if isinstance(x.event, e.RunStarted)]
         if not started:
-            raise RecordingError(f"{recording.path} holds calls typed outside of a run, and no run.")
+            raise RecordingError(f"{recording.path} holds calls typed outside of a run, no run.")
         self._started = started[0]
         self.node = self._started.node
 
@@ -96,11 +96,21 @@ class RecordedRun:
         """Its turns: reply, code, what it showed."""
         return Transcript(self.tree, self.node, self.answer_text, self.status)
 
-    def save(self, path: Path | str, *, context: bool = False, redact: Redact | None = None) -> Path:
+    def save(
+        self, path: Path | str, *, context: bool = False, redact: Redact | None = None
+    ) -> Path:
         """Write it into one ``.rlm`` file; see ``Run.save``."""
         held = self.recording.contexts if context else ()
         contexts = {name: self.recording.context(name) for name in held}
         return recording.save(self.events, path, contexts=contexts, redact=hiding(redact))
+
+    def refuse_redacted(self) -> None:
+        """Raise RecordingError where its texts were changed, so that its cells can't run again."""
+        if self.recording.redacted:
+            raise RecordingError(
+                f"{self.path} was redacted when it was saved: it can be looked at, and its cells "
+                "can't be run again."
+            )
 
     def _ended(self) -> e.RunEnded | None:
         ends = [x.event for x in self.events
@@ -112,6 +122,16 @@ class RecordedRun:
 
     def __repr__(self) -> str:
         return f"<RecordedRun {self.id} {self.status}: {self.question[:60]!r}>"
+
+
+def recorded(source: Any) -> RecordedRun:
+    """Give a run as a recorded one: a live or ended ``Run``, a recorded one, or a path."""
+    if isinstance(source, RecordedRun):
+        return source
+    if isinstance(source, Path | str):
+        return load_run(source)
+    held = Recording(source.log.folder or Path(), {}, list(source.events), source.tree)
+    return RecordedRun(held)
 
 
 def load_run(path: Path | str) -> RecordedRun:

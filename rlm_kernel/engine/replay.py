@@ -20,6 +20,7 @@ from ..protocol import (
     CallRequest,
     GatewayClient,
     Ledger,
+    Logged,
     ModelInfo,
     Origin,
     Query,
@@ -39,9 +40,13 @@ class RecordedGateway:
 
     def __init__(self, inner: GatewayClient, record: Record) -> None:
         self.inner = inner
+        #: Replies that are taken once more by whoever asks the same, whichever model is asked.
+        self.again: dict[str, list[CallEnded]] = {}
         self.silent = False
         self.diverged = 0  # calls of cells that ran again which the record doesn't have
-        self._outcomes = record.outcomes
+        self.answered = 0  # and those that it had
+        self.on_missing: Callable[[str, int | None], None] | None = None
+        self._outcomes, self._replies = record.outcomes, record.replies
         self._used: dict[str, int] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -51,15 +56,27 @@ class RecordedGateway:
         """Say what is known of a model."""
         return self.inner.info(model)
 
+    def take_again(self, events: Sequence[Logged]) -> None:
+        """Have what these calls had been answered taken once more by whoever asks the same."""
+        asked = {x.event.node: x.event.prompt for x in events if isinstance(x.event, CallStarted)}
+        for logged in events:
+            event = logged.event
+            if isinstance(event, CallEnded) and event.node in asked and event.status == "ok":
+                self.again.setdefault(asked[event.node], []).append(event)
+
     async def call(self, request: CallRequest, origin: Origin, ledger: Ledger, sink: Sink) -> Reply:
         """Make one completion, or give the recorded one."""
         key = ""
         with suppress(ConfigError, ModelError):  # the call says why
             key = self.inner.key_of(request)
-        ended = self._take(key)
+        asked = str(request.messages[-1]["content"]) if request.messages else ""
+        ended = self._take(key, asked)
         if ended is None:
             self.diverged += self.silent
+            if self.silent and self.on_missing is not None:
+                self.on_missing(asked, origin.line)
             return await self.inner.call(request, origin, ledger, sink)
+        self.answered += self.silent
         if ended.status != "ok":
             raise _as_it_failed(ended)
         text, value = ended.text, None
@@ -70,13 +87,22 @@ class RecordedGateway:
             self._show(request, origin, reply, key, sink)
         return reply
 
-    def _take(self, key: str) -> CallEnded | None:
-        """Give the next outcome of a request: any while silent, else one that was paid for."""
+    def _take(self, key: str, asked: str) -> CallEnded | None:
+        """Give the next outcome of a request: any while silent, else one that was paid for.
+
+        While silent the same question is the same request, whichever model is asked now: a run
+        that goes on with another one has made its first turns with the one before.
+        """
         found = self._outcomes.get(key, [])
-        at = self._used.get(key, 0)
         if self.silent:
-            self._used[key] = at + 1
+            name = key if found else f"asked: {asked}"
+            found = found or self._replies.get(asked, [])
+            at = self._used.get(name, 0)
+            self._used[name] = at + 1
             return found[min(at, len(found) - 1)] if found else None
+        if again := self.again.get(asked):
+            return again.pop(0)
+        at = self._used.get(key, 0)
         while at < len(found):
             at += 1
             self._used[key] = at

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 async def restore(run: Run, driver: Driver, record: Record) -> None:
     """Bring a driver, and the place where its cells run, to where the record ends."""
     run.recorded.silent = True
+    rerun = run.rerun
+    if rerun is not None:
+        run.recorded.on_missing = rerun.missing
     left_out: list[int] = []
     differ: list[int] = []
     try:
@@ -36,6 +39,9 @@ async def restore(run: Run, driver: Driver, record: Record) -> None:
     finally:
         run.recorded.silent = False
         _services(run).replaying = None
+    if rerun is not None:
+        rerun.left_out, rerun.calls = left_out, run.recorded.answered
+        return
     cut = record.cut
     driver.first = 1 + max((turn.number for turn in record.turns), default=0)
     if cut is not None:
@@ -102,6 +108,8 @@ async def _persons(run: Run, driver: Driver, cell: RecordedCell) -> None:
 
 async def _again(run: Run, driver: Driver, cell: RecordedCell) -> CellResult:
     _services(run).replaying = cell
+    if run.rerun is not None:
+        run.rerun.cell = cell.number
     try:
         result = await run.repl.execute(
             cell.node, cell.ran, author="human" if cell.author == "human" else "model",
@@ -109,6 +117,8 @@ async def _again(run: Run, driver: Driver, cell: RecordedCell) -> CellResult:
         )  # fmt: skip
     finally:
         _services(run).replaying = None
+    if run.rerun is not None:
+        run.rerun.compare(cell, result)
     run.estimator.ran(cell.ran)
     driver.keep_draft(result)
     return result

@@ -21,6 +21,7 @@ from ..log import Log, Tree, new_run_folder, runs_dir
 from ..protocol import Limits, Provider, Repl, Where
 from ..protocol.live import Live
 from . import prompts
+from ._branching import UNSET, Branching
 from ._leaving import leaving, tell_at_end
 from ._reach import EVERYTHING
 from .answers import answer_type
@@ -29,19 +30,19 @@ from .kept import bring_back
 from .kernels import kernel_pool
 from .modes import parse_mode
 from .opening import Opening
-from .record import folder_of, open_log
+from .record import Record, folder_of, open_log
 from .regrant import LOGGED, REACH, check_given, logged_options, options_in, refuse_unboxed
+from .rerun import Rerun
 from .run import Run
 from .settings import Headless, Settings, callable_tools
 
 if TYPE_CHECKING:
     from ..repl.box import Policy
 
-UNSET: Any = object()
 CLOSING = 15.0  # seconds that live runs have to end when they are closed
 
 
-class RLM(Live, Configurable):
+class RLM(Live, Branching, Configurable):
     """Answers questions over texts too long for any model, by writing and running cells.
 
     Every option is a trait: give it here, in a config file (``c.RLM.model = …``) or, in a
@@ -335,29 +336,39 @@ class RLM(Live, Configurable):
         with self._one_at_a_time():
             log, tree, record = open_log(path)
             try:
-                started, logged = record.started, options_in(record)
-                held = {name: getattr(self, name) for name in REACH}
-                check_given(logged, held, self.given)
-                self.gateway.info(settings.model)
-                self.gateway.info(settings.sub_model)
-                where = str(logged.get("cwd") or "")
-                assert log.folder is not None
-                contexts = bring_back(
-                    started.context, log.folder, where, ... if context is UNSET else context
-                )
                 ledger = BudgetLedger(self.budget)
                 ledger.carry(record.spent, record.seconds)
-                run = Run(
-                    started.question, Opening(started.question, contexts), settings,
-                    gateway=self.gateway, ledger=ledger, log=log, tree=tree,
-                    repl=self._place(settings), ask=self.ask, make_child=self._child,
-                    keep_repl=self.keep, record=record,
-                )  # fmt: skip
+                run = self._again(settings, log, tree, record, ledger, context)
             except BaseException:
                 log.close()
                 raise
             self._attach(run)
             return self._begin(run)
+
+    def _again(
+        self, settings: Settings, log: Log, tree: Tree, record: Record, ledger: BudgetLedger,
+        context: Any, *, branch: str = "", rerun: Rerun | None = None,
+    ) -> Run:  # fmt: skip
+        """Make the run that goes on from a record."""
+        started, logged = record.started, options_in(record)
+        held = {name: getattr(self, name) for name in REACH}
+        check_given(logged, held, self.given)
+        self.gateway.info(settings.model)
+        self.gateway.info(settings.sub_model)
+        where = str(logged.get("cwd") or "")
+        assert log.folder is not None
+        if isinstance(context, Run):  # a live one's, whatever they are
+            contexts = context._opening.contexts
+        else:
+            contexts = bring_back(
+                started.context, log.folder, where, ... if context is UNSET else context
+            )
+        return Run(
+            started.question, Opening(started.question, contexts), settings,
+            gateway=self.gateway, ledger=ledger, log=log, tree=tree,
+            repl=self._place(settings), ask=self.ask, make_child=self._child,
+            keep_repl=self.keep, record=record, branch=branch, rerun=rerun,
+        )  # fmt: skip
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:

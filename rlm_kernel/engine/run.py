@@ -55,6 +55,7 @@ from .opening import Opening
 from .record import Record, close_open_nodes
 from .recorded import hiding, load_run
 from .replay import RecordedGateway, RecordedServices
+from .rerun import Rerun
 from .resume import restore
 from .services import CodeServices
 from .settings import Asker, Settings
@@ -95,12 +96,14 @@ class Run(Live, Reading, Steering):
         place: tuple[int | None, int | None, str] = (None, None, ""),
         top: Run | None = None,
         record: Record | None = None,
+        branch: str = "",
+        rerun: Rerun | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self.question = question
         self.settings = settings
         self.ledger, self.log, self.repl = ledger, log, repl
-        self._record = record
+        self._record, self.rerun = record, rerun
         self.gateway = gateway if record is None else RecordedGateway(gateway, record)
         self.tree = tree
         self.top = top or self  # whose person and rules they are
@@ -151,7 +154,7 @@ class Run(Live, Reading, Steering):
         )  # fmt: skip
         if record is not None:
             close_open_nodes(log, tree, self.node)
-            self.emit(RunResumed(node=self.node, turns=len(record.turns)))
+            self.emit(RunResumed(node=self.node, turns=len(record.turns), branch=branch))
             return
         config = {"max_turns": settings.max_turns, "max_depth": settings.max_depth,
                   "budget": ledger.remaining_text(), **({"options": options} if options else {})}
@@ -165,7 +168,9 @@ class Run(Live, Reading, Steering):
             sandbox=settings.sandbox if settings.where == "kernel" else settings.held,
         ))  # fmt: skip
 
-    def save(self, path: Path | str, *, context: bool = False, redact: Redact | None = None) -> Path:
+    def save(
+        self, path: Path | str, *, context: bool = False, redact: Redact | None = None
+    ) -> Path:
         """Write the run into one ``.rlm`` file, as far as it has got.
 
         Args:
@@ -295,7 +300,10 @@ class Run(Live, Reading, Steering):
                 await restore(self, self.driver, self._record)
             self.restored = True
             self._notify()
-            outcome = await self.driver.drive()
+            if self.rerun is not None and self._record is not None:
+                outcome = self.rerun.outcome(self._record)
+            else:
+                outcome = await self.driver.drive()
         except asyncio.CancelledError:
             self._stopped = True
         except RLMError as error:

@@ -58,7 +58,8 @@ def _run_resumed(tree: Tree, e: ev.RunResumed, time: float) -> Node:
     node.status, node.reason, node.answer_type, node.forced = "starting", "", "", False
     node._text, node._pieces = "", None
     turns = f"after turn {e.turns}" if e.turns else "from its start"
-    node.add_note("info", f"The run was picked up again {turns}.")
+    what = f"This is a branch of {e.branch}" if e.branch else "The run was picked up again"
+    node.add_note("info", f"{what} {turns}.")
     return node
 
 

@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import os
 import re
 import stat
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
@@ -32,7 +35,7 @@ from ..protocol import Event, Logged
 from ..protocol import events as e
 from ._files import BLOBS, LOG_NAME
 from ._lines import encode, header
-from .format import size_text
+from .format import oneline, size_text
 from .inside import list_inside, read_inside
 from .read import Scan, scan, scan_log
 from .tree import Tree
@@ -54,6 +57,11 @@ STRUCTURE = frozenset((
     "error_kind", "answer_type", "level", "client",
 ))  # fmt: skip
 
+#: What Python's zipfile raises for what isn't one, or not whole.
+DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, NotImplementedError,
+    RuntimeError, ValueError, struct.error,
+)  # fmt: skip
 Redact = Callable[[str], str]
 
 
@@ -91,7 +99,7 @@ class Recording:
                 return read_inside(self.path.resolve(), CONTEXTS, name, most=MOST)
             with zipfile.ZipFile(self.path) as archive:
                 return _read(archive, f"{CONTEXTS}/{name}", MOST)
-        except (OSError, KeyError, zipfile.BadZipFile) as error:
+        except (KeyError, *DAMAGED) as error:
             raise RecordingError(f"{self.path} doesn't hold {name}.") from error
 
 
@@ -117,8 +125,11 @@ def load(path: Path | str) -> Recording:
     try:
         with zipfile.ZipFile(path) as archive:
             return _of_archive(path, archive)
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise RecordingError(f"{path} is damaged and can't be read ({error}).") from error
+    except RecordingError:
+        raise
+    except DAMAGED as error:
+        why = oneline(str(error), 200) or type(error).__name__
+        raise RecordingError(f"{path} is damaged and can't be read ({why}).") from error
 
 
 def save(

@@ -70,11 +70,13 @@ class RunOpened(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResumed(Event):
-    """A run whose process ended, or that had ended without an answer, was picked up again."""
+    """A run whose process ended, or that had ended without an answer, was picked up again; or a
+    branch of a run began."""
 
     type = "run.resumed"
     durable = True
     turns: int = 0  # turns that were whole, and whose cells run again
+    branch: str = ""  # the run that it is a branch of, where it begins as one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,151 @@
+"""What ``RLM`` does with runs that were: a branch of one, and one run again."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RecordingError
+from ..lm import BudgetLedger
+from ..log import new_run_folder
+from ..log.recording import extract
+from .fork import Change, branch
+from .record import Record, open_log
+from .recorded import RecordedRun, recorded
+from .regrant import refuse_unboxed
+from .rerun import Offline, Rerun
+from .run import Run
+
+if TYPE_CHECKING:
+    from .rlm import RLM
+
+UNSET: Any = object()
+
+
+class Branching:
+    """The part of ``RLM`` that begins with a run that was."""
+
+    given: frozenset[str]
+    ask: Any
+    budget: Any
+    _make_repl: Any
+    _leave_to_parent: Any
+    _settings: Any
+    _one_at_a_time: Any
+    _again: Any
+    _attach: Any
+    _begin: Callable[[Run], Run]
+
+    def fork(
+        self,
+        source: Run | RecordedRun | Path | str,
+        turn: int | None = None,
+        *,
+        cells: Mapping[int, str] | None = None,
+        replies: Mapping[str, str] | None = None,
+        told: str | None = None,
+        question: str | None = None,
+        context: Any = UNSET,
+    ) -> Run:
+        """Begin a branch of a run, and go on with it live; the run itself doesn't change.
+
+        The turns that it has in common with the run are executed again, in a fresh kernel, with
+        the replies that they had: that costs nothing. From there on this ``RLM``'s model answers.
+
+        Args:
+            source: a run, live or ended, a recorded one, or its folder or ``.rlm`` file.
+            turn: the last turn that is kept; 0: none; None: as many as the change leaves.
+            cells: number of a cell → the code that runs in its place.
+            replies: node of a call → the reply that is taken in place of the one it had.
+            told: what the model is told after ``turn``, in place of what it was told.
+            question: another question, over the same context; no turn is kept.
+            context: what it was asked over, where a recording doesn't hold it.
+
+        Returns:
+            The live run, as ``start`` gives it.
+
+        Raises:
+            ConfigError: there is no such turn, cell or call, or as for ``resume``.
+            RecordingError, ContextError: as for ``resume``.
+        """
+        self._leave_to_parent()
+        settings = self._settings()
+        found = recorded(source)
+        if isinstance(source, Path | str):
+            refuse_unboxed(found.path, settings, self._make_repl is None)
+        found.refuse_redacted()
+        change = Change(cells=cells or {}, replies=replies or {}, told=told, question=question)
+        with self._one_at_a_time():
+            folder = new_run_folder()
+            try:
+                made = branch(found.events, folder.name, turn, change)
+                extract(replace(found.recording, events=made.events), folder)
+                log, tree, record = open_log(folder, more=made.again)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            try:
+                if isinstance(source, Run) and context is UNSET:
+                    context = source
+                ledger = BudgetLedger(self.budget)
+                run = self._again(settings, log, tree, record, ledger, context, branch=found.id)
+                run.recorded.take_again(made.again)
+                run._opening.keep(folder)
+            except BaseException:
+                log.close()
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            self._attach(run)
+            return self._begin(run)
+
+    def replay(
+        self, source: Run | RecordedRun | Path | str, context: Any = UNSET
+    ) -> Rerun:
+        """Execute a run's cells again with the replies that were recorded, and compare.
+
+        Nothing is called and nothing is paid; nothing is kept of it.
+
+        Args:
+            source: a run that ended, a recorded one, or its folder or ``.rlm`` file.
+            context: what it was asked over, where a recording doesn't hold it.
+
+        Returns:
+            Whether the same came of it, and what didn't.
+
+        Raises:
+            RecordingError, ContextError, ConfigError: as for ``resume``.
+        """
+        found = recorded(source)
+        if isinstance(source, Path | str):
+            refuse_unboxed(found.path, self._settings(), self._make_repl is None)
+        found.refuse_redacted()
+        rerun = Rerun()
+        with tempfile.TemporaryDirectory(prefix="rlm-replay-") as folder:
+            extract(found.recording, Path(folder))
+            log, tree, record = open_log(folder, whole=True)
+            with self._offline(record) as rlm:
+                run = rlm._again(
+                    rlm._settings(), log, tree, record, BudgetLedger(None),
+                    source if isinstance(source, Run) and context is UNSET else context,
+                    rerun=rerun,
+                )  # fmt: skip
+                rlm._begin(run).wait()
+            log.close()
+        if run.status == "failed" and rerun.same:
+            raise RecordingError(f"The recording can't be run again: {run.reason}")
+        return rerun
+
+    def _offline(self, record: Record) -> RLM:
+        """Give an RLM with these options that calls nobody."""
+        from .rlm import RLM
+
+        models = {"model": record.started.model, "sub_model": record.started.sub_model}
+        here = {name: getattr(self, name) for name in self.given}
+        fixed = {"mode": "auto", "save": False, "keep": False, "budget": None}
+        nobody: Any = Offline()
+        return RLM(**{**here, **models, **fixed}, gateway=nobody, ask=self.ask,
+                   make_repl=self._make_repl)  # fmt: skip

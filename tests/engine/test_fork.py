@@ -1,0 +1,274 @@
+"""Branches of a run, and runs that run again: free, exact, and nothing of the first one changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rlm_kernel.engine import RLM, Run
+from rlm_kernel.errors import ConfigError, ContextError, RecordingError, RLMError
+from rlm_kernel.lm import ScriptedModel
+from rlm_kernel.log import tree_text
+from rlm_kernel.protocol import events as e
+
+Make = Callable[..., RLM]
+
+TURNS = [
+    "```repl\nn = len(context)\nx = llm_query('what is it?')\nprint(n, x)\n```",
+    "```repl\ny = x.upper()\nprint(y)\n```\n```repl\nz = y + '!'\nprint(z)\n```",
+    "FINAL(z)",
+]
+
+
+def model(*replies: str, name: str = "root") -> ScriptedModel:
+    return ScriptedModel(list(replies), name=name)
+
+
+@pytest.fixture
+def first(make: Make) -> Run:
+    run = make(TURNS, ["a text"], where="kernel", sandbox="none").run("What?", "abc" * 5)
+    assert run.answer == "A TEXT!"
+    return run
+
+
+def told(run: Run) -> list[str]:
+    assert run.driver is not None
+    return [m["content"] for m in run.driver.messages if m["role"] == "user"]
+
+
+def paid(run: Run) -> int:
+    """Calls that a provider was asked for."""
+    return sum(not x.event.cached for x in run.events if isinstance(x.event, e.CallEnded))
+
+
+def bytes_of(run: Run) -> dict[str, bytes]:
+    assert run.log.folder is not None
+    return {str(p): p.read_bytes() for p in run.log.folder.rglob("*") if p.is_file()}
+
+
+def test_a_branch_goes_on_after_a_turn_and_the_run_stays_as_it_was(
+    make: Make, first: Run, tmp_path: Path
+) -> None:
+    before = bytes_of(first)
+    rlm = make(["FINAL(y + '?')"], where="kernel", sandbox="none")
+    for source in (first, first.log.folder, first.save(tmp_path / "r", context=True),
+                   Run.load(tmp_path / "r.rlm")):  # fmt: skip
+        root = model("```repl\nprint(n, x, y)\n```", "```repl\nFINAL(y + '?')\n```")
+        rlm = make(root, where="kernel", sandbox="none")
+        fork = rlm.fork(source, turn=2)
+        assert fork.answer == "A TEXT?"
+        assert fork.id != first.id
+        assert paid(fork) == 2, "the turns before cost nothing"
+        assert told(fork)[:3] == told(first)[:3], "and the model was told what it had been told"
+        assert "a branch of " + first.id in str(tree_text(fork.tree))
+        assert fork.transcript[3].observation == "15 a text A TEXT\n", "its variables were there"
+    assert bytes_of(first) == before
+
+
+def test_another_code_in_the_place_of_a_cell(make: Make, first: Run) -> None:
+    root = model("FINAL(z)", "```repl\nFINAL(z)\n```")
+    edit = {3: "z = y + '#'\nprint(z)"}
+    fork = make(root, where="kernel", sandbox="none").fork(first, cells=edit)
+    fork.wait()
+    codes = [(c.number, c.code, c.decision) for c in fork.tree.find(kind="cell")][:3]
+    assert codes[1] == (2, "y = x.upper()\nprint(y)", "approve")
+    assert codes[2] == (3, "z = y + '#'\nprint(z)", "edit")
+    assert "A TEXT#" in told(fork)[2]
+    assert fork.answer == "A TEXT#"
+
+
+def test_another_answer_to_one_call_and_another_reply_of_the_root(make: Make, first: Run) -> None:
+    sub = next(call for call in first.tree.calls if call.role == "sub")
+    root = model("```repl\nFINAL(x)\n```")
+    fork = make(root, where="kernel", sandbox="none").fork(first, replies={sub.id: "OTHER"})
+    assert fork.answer == "OTHER"
+    assert paid(fork) == 1
+    roots = [call for call in first.tree.calls if call.role == "root"]
+    changed = {roots[1].id: "```repl\nFINAL(x + ' mine')\n```"}
+    fork = make(["unused"], where="kernel", sandbox="none").fork(first, replies=changed)
+    assert fork.answer == "a text mine"
+    assert paid(fork) == 0
+
+
+def test_another_word_to_the_model_and_another_question(make: Make, first: Run) -> None:
+    root = model("```repl\nFINAL(n)\n```")
+    fork = make(root, where="kernel", sandbox="none").fork(first, turn=1, told="Say n.")
+    assert fork.answer == 15
+    assert told(fork)[1].startswith("Say n.")
+    root = model("```repl\nprint(context)\n```", "```repl\nFINAL(context[:3])\n```")
+    fork = make(root, where="kernel", sandbox="none").fork(first, question="And now?")
+    assert fork.answer == "abc"
+    assert "And now?" in told(fork)[0]
+    assert "What?" not in told(fork)[0]
+
+
+def test_another_model_makes_the_rest_and_the_first_turns_are_free(make: Make, first: Run) -> None:
+    """Calls of turns that run again are known by what they ask, whichever model would be asked."""
+    asked: list[str] = []
+
+    def never(messages: Any) -> str:
+        asked.append(messages[-1]["content"])
+        return "no"
+
+    other = ScriptedModel(never, name="another-sub")
+    root = model("```repl\nFINAL(z)\n```", name="another")
+    fork = make(root, other, where="kernel", sandbox="none").fork(first, turn=2)
+    assert fork.answer == "A TEXT!"
+    assert asked == []
+
+
+def test_a_branch_of_a_branch_and_a_branch_whose_process_died(make: Make, first: Run) -> None:
+    one = make(["```repl\nw = 1\nprint(w)\n```", "```repl\nFINAL(w)\n```"],
+               where="kernel", sandbox="none").fork(first, turn=2)  # fmt: skip
+    assert one.answer == 1
+    two = make(["```repl\nFINAL(str(w) + z)\n```"], where="kernel", sandbox="none").fork(one, 3)
+    assert two.answer == "1A TEXT!"
+    cut = make(["```repl\nw = 2\nprint(w)\n```", RuntimeError("gone")], where="kernel",
+               sandbox="none", max_turns=4).fork(first, turn=2)  # fmt: skip
+    cut.wait()
+    cut.stop()
+    again = make(["```repl\nFINAL(w)\n```"], where="kernel", sandbox="none", budget="$1")
+    assert again.resume(cut.log.folder).answer == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"turn": 9}, "no turn 9 that is whole; it has 1 to 3"),
+        ({"turn": -1}, "no turn -1"),
+        ({"cells": {8: "x"}}, "no cell 8; it has 1 to 4"),
+        ({"replies": {"call99": "x"}}, "no call 'call99'"),
+        ({"turn": 0, "told": "x"}, "comes after a turn"),
+        ({"turn": 2, "question": "x"}, "Another question begins anew"),
+        ({"turn": 1, "cells": {4: "x"}}, "is in turn 3"),
+        ({"cells": {1: "x", 2: "y"}}, "changed in one turn"),
+    ],
+)
+def test_what_cannot_be_changed_is_said_and_nothing_is_left(
+    make: Make, first: Run, change: dict[str, Any], said: str
+) -> None:
+    assert first.log.folder is not None
+    before = sorted(first.log.folder.parent.iterdir())
+    with pytest.raises(ConfigError, match=said):
+        make(["x"], where="kernel", sandbox="none").fork(first, **change)
+    assert sorted(first.log.folder.parent.iterdir()) == before
+
+
+def test_what_a_recording_may_reach_is_given_again(
+    make: Make, first: Run, tmp_path: Path
+) -> None:
+    path = first.save(tmp_path / "r", context=True)
+    with pytest.raises(ConfigError, match='sandbox="none"'):
+        make(["x"], where="kernel").fork(path, turn=1)
+
+
+# -- run again ------------------------------------------------------------------------------------
+
+
+def test_a_run_that_runs_again_is_the_same_and_calls_nobody(
+    make: Make, first: Run, tmp_path: Path
+) -> None:
+    path = first.save(tmp_path / "r", context=True)
+    rlm = make(where="kernel", sandbox="none")
+    for source in (first, path, Run.load(path), first.log.folder):
+        rerun = rlm.replay(source)
+        assert rerun.same, rerun
+        assert (rerun.cells, rerun.calls) == (4, 1)
+        assert "The same: 4 cells ran again with 1 recorded reply" in str(rerun)
+
+
+def edited(path: Path, change: Callable[[str], str], tmp_path: Path) -> Path:
+    """The recording with its log otherwise."""
+    from rlm_kernel.log.recording import extract
+
+    folder = tmp_path / "edited"
+    folder.mkdir()
+    extract(Run.load(path).recording, folder)
+    log = folder / "log.jsonl"
+    log.write_text(change(log.read_text()))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("what is it?')", "what was it?')", "cell 1, line 2: it asked 'what was it?'"),
+        ('"output":"A TEXT\\n"', '"output":"A TXT\\n"', "cell 2: its output differs from char"),
+        ("y + '!'", "y + 1", "cell 3: its error differs"),
+        ('"answer":"A TEXT!"', '"answer":"A T!"', "cell 4: its answer differs"),
+    ],
+)
+def test_what_comes_otherwise_is_named(
+    make: Make, first: Run, tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    path = first.save(tmp_path / "r", context=True)
+    folder = edited(path, lambda text: text.replace(old, new), tmp_path)
+    rerun = make(where="kernel", sandbox="none").replay(folder)
+    assert not rerun.same
+    assert said in str(rerun), rerun
+
+
+def test_children_and_batches_and_questions_run_again(make: Make, tmp_path: Path) -> None:
+    code = """```repl
+parts = llm_query_batched([f"part {n}" for n in range(20)])
+child = rlm_query("double it", context="kid")
+print(len(context), sorted(parts)[:2], child)
+```"""
+
+    def root(messages: Any) -> str:
+        if messages[0]["role"] != "system":
+            return "re " + messages[-1]["content"]
+        if "double it" in str(messages[1]["content"]):
+            return "```repl\nFINAL({'twice': context * 2})\n```"
+        return code if len(messages) < 4 else "```repl\nFINAL(child)\n```"
+
+    rlm = make(root, root, max_depth=2, where="kernel", sandbox="none")
+    run = rlm.run("Go", "abc")
+    assert run.answer == {"twice": "kidkid"}
+    path = run.save(tmp_path / "r", context=True)
+    rerun = make(where="kernel", sandbox="none", max_depth=2).replay(path)
+    assert rerun.same, rerun
+
+
+def test_without_its_context_or_redacted_it_is_said(
+    make: Make, first: Run, tmp_path: Path
+) -> None:
+    rlm = make(where="kernel", sandbox="none")
+    with pytest.raises(ContextError, match="give the same again by context="):
+        rlm.replay(first.save(tmp_path / "a"))
+    assert rlm.replay(tmp_path / "a.rlm", "abc" * 5).same
+    with pytest.raises(RLMError, match="isn't what it was"):
+        rlm.replay(tmp_path / "a.rlm", "abc" * 4)
+    hidden = first.save(tmp_path / "b", redact=lambda text: text.replace("a text", "***"))
+    with pytest.raises(RecordingError, match="was redacted"):
+        rlm.replay(hidden, "abc" * 5)
+    with pytest.raises(RecordingError, match="was redacted"):
+        rlm.fork(hidden, turn=1, context="abc" * 5)
+
+
+def test_keys_of_the_environment_are_in_no_recording(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "sk-planted-0123456789")
+    root = ["```repl\nprint(len(context), 'sk-planted-0123456789')\n```", "FINAL(1)"]
+    run = make(root).run("sk-planted-0123456789?", "abc")
+    path = run.save(tmp_path / "r")
+    assert run.answer
+    loaded = Run.load(path)
+    assert "planted" not in str(loaded.events)
+    assert loaded.question == "[secret]?"
+
+
+def test_a_recorded_run_reads_like_the_run(make: Make, first: Run, tmp_path: Path) -> None:
+    loaded = Run.load(first.save(tmp_path / "r"))
+    assert (loaded.id, loaded.status, loaded.answer) == (first.id, "done", first.answer)
+    assert str(loaded.transcript) == str(first.transcript)
+    assert str(tree_text(loaded.tree)) == str(tree_text(first.tree))
+    assert loaded.versions["python"]
+    assert loaded.usage == first.usage.subtree
+    assert Run.load(loaded.save(tmp_path / "again")).answer == first.answer
+    with pytest.raises(RecordingError, match="There is nothing at"):
+        Run.load(tmp_path / "nowhere")
