@@ -62,11 +62,12 @@ export interface RunOpened {
   first?: string;
 }
 
-/** A run whose process ended, or that had ended without an answer, was picked up again. */
+/** A run whose process ended, or that had ended without an answer, was picked up again; or a */
 export interface RunResumed {
   type: "run.resumed";
   node: string;
   turns?: number;
+  branch?: string;
 }
 
 /** A notebook session began: calls typed outside a run belong to it. */

@@ -128,7 +128,8 @@ export const FOLDS: Folds = {
     node.forced = false;
     node.text = '';
     const turns = e.turns ? `after turn ${e.turns}` : 'from its start';
-    node.notes = [...node.notes, ['info', `The run was picked up again ${turns}.`]];
+    const what = e.branch ? `This is a branch of ${e.branch}` : 'The run was picked up again';
+    node.notes = [...node.notes, ['info', `${what} ${turns}.`]];
     return node;
   },
 
