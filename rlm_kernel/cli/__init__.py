@@ -1,4 +1,4 @@
-"""The command line: ``rlm-kernel run | resume | demo | doctor | models | install | bench``.
+"""The command line: ``rlm-kernel run | resume | replay | fork | demo | doctor | …``.
 
 Exit codes: 0 an answer; 1 no answer, or none that could be given; 2 a mistake in what was asked
 (said in one sentence); 3 a draft only (``partial``); 4 an answer whose log isn't complete; 130
@@ -59,6 +59,26 @@ def parser() -> argparse.ArgumentParser:
     resume.add_argument("--workdir", metavar="PATH", help="the folder that its code is in")
     resume.add_argument("--where", choices=("kernel",),
                         help="kernel: in one of its own, also where it had a notebook's variables")
+    replay = verbs.add_parser(
+        "replay", help="show a recorded run, and run its cells again without a model"
+    )
+    replay.add_argument("path", help="a run's folder, or a .rlm file")
+    replay.add_argument("--show", action="store_true", help="show it only")
+    fork = verbs.add_parser("fork", help="go on otherwise from a turn of a run")
+    fork.add_argument("path", help="a run's folder, or a .rlm file")
+    fork.add_argument("--turn", type=int, help="the last turn that is kept; default: all that can")
+    fork.add_argument("--cell", nargs=2, action="append", default=[], metavar=("N", "FILE"),
+                      help="the code in this file runs in the place of cell N")
+    fork.add_argument("--told", help="what the model is told after the turn")
+    fork.add_argument("--question", help="another question, over the same context")
+    for verb in (replay, fork):
+        verb.add_argument("--context", "-c", nargs="+", action="extend", default=[],
+                          metavar="PATH", help="what it was asked over, where it isn't in there")
+        verb.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
+        verb.add_argument("--workdir", metavar="PATH", help="the folder that its code is in")
+        verb.add_argument("--where", choices=("kernel",),
+                          help="kernel: in one of its own, where it had a notebook's variables")
+        _model_options(verb)
     demo = verbs.add_parser("demo", help="the whole thing on a generated text, with a model of "
                             "this machine")  # fmt: skip
     _model_options(demo)

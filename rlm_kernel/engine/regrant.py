@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError
 from ..log.format import oneline
 from ..log.paths import is_sandboxed
+from ..log.recording import SUFFIX
 from ..protocol import Budget
 from .record import Record, read_record
+from .recorded import load_run
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -42,7 +44,7 @@ def options_in(record: Record) -> dict[str, Any]:
 
 
 def logged_options(path: Path | str) -> dict[str, Any]:
-    """Give the options of ``RLM`` that a run had in the end, by its folder.
+    """Give the options of ``RLM`` that a run had in the end, by its folder or ``.rlm`` file.
 
     Returns:
         No keys, no objects, and nothing that lets it reach more than any new run.
@@ -50,7 +52,13 @@ def logged_options(path: Path | str) -> dict[str, Any]:
     Raises:
         RecordingError: there is no run there.
     """
-    record = read_record(path)
+    if Path(path).suffix == SUFFIX:
+        return options_of(Record(load_run(path).events))
+    return options_of(read_record(path))
+
+
+def options_of(record: Record) -> dict[str, Any]:
+    """Give the same of a record."""
     logged, started = options_in(record), record.started
     known = {name: logged[name] for name in (*LOGGED, "budget")
              if name in logged and name not in REACH}  # fmt: skip

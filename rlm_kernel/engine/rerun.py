@@ -111,8 +111,9 @@ class Rerun:
         return f"It didn't come the same: {self.differences[0]}." if self.differences else ""
 
     def __str__(self) -> str:
-        replies = plural(self.calls, "recorded reply", "recorded replies")
-        ran = f"{plural(self.cells, 'cell')} ran again with {replies}"
+        ran = f"{plural(self.cells, 'cell')} ran again"
+        if self.calls:
+            ran += f" with {plural(self.calls, 'recorded reply', 'recorded replies')}"
         left = f" ({plural(len(self.left_out), 'cell')} left out)" if self.left_out else ""
         if self.same:
             return f"The same: {ran}{left}."

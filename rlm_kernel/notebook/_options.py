@@ -119,6 +119,36 @@ def of_resume(words: list[str]) -> dict[str, Any]:
     return options
 
 
+def of_fork(words: list[str], namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """Take what a branch changes out of the words of `%rlm fork`.
+
+    Args:
+        words: of the line; what is taken is removed.
+        namespace: of the notebook; the code of a cell is the text of a variable.
+    """
+    change: dict[str, Any] = {}
+    if "--turn" in words:
+        change["turn"] = _number("--turn", take_option(words, "--turn"))
+    if "--cell" in words:
+        number, _, name = take_option(words, "--cell").partition("=")
+        code = namespace.get(name)
+        if not isinstance(code, str):
+            raise UsageError(
+                "--cell takes a number and a variable that holds its code: --cell 3=code."
+            )
+        change["cells"] = {_number("--cell", number): code}
+    for option in ("told", "question"):
+        if f"--{option}" in words:
+            change[option] = take_option(words, f"--{option}")
+    return change
+
+
+def _number(option: str, text: str) -> int:
+    if not text.isdecimal():
+        raise UsageError(f"{option} takes a number, not {text!r}.")
+    return int(text)
+
+
 def completions(magics: RLMMagics, verbs: Sequence[str]) -> dict[str, Any]:
     """Give what ``make_matcher`` takes."""
     session = magics.session

@@ -23,7 +23,10 @@ from traitlets.config import Configurable
 
 from ..engine import RLM, Run
 from ..engine.modes import parse_mode
-from ..engine.regrant import logged_options
+from ..engine.record import Record
+from ..engine.recorded import RecordedRun, recorded
+from ..engine.regrant import logged_options, options_of
+from ..engine.rerun import Rerun
 from ..errors import ConfigError, ContextError, RecordingError
 from ..lm import parse_budget
 from ..lm.served.client import installed
@@ -260,6 +263,47 @@ class RLMMagics(Magics, Configurable):
                 pump(lambda: run.restored or run.ended)
             session.add(run, name or self._earlier_name(run), session.announced())
             self._hand_over(run, front, interrupts)
+
+    def replay(self, source: Any, options: dict[str, Any]) -> Rerun:
+        """Run a run's cells again in a kernel of their own, without a model."""
+        known = {**options_of(Record(recorded(source).events)), "where": "kernel", **options}
+        given = {k: v for k, v in known.items() if k not in ("model", "sub_model", "mode")}
+        return RLM(mode="auto", **given).replay(source)
+
+    def fork_off(
+        self, source: Any, name: str, options: dict[str, Any], change: dict[str, Any]
+    ) -> None:
+        """Begin a branch of a run and stay with it, or leave it to the front end.
+
+        Args:
+            source: a run, or the path of one.
+            name: the variable that holds the branch; empty: none but ``_rlm``.
+            options: of ``RLM``, in place of those that the run had.
+            change: what is otherwise; as for ``RLM.fork``.
+        """
+        session = self.session
+        front = front_of(self.shell)
+        known = {**options_of(Record(recorded(source).events)), "where": "kernel", **options}
+        self._check_free(known["where"])
+        rlm = session.make(**known, attended=front.stdin)
+        _options.check_person(rlm, front)
+        self._say_where(rlm)
+        with Interruptible() as interrupts:
+            run = rlm.fork(source, **change)
+            pump = getattr(run.repl, "pump", None)
+            if pump is not None:
+                pump(lambda: run.restored or run.ended)
+            session.add(run, name, session.announced())
+            self._hand_over(run, front, interrupts)
+
+    def bind(self, name: str, value: Any) -> None:
+        """Bind a variable of the person's, which has no other value."""
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise UsageError(f"{name!r} can't be a variable's name.")
+        shell = self.session.shell
+        if not isinstance(shell.user_ns.get(name), Run | RecordedRun | None):
+            raise UsageError(f"{name} has a value already: choose another name, or `del {name}`.")
+        shell.push({name: value})
 
     def _earlier_name(self, run: Run) -> str:
         """Give the name that a run had in the notebook that it began in, where it is free."""

@@ -1,0 +1,66 @@
+"""Saving, loading, replaying and forking a run from the cells of a notebook."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import SCRIPT
+
+CELLS = "'n = len(context)\\nprint(n)', 'y = n + 1\\nprint(y)', 'FINAL(y)'"
+
+
+@pytest.fixture
+def saved(ours: Any, tmp_path: Path) -> str:
+    ours.run(SCRIPT)
+    ours.run(f"m = script({CELLS})")
+    cell = ours.run("%%rlm r --context text --model m --mode auto\nHow many?")
+    assert "Answer: 4022" in cell.text
+    path = tmp_path / "run.rlm"
+    assert f"r is in {path}" in ours.run(f"%rlm save {path} --context").text
+    return str(path)
+
+
+def test_a_saved_run_is_shown_bound_and_runs_again(ours: Any, saved: str) -> None:
+    shown = ours.run(f"%rlm load {saved} old")
+    assert "Answer: 4022" in shown.text
+    assert ours.value("old.answer, old.question") == "(4022, 'How many?')"
+    for line in ("%rlm replay", f"%rlm replay {saved}"):
+        assert "The same: 3 cells ran again." in ours.run(line).text
+    assert ours.value("y") == "4022", "the notebook's variables have no part in it"
+
+
+def test_a_branch_is_a_run_of_its_own_and_the_first_stays(ours: Any, saved: str) -> None:
+    ours.run("k = script('FINAL(y * 2)')\ncode = 'y = 100'")
+    cell = ours.run("%rlm fork --turn 2 --model k --as f")
+    assert "This is a branch of" in cell.text
+    assert ours.value("f.answer, r.answer, y") == "(8044, 4022, 4022)"
+    ours.run("k = script('FINAL(y * 2)')")
+    cell = ours.run(f"%rlm fork {saved} --cell 2=code --model k --as g --sandbox none")
+    assert "edited by fork" in cell.text
+    assert ours.value("g.answer") == "200"
+    ours.run("k = script('FINAL(y * 3)')")
+    ours.run("%rlm fork --run r --turn 2 --model k --where shell --as h")
+    assert ours.value("h.answer") == "12066"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("%rlm save", "takes the name of a file"),
+        ("%rlm load", "takes a folder or a .rlm file"),
+        ("%rlm load nowhere", "There is nothing at nowhere"),
+        ("%rlm load {saved} print", "print has a value"),
+        ("%rlm replay a b", "takes a folder or a .rlm file"),
+        ("%rlm fork --turn 9 --model m", "no turn 9 that is whole; it has 1 to 3"),
+        ("%rlm fork --turn two --model m", "--turn takes a number, not 'two'"),
+        ("%rlm fork --cell 2=nope --model m", "a variable that holds its code"),
+    ],
+)
+def test_mistakes_are_one_sentence(ours: Any, saved: str, line: str, said: str) -> None:
+    ours.run("print = print")
+    cell = ours.run(line.format(saved=saved))
+    assert not cell.ok
+    assert said in cell.text
+    assert "Traceback" not in cell.text
