@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -270,3 +272,24 @@ def test_a_line_of_an_earlier_version_is_brought_up_step_by_step(
     }  # fmt: skip
     new = {"seq": 1, "type": "call.started", "node": "call1", "prompt": "hi"}
     assert migrated(dict(new), 2, steps) == new
+
+
+def test_every_line_fits_the_schema_that_the_documents_have(tmp_path: Path) -> None:
+    import jsonschema
+
+    root = Path(__file__).resolve().parents[2]
+    schema = json.loads((root / "docs" / "log.schema.json").read_text("utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.check_schema(schema)
+    lines = b"".join(recording._lines(events(), lambda *_: None, None)).splitlines()
+    assert any(b"$blob" in line for line in lines)
+    for line in lines:
+        validator.validate(json.loads(line))
+    assert not validator.is_valid({"seq": 1, "time": 0.5, "type": "call.started"}), "no node"
+
+
+def test_the_schema_is_that_of_the_events() -> None:
+    root = Path(__file__).resolve().parents[2]
+    script = str(root / "scripts" / "schema.py")
+    done = subprocess.run([sys.executable, script, "--check"], cwd=root, capture_output=True)
+    assert done.returncode == 0, done.stdout
