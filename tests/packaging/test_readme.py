@@ -34,6 +34,7 @@ def test_the_python_examples_run_and_answer_right(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("RLM_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     namespace: dict[str, Any] = {"MODEL": ScriptedModel(root)}
     examples = blocks("python")
     assert len(examples) >= 3
