@@ -1,0 +1,84 @@
+"""``rlm-kernel replay`` and ``rlm-kernel fork``: a recording from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rlm_kernel import RLM
+from rlm_kernel.cli import main
+
+
+@pytest.fixture
+def recorded(openai_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RLM_HOME", str(tmp_path / "home"))
+    openai_server.reply_with(policy)
+    with RLM(model="openai/x", api_base=openai_server.api_base, api_key="none",
+             sandbox="none") as rlm:  # fmt: skip
+        run = rlm.run("How long?", context="abc" * 5)
+        assert run.answer == "15 re: hi"
+        return run.save(tmp_path / "run", context=True)
+
+
+def policy(request: dict[str, Any]) -> str:
+    messages = request["messages"]
+    if messages[0]["role"] != "system":
+        return "re: " + messages[-1]["content"]
+    turn = sum(m["role"] == "assistant" for m in messages)
+    cells = ["x = llm_query('hi')\nn = len(context)\nprint(n, x)", "FINAL(f'{n} {x}')"]
+    return f"```repl\n{cells[min(turn, 1)]}\n```"
+
+
+def test_a_recording_is_shown_and_runs_again_without_its_server(
+    recorded: Path, openai_server: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = len(openai_server.requests)
+    given = [str(recorded), "--sandbox", "none", "--api-base", openai_server.api_base]
+    assert main(["replay", *given]) == 0
+    out = capsys.readouterr().out
+    assert "How long?" in out
+    assert "The same: 2 cells ran again with 1 recorded reply." in out
+    assert main(["replay", str(recorded), "--show"]) == 0
+    assert "ran again" not in capsys.readouterr().out
+    assert main(["replay", *given, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["same"] is True
+    assert len(openai_server.requests) == asked
+
+
+def test_what_a_recording_may_reach_is_asked_for_in_flags(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", str(recorded)]) == 2
+    said = capsys.readouterr().err
+    assert "--sandbox none" in said
+    assert "Traceback" not in said
+
+
+def test_a_branch_goes_on_with_the_code_of_a_file(
+    recorded: Path, openai_server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    code = tmp_path / "cell.py"
+    code.write_text("n, x = 7, 'mine'\nprint(n, x)")
+    given = ["--sandbox", "none", "--api-base", openai_server.api_base, "-q"]
+    assert main(["fork", str(recorded), "--cell", "1", str(code), *given]) == 0
+    assert capsys.readouterr().out == "7 mine\n"
+    assert main(["fork", str(recorded), "--turn", "8", *given]) == 2
+    assert "no turn 8 that is whole; it has 1 to 2" in capsys.readouterr().err
+    assert main(["fork", str(recorded), "--cell", "one", str(code), *given]) == 2
+    assert "--cell takes the number of a cell and a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["replay", "fork"])
+def test_what_is_no_recording_is_one_sentence(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.rlm").write_text("no")
+    assert main([verb, str(tmp_path / "x.rlm")]) == 2
+    said = capsys.readouterr().err
+    assert "is no recording of rlm-kernel" in said
+    assert said.count("\n") == 1
