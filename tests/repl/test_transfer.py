@@ -325,6 +325,50 @@ def test_tables_of_other_kinds_still_come_out_as_they_went_in(frame):
     pd.testing.assert_frame_equal(crossed(frame), frame)
 
 
+def told(names=("a",), **about):
+    """Give a table that says of itself what no table of ours does."""
+    about = {"index_columns": [], "columns": [], "column_indexes": [], **about}
+    table = pa.table({name: [1] for name in names})
+    return stream(table.replace_schema_metadata({"pandas": json.dumps(about)}))
+
+
+def labels(kind, times=1):
+    one = {"name": None, "field_name": None, "pandas_type": "unicode", "numpy_type": kind,
+           "metadata": None}  # fmt: skip
+    return {"column_indexes": [one] * times}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        told(**labels("S2000000000")),
+        told(**labels("U500000000")),
+        told(**labels("S9," * 1000 + "S9")),
+        told(columns=[{"name": "a", "field_name": "a", "numpy_type": "(" * 1000}]),
+        told(["(" + "1," * 1_000_000 + ")"], **labels("object", 2)),
+        told([f"({'1,' * 1500}{n})" for n in range(2000)], **labels("object", 2)),
+    ],
+    ids=["bytes", "texts", "many types", "brackets", "a long name", "long names"],
+)
+def test_words_by_which_a_table_would_become_large_are_refused(part):
+    with pytest.raises(ReplError, match=r"isn't taken|column names of over"):
+        decode({"frame": 0}, [part])
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])),
+        pd.DataFrame([[1]], columns=pd.to_datetime(["2026-01-01"], utc=True)),
+        pd.DataFrame({"a": pd.array([1], dtype=pd.ArrowDtype(pa.timestamp("ns", "UTC")))}),
+    ],
+    ids=["pairs", "times", "of Arrow"],
+)
+def test_tables_with_labels_of_other_kinds_come_out_as_they_went_in(frame):
+    assert to_arrow(frame) is not None
+    pd.testing.assert_frame_equal(crossed(frame), frame)
+
+
 def test_an_array_of_items_without_a_size_is_refused():
     head = "{'descr': '|S0', 'fortran_order': False, 'shape': (30000000000,), }".ljust(117) + "\n"
     file = b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head.encode()
