@@ -4,6 +4,7 @@ import io
 import json
 import math
 import pickle
+import random
 import threading
 from collections import Counter, OrderedDict
 from contextlib import suppress
@@ -367,6 +368,14 @@ def test_words_by_which_a_table_would_become_large_are_refused(part):
 def test_tables_with_labels_of_other_kinds_come_out_as_they_went_in(frame):
     assert to_arrow(frame) is not None
     pd.testing.assert_frame_equal(crossed(frame), frame)
+
+
+def test_a_fraction_that_takes_long_to_be_reduced_is_refused():
+    fine = Fraction(3**5_000, 7**5_000)
+    assert crossed(fine) == fine
+    long = [hex(random.getrandbits(8_000_000)) for _ in range(2)]
+    with pytest.raises(ReplError, match="fraction"):
+        decode({"fraction": long}, [])
 
 
 def test_an_array_of_items_without_a_size_is_refused():
