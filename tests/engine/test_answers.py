@@ -73,6 +73,7 @@ def test_what_is_no_type_is_refused_before_anything_runs():
         (int, Decimal("1E+99999999")),
         (list[int], [Decimal("1E-99999999")]),
     ],
+    ids=["list", "set", "ranges", "longest", "number", "small number"],
 )
 def test_what_would_become_large_when_it_is_checked_is_refused(kind, value):
     with pytest.raises(AnswerError, match="more than"):
@@ -95,6 +96,7 @@ def test_small_ranges_and_numbers_are_checked_as_ever():
         ({"type": "object", "patternProperties": {"a": {}}}, {1: 2}),
         ({"type": "string"}, 10**5_000),
     ],
+    ids=["decimal", "keys", "long number"],
 )
 def test_a_value_that_the_check_was_not_made_for_is_no_fault_of_the_run(schema, value):
     with pytest.raises(AnswerError, match="can't be checked"):
