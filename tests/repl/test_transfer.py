@@ -24,9 +24,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlm_kernel.errors import ReplError
+from rlm_kernel.protocol import Query
 from rlm_kernel.protocol.frames import HEAD, MOST_ITEMS, body_size, pack, refuse_items, unpack
 from rlm_kernel.repl.tables import to_arrow
 from rlm_kernel.repl.transfer import decode, encode
+from rlm_kernel.repl.wire import decode_queries, encode_queries
 
 
 def crossed(value, *, copies=False):
@@ -368,6 +370,19 @@ def test_words_by_which_a_table_would_become_large_are_refused(part):
 def test_tables_with_labels_of_other_kinds_come_out_as_they_went_in(frame):
     assert to_arrow(frame) is not None
     pd.testing.assert_frame_equal(crossed(frame), frame)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"max_tokens": 10**5_000}, {"temperature": -(10**5_000)}, {"temperature": float("nan")}],
+    ids=["tokens", "temperature", "nan"],
+)
+def test_a_call_with_a_number_that_no_request_can_hold_is_no_call(more):
+    parts = []
+    with pytest.raises(ReplError, match="isn't a call"):
+        decode_queries(encode_queries([Query("x", **more)], parts), parts)
+    fine = [Query("x", max_tokens=10, temperature=0.5)]
+    assert decode_queries(encode_queries(fine, parts), parts) == fine
 
 
 def test_a_fraction_that_takes_long_to_be_reduced_is_refused():
