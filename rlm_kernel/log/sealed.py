@@ -107,7 +107,9 @@ class Sealer:
 
     def _runs(self) -> list[str]:
         with suppress(OSError), os.scandir(self.live) as found:
-            return sorted(one.name for one in found if one.is_dir(follow_symlinks=False))
+            # Other names would be printed where a person looks for runs.
+            named = (one for one in found if one.name.isprintable())
+            return sorted(one.name for one in named if one.is_dir(follow_symlinks=False))
         return []
 
     def _run(self, name: str) -> None:

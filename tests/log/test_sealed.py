@@ -230,16 +230,18 @@ def test_a_folder_of_any_depth_is_removed(folders: Folders) -> None:
     assert not list(folders.live.iterdir())
 
 
-def test_what_is_said_commands_no_terminal_and_is_bounded(folders: Folders) -> None:
-    for number in range(50):
-        log = folders.live / f"\x1b]0;{number}\x07" / "log.jsonl"
+def test_what_is_said_is_bounded_and_no_name_commands_a_terminal(folders: Folders) -> None:
+    for name in ("\x1b]0;x\x07", "a\nb", *map(str, range(50))):
+        log = folders.live / name / "log.jsonl"
         log.parent.mkdir()
         log.write_bytes(b"one\n")
         folders.sealer.look()
         log.write_bytes(b"ONE\ntwo\n")
     folders.sealer.look()
     assert 1 <= len(folders.said) <= 20
-    assert all(sentence.isprintable() for sentence in folders.said)
+    names = [one.name for one in folders.sealed.iterdir()]
+    assert "7" in names
+    assert all(text.isprintable() for text in (*folders.said, *names))
 
 
 def test_a_line_of_many_answers_is_read_once(folders: Folders) -> None:
