@@ -150,7 +150,7 @@ def as_dict(run: Run, resume: str | None = None) -> dict[str, Any]:
     answer = run.answer_text
     if run.answer_text is not None and run.ended:
         try:
-            json.dumps(run.answer)
+            json.dumps(run.answer, allow_nan=False)
             answer = run.answer
         except (TypeError, ValueError):
             answer = run.answer_text

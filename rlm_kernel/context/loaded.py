@@ -116,7 +116,8 @@ class Loaded:
             lengths = [_length(item) for item in islice(value, PARTS)]
             kinds = sorted({type(item).__name__ for item in islice(value, _SAMPLED)})
             said = ", ".join(f"{n:,}" for n in lengths if n is not None)
-            more = ", …" if len(value) > PARTS else ""
+            length = _length(value)  # of a long enough range there is none
+            more = ", …" if length is None or length > PARTS else ""
             words = f"Items: {', '.join(kinds[:PARTS])}" if kinds else ""
             return words + (f"; lengths {said}{more}." if said else "." if words else "")
         if self.kind in ("dict", "files"):
@@ -139,9 +140,9 @@ class Loaded:
             return f"It begins {_plain(head)!r}\nand ends {_plain(tail)!r}"
         if self.kind == "table" and hasattr(value, "head"):
             return "First rows:\n" + _cut(_safe(value, lambda v: str(v.head(3))), 4 * PREVIEW)
-        if self.kind == "list" and len(value):
+        if self.kind == "list" and _length(value) != 0:
             first = "First item: " + _safe(value[0])
-            return first if len(value) == 1 else f"{first}\nLast item: {_safe(value[-1])}"
+            return first if _length(value) == 1 else f"{first}\nLast item: {_safe(value[-1])}"
         if self.kind in ("dict", "files") and len(value):
             key = next(iter(value))
             return f"First value: {_safe(value[key])}"
@@ -180,7 +181,8 @@ def _columns(table: Any) -> str:
     names = list(getattr(table, "columns", []))
     types = [str(kind) for kind in getattr(table, "dtypes", [])]
     said = [
-        _cut(str(name), 40) + (f" ({types[i]})" if len(types) == len(names) else "")
+        _cut(name if isinstance(name, str) else _safe(name, str), 40)
+        + (f" ({types[i]})" if len(types) == len(names) else "")
         for i, name in enumerate(names[:COLUMNS])
     ]
     more = ", …" if len(names) > COLUMNS else "."

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from ..errors import AnswerError, ConfigError, ReplError
 from ..protocol.frames import MOST_ITEMS, refuse_items
+
+DIGITS = 4_300  # of a number; as many as Python reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,16 @@ class AnswerType:
 
     def __call__(self, value: Any) -> Any:
         """Give the value in the form that was asked for, or raise AnswerError saying why not."""
-        return value if self._check is None else self._check(value)
+        if self._check is None:
+            return value
+        _refuse_large(value)
+        try:
+            return self._check(value)
+        except AnswerError:
+            raise
+        except Exception as error:  # of a value that the check wasn't made for
+            why = f"{type(error).__name__}: {str(error)[:200]}"
+            raise AnswerError(f"The answer can't be checked ({why}).") from error
 
 
 def answer_type(spec: Any) -> AnswerType:
@@ -41,6 +53,23 @@ def answer_type(spec: Any) -> AnswerType:
     if isinstance(spec, Mapping):
         return _by_json_schema(dict(spec))
     return _by_pydantic(spec)
+
+
+def _refuse_large(value: Any) -> None:
+    """Refuse what is small only until it is checked: a range as a list, 1E+99999999 as an int."""
+    stack, seen, items = [value], set[int](), 0
+    while stack:
+        one = stack.pop()
+        if isinstance(one, range):
+            items += abs((one.stop - one.start) // one.step)
+        elif isinstance(one, Decimal):
+            if one.is_finite() and abs(one.adjusted()) > DIGITS:
+                raise AnswerError(f"The answer has a number of more than {DIGITS:,} digits.")
+        elif isinstance(one, list | tuple | set | frozenset | dict) and id(one) not in seen:
+            seen.add(id(one))
+            stack += [*one, *one.values()] if isinstance(one, dict) else one
+    if items > MOST_ITEMS:
+        raise AnswerError(f"The answer has more than {MOST_ITEMS:,} items.")
 
 
 def _by_json_schema(schema: dict[str, Any]) -> AnswerType:

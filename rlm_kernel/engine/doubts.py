@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from ..protocol import CellResult
+from ..repl.answer import text_form
 from ._examples import kind_of
 from ._messages import Refusal
 
@@ -26,7 +27,7 @@ def doubt(
         shown: the outputs of the cells before the one that submitted.
         raised: the doubts raised earlier in this run; none of them is raised again.
     """
-    text = str(value).strip()
+    text = "None" if value is None else text_form(value).strip()
     if "first" not in raised and not shown:
         return "first"
     if "zero" not in raised and text in ("0", "0.0", "None", "[]", "{}", "False"):

@@ -36,6 +36,7 @@ from ..protocol.events import (
     TurnEnded,
     TurnStarted,
 )
+from ..repl.answer import text_form
 from . import folding, prompts
 from ._closing import Draft, Outcome, close, full
 from .doubts import Looks
@@ -302,7 +303,7 @@ class Driver:
             except AnswerError as error:
                 reason, detail = "type", str(error)
         if not (reason or persons) and (second := self._looks.doubt(value)):
-            reason, detail = second, f"The value was {str(value)[:80]!r}."
+            reason, detail = second, f"The value was {text_form(value)[:80]!r}."
         if reason:
             if reason == "problem" and detail in result.output.head:
                 detail = ""  # FINAL_VAR has printed it

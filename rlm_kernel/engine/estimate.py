@@ -202,11 +202,9 @@ def _text(value: Any) -> str:
     """Give a text about as long as a value's would be in a prompt."""
     if isinstance(value, str):
         return value
-    if isinstance(value, int | float | bool | type(None)):
-        return str(value)
-    if isinstance(value, list | tuple | dict):
+    if isinstance(value, int | float | bool | type(None) | list | tuple | dict):
         try:
             return repr(value)[:100_000]
-        except Exception:  # an item's repr may do anything
+        except Exception:  # an item's repr may do anything, and a number may be too long
             return ""
     return ""

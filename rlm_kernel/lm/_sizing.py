@@ -13,6 +13,7 @@ from .tokens import estimate, estimate_messages, upper_messages
 
 LEAST_OUTPUT = 1024  # tokens of output below which a call isn't worth sending
 UNKNOWN_OUTPUT = 4096  # tokens of output where the window isn't known
+MOST_OUTPUT = 10**12  # tokens of output that can be asked for
 PACE = 100  # tokens a second that a model is taken to write while nothing of it is seen
 
 
@@ -41,8 +42,12 @@ def size_of(request: CallRequest, info: ModelInfo, model: str, usual: int) -> Si
     """
     prompt = upper_messages(request.messages)
     output = request.max_tokens
-    if output is not None and output < 1:  # it would set aside less than nothing
-        raise ProviderError(f"max_tokens is {output}: it must be at least 1.", kind="other")
+    if output is not None and not 1 <= output <= MOST_OUTPUT:  # less than nothing, or no float
+        shown = str(output) if abs(output) <= MOST_OUTPUT else "a number of many digits"
+        raise ProviderError(
+            f"max_tokens is {shown}: it must be at least 1, and no more than {MOST_OUTPUT:,}.",
+            kind="other",
+        )
     if output is None:
         output = usual if info.window else min(usual, UNKNOWN_OUTPUT)
         if info.max_output:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
+import subprocess
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
@@ -52,15 +56,16 @@ def read_inside(folder: Path, *names: str, most: int | None = None) -> bytes:
         return file.read()
 
 
-def list_inside(folder: Path, *names: str) -> list[str]:
-    """Give the names in a folder below a folder, as ``open_inside`` opens it.
+def list_inside(folder: Path, *names: str, most: int) -> list[str]:
+    """Give the names in a folder below a folder, as ``open_inside`` opens it; at most so many.
 
     Raises:
         OSError: as there; or it is no folder.
     """
     place = open_inside(folder, *names, flags=os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
     try:
-        return os.listdir(place)
+        with os.scandir(place) as found:
+            return [one.name for one in islice(found, most)]
     finally:
         os.close(place)
 
@@ -70,3 +75,15 @@ def refuse_links(folder: Path, *names: str) -> None:
     for number in range(1, len(names) + 1):
         if folder.joinpath(*names[:number]).is_symlink():
             raise OSError(errno.ELOOP, f"{names[number - 1]} in it is a link")
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and what is in it, however deep it is; what can't be removed stays."""
+    with suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
+    if os.name == "posix" and folder.exists():  # rm goes down without a limit
+        with suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(
+                ["rm", "-rf", "--", str(folder)],
+                stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60,
+            )  # fmt: skip

@@ -10,6 +10,7 @@ Guarantees:
   copied end isn't what it was, which is said;
 - no link is followed, nothing but files is read, a text counts only under the digest of its
   content, and at most ``MOST`` bytes are copied, which is said;
+- whatever else is in a folder, and whatever is written meanwhile, keeps no log from being copied;
 - ``take_all`` leaves nothing behind but what couldn't be copied.
 
 What was paid for is written into the copy by the gateway process itself.
@@ -29,18 +30,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from ..errors import ReplError
+from ..protocol.frames import refuse_items
 from ._files import BLOBS, LOG_NAME
 from .format import size_text
-from .inside import list_inside, open_inside
+from .inside import list_inside, open_inside, remove_tree
 from .paid import NAME as PAID
 from .paths import runs_dir
 
 VARIABLE = "RLM_SEALED"
 CONTEXTS = "contexts"
 EVERY = 1.0  # seconds
-MOST = 8 << 30  # bytes
+MOST = 8 << 30  # bytes, as which count, too:
+A_RUN, A_FILE = 1 << 20, 16 << 10  # each folder and each file, however small
+MOST_SAID = 20  # sentences
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE)
 PIECE = 1 << 20
-LINE = 16 << 20  # bytes; a longer line isn't copied
+LINE = 16 << 20  # bytes; a longer line isn't copied, which is said
 LAST = 64 << 10  # bytes of a log's end, in which its last line is looked for
 TOP = "run1"  # the node of a log's own run
 SAME = 256  # bytes before the end of a copy that must still be there
@@ -59,7 +65,7 @@ class Sealer:
         self.live, self.sealed = live, sealed
         self._say = say
         self._copied = 0
-        self._answered: set[str] = set()
+        self._over: set[str] = set()  # runs of whose logs no more is copied
         self._said: set[str] = set()
         self._have: dict[tuple[str, str], set[str]] = {}
         self._false: dict[Path, int] = {}  # texts under a wrong digest, as they were at what time
@@ -93,39 +99,54 @@ class Sealer:
             try:
                 self._run(name)
             except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                if error.errno in NO_ROOM:
                     continue  # it stays where it is
-            shutil.rmtree(self.live / name, ignore_errors=True)
+            remove_tree(self.live / name)
 
     # -- private ------------------------------------------------------------------------------
 
     def _runs(self) -> list[str]:
         with suppress(OSError), os.scandir(self.live) as found:
-            return sorted(one.name for one in found if one.is_dir(follow_symlinks=False))
+            # Other names would be printed where a person looks for runs.
+            named = (one for one in found if one.name.isprintable())
+            return sorted(one.name for one in named if one.is_dir(follow_symlinks=False))
         return []
 
     def _run(self, name: str) -> None:
         into = self.sealed / name
-        into.mkdir(mode=0o700, exist_ok=True)
-        # Texts first: a log never names one that isn't there.
-        for below in (BLOBS, CONTEXTS):
-            self._files(name, below)
-        self._lines(name)
-
-    def _files(self, run: str, below: str) -> None:
-        have = self._have.setdefault((run, below), set())
-        try:
-            new = [n for n in list_inside(self.live / run, below) if n not in have]
-        except OSError:
-            return
-        into = self.sealed / run / below
-        if new:
+        if not into.exists():
+            self._room(A_RUN)
             into.mkdir(mode=0o700, exist_ok=True)
+            self._copied += A_RUN
+        # Texts first: a log never names one that isn't there.
+        full = [error for below in (BLOBS, CONTEXTS) if (error := self._files(name, below))]
+        self._lines(name)
+        if full:
+            raise full[0]
+
+    def _files(self, run: str, below: str) -> OSError | None:
+        """Copy what is new in a folder; give the error where there was no room for something."""
+        have = self._have.setdefault((run, below), set())
+        full = None
+        try:
+            names = list_inside(self.live / run, below, most=MOST // A_FILE)
+            new = [n for n in names if n not in have]
+            if new:
+                (self.sealed / run / below).mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            return error if error.errno in NO_ROOM else None
+        if len(names) == MOST // A_FILE:
+            self._tell(f"The run {run!r} has more than {len(names) - 1:,} files, so not all of "
+                       "them are copied to where code can't change them.")  # fmt: skip
         for name in new:
             if name.startswith(".") or name.endswith(".part"):
                 continue  # half written
-            if (into / name).exists() or self._file(run, below, name):
-                have.add(name)
+            try:
+                if (self.sealed / run / below / name).exists() or self._file(run, below, name):
+                    have.add(name)
+            except OSError as error:  # it keeps no other from being copied
+                full = error if error.errno in NO_ROOM else full
+        return full
 
     def _file(self, run: str, below: str, name: str) -> bool:
         """Copy a file; False where it isn't what its name says."""
@@ -136,7 +157,8 @@ class Sealer:
             about = os.fstat(file.fileno())
             if self._false.get(into / name) == about.st_mtime_ns:
                 return False
-            self._room(about.st_size)
+            self._room(about.st_size + A_FILE)
+            self._copied += A_FILE
             try:
                 with half.open("wb") as out:
                     while piece := file.read(PIECE):
@@ -161,26 +183,35 @@ class Sealer:
         ):
             done = os.fstat(out.fileno()).st_size
             size = os.fstat(file.fileno()).st_size
-            if size == done or run in self._answered:
+            if size == done or run in self._over:
                 return
             last = os.pread(out.fileno(), min(done, LAST), max(0, done - LAST))
             if _to_answer(last) is not None:
-                self._answered.add(run)
+                self._over.add(run)
                 return
             self._room(size - done)
             back = min(done, SAME)
             file.seek(done - back)
             if file.read(back) != os.pread(out.fileno(), back, done - back):
-                self._tell(f"The log of {run} was written anew, so its copy is as it was before.")
+                self._tell(f"The log of {run!r} was written anew, so its copy is as it was before.")
                 return
-            rest = b""
-            while (piece := file.read(PIECE)) and len(rest) < LINE:
+            rest, left = b"", size - done  # what is written meanwhile is for the next time
+            while piece := file.read(min(PIECE, left)):
+                left -= len(piece)
                 whole, newline, rest = (rest + piece).rpartition(b"\n")
                 lines = whole + newline
                 end = _to_answer(lines)
                 _write_all(out.fileno(), lines[:end])
                 self._copied += len(lines)
                 if end is not None:
+                    self._over.add(run)
+                    return
+                if len(rest) >= LINE:
+                    self._over.add(run)
+                    self._tell(
+                        f"The log of {run!r} has a line of more than {size_text(LINE)}: it and "
+                        "what follows isn't copied to where code can't change it."
+                    )
                     return
 
     def _open(self, *names: str) -> BinaryIO:
@@ -197,7 +228,7 @@ class Sealer:
             raise OSError(errno.EFBIG, "too much was written to be copied")
 
     def _tell(self, sentence: str) -> None:
-        if sentence not in self._said:
+        if sentence not in self._said and len(self._said) < MOST_SAID:
             self._said.add(sentence)
             self._say(sentence)
 
@@ -233,11 +264,13 @@ def to_write(folder: Path) -> Path:
 
 def _to_answer(lines: bytes) -> int | None:
     """Give where the line ends that tells the answer of a log's own run; None: it isn't there."""
-    at = -1
-    while (at := lines.find(b'"type":"run.ended"', at + 1)) >= 0:
+    end = 0
+    while (at := lines.find(b'"type":"run.ended"', end)) >= 0:
         start, end = lines.rfind(b"\n", 0, at) + 1, lines.find(b"\n", at) + 1
-        with suppress(ValueError, KeyError, TypeError, RecursionError):
-            event = json.loads(lines[start : end or None])
+        end = end or len(lines)
+        with suppress(ValueError, KeyError, TypeError, RecursionError, ReplError):
+            refuse_items(lines[start:end])
+            event = json.loads(lines[start:end])
             if event["type"] == "run.ended" and event["node"] == TOP and "status" not in event:
                 return end
     return None

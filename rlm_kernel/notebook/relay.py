@@ -38,6 +38,7 @@ import zmq
 from ..errors import ConfigError, ReplError
 from ..lm.served.environment import scrubbed
 from ..lm.served.start import ADDRESS, CAPABILITY, DESCRIPTORS
+from ..log.inside import remove_tree
 from ..log.paths import sandboxed_dir
 from ..log.sealed import VARIABLE as SEALED
 from ..log.sealed import Sealer
@@ -340,7 +341,7 @@ class Boxed:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(kernel.pid, signal.SIGKILL)
         kernel.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_tree(self.folder)
 
 
 def connected(environ: dict[str, str]) -> list[socket.socket]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import atexit
 import os
-import shutil
 import tempfile
 from pathlib import Path
+
+from ..log.inside import remove_tree
 
 _made: dict[Path, int] = {}  # and the process that did
 
@@ -20,7 +21,7 @@ def make(prefix: str, near: str | None = None) -> Path:
 
 def remove(folder: Path) -> None:
     """Remove a folder and what is in it; what can't be removed stays."""
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_tree(folder)
     _made.pop(folder, None)
 
 

@@ -6,6 +6,8 @@ frame made of it is at most ``TIMES`` times as large as what was sent, and at mo
 
 from __future__ import annotations
 
+import json
+import re
 import struct
 from typing import Any
 
@@ -15,6 +17,8 @@ from ..protocol.frames import MOST_PARTS, refuse_items
 MOST = MOST_PARTS  # bytes of a data frame
 TIMES = 64  # a column of one bit a row has eight bytes for each in pandas
 _SMALL = 1 << 20  # bytes that any table may take
+_NAMES, _NAME = 4 << 20, 4_000  # characters of all columns' names, and of one: pandas parses some
+_TYPE = 200  # characters of a type's name
 _RECORD_BATCH, _DICTIONARY_BATCH = 3, 2  # of the union in Arrow's Message.fbs
 
 
@@ -49,8 +53,7 @@ def from_arrow(data: bytes) -> Any:
             msg = "A packed table isn't taken from a kernel, since it can unpack to any size."
             raise ReplError(msg)
     with pa.ipc.open_stream(data) as reader:
-        for words in (reader.schema.metadata or {}).values():
-            refuse_items(words)
+        _refuse_words(reader.schema)
         row = sum(_cell(field.type) for field in reader.schema)
         rows, batches = 0, []
         for batch in reader:
@@ -66,6 +69,36 @@ def from_arrow(data: bytes) -> Any:
     # Offsets that point outside of its buffers would read, or end, this process.
     table.validate(full=True)
     return table.to_pandas()
+
+
+def _refuse_words(schema: Any) -> None:
+    """Refuse what a table says of itself by which pandas would make far more than was sent."""
+    words = schema.metadata or {}
+    for text in words.values():
+        refuse_items(text)
+    if sum(map(len, schema.names)) > _NAMES or any(len(name) > _NAME for name in schema.names):
+        msg = (
+            f"A table from a kernel has column names of over {_NAME:,} characters, or too many of "
+            "them."
+        )
+        raise ReplError(msg)
+    about = json.loads(words.get(b"pandas", b"{}"))
+    for one in (*about.get("columns", ()), *about.get("column_indexes", ())):
+        name = one.get("numpy_type")
+        if name is not None and not _is_type(name):
+            msg = f"A table with a column of type {str(name)[:100]!r} isn't taken from a kernel."
+            raise ReplError(msg)
+
+
+def _is_type(name: Any) -> bool:
+    """Whether a type's name is none of texts of a given length, nor of many types in one."""
+    return (
+        isinstance(name, str)
+        and len(name) <= _TYPE
+        and name[:1].isalpha()
+        and not re.search(r"\d{4}", name)
+        and (name.count(",") <= 1 or name.endswith("[pyarrow]"))
+    )
 
 
 def _cell(kind: Any) -> int:

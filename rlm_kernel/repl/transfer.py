@@ -38,6 +38,7 @@ DEEPEST = 60  # containers within containers
 INLINE = 4_096  # longer texts and bytes go as binary parts
 _SAFE_INT = 1 << 53
 _ALIKE = 100  # keys with one hash; sets and dicts of plain data have fewer
+_LONGEST_FRACTION = 10_000  # hexadecimal digits; longer ones take long to be reduced
 _TAKEN = bytes([255, 0])  # by identity: what stands in the place of a part that was used
 
 
@@ -201,6 +202,9 @@ class _Decoder:
             pairs = [(self.any(k, depth + 1), self.any(v, depth + 1)) for k, v in body]
             self._refuse_alike([key for key, _ in pairs])
             return _FROM_PAIRS[tag](pairs)
+        if tag == "fraction" and not self._copies and max(map(len, body)) > _LONGEST_FRACTION:
+            msg = "A fraction of that many digits isn't taken from a kernel."
+            raise ReplError(msg)
         if tag in _FROM_TEXT:
             return _FROM_TEXT[tag](body)
         if tag == "text":

@@ -61,8 +61,11 @@ def _typed(q: Query) -> bool:
         isinstance(q.prompt, str)
         and isinstance(q.name, str)
         and all(v is None or isinstance(v, str) for v in (q.model, q.system))
-        and (q.max_tokens is None or type(q.max_tokens) is int)
-        and (q.temperature is None or type(q.temperature) in (int, float))
+        and (q.max_tokens is None or (type(q.max_tokens) is int and _written(q.max_tokens)))
+        and (
+            q.temperature is None
+            or (type(q.temperature) in (int, float) and _written(q.temperature))
+        )
         and (
             c is None
             or (
@@ -75,6 +78,11 @@ def _typed(q: Query) -> bool:
             )
         )
     )
+
+
+def _written(number: float) -> bool:
+    """Whether a number can be written into a request; one of 5,000 digits can't."""
+    return abs(number) < 1 << 53
 
 
 def encode_error(error: BaseException) -> dict[str, Any]:

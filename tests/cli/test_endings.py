@@ -223,3 +223,13 @@ def test_a_working_directory_that_was_removed_is_one_sentence(asked, tmp_path, m
     gone.rmdir()
     assert asked("FINAL('x')") == 2
     assert "working directory was removed" in capsys.readouterr().err
+
+
+def test_json_is_json_whatever_the_answer_is(asked, capsys):
+    assert asked("print(context)\nFINAL_VAR({'a': [float('nan'), float('inf')]})", "--json") == 0
+
+    def refuse(name):
+        raise AssertionError(f"{name} isn't JSON")
+
+    answer = json.loads(capsys.readouterr().out, parse_constant=refuse)["answer"]
+    assert answer == "{'a': [nan, inf]}"

@@ -292,3 +292,18 @@ def test_any_value_has_a_short_description(value):
     assert 0 < len(loaded.describe()) < 6000
     loaded.describe().encode()
     assert isinstance(loaded, Loaded)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [range(10**30), [range(10**30)], [10**5_000], {"a": 10**5_000}, {10**5_000: 1}],
+    ids=["range", "ranges", "numbers", "values", "keys"],
+)
+def test_a_value_too_long_to_be_counted_or_written_is_described(value):
+    assert load(value).describe()
+
+
+def test_a_table_with_numbers_too_long_to_be_written_is_described():
+    pandas = pytest.importorskip("pandas")
+    for table in (pandas.DataFrame({10**5_000: [1]}), pandas.DataFrame([[10**5_000]])):
+        assert load(table).describe()

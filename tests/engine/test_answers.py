@@ -1,5 +1,7 @@
 """An answer of the type that was asked for, or the reason why it isn't."""
 
+from decimal import Decimal
+
 import pydantic
 import pytest
 
@@ -59,3 +61,43 @@ def test_what_is_no_type_is_refused_before_anything_runs():
         answer_type({"type": "nonsense"})
     with pytest.raises(ConfigError, match="can't be checked"):
         answer_type(42)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (list, range(10**9)),
+        (set[int], range(0, -(10**12), -1)),
+        (list[list[int]], [range(10**6)] * 10),
+        (dict[str, list[int]], {"a": range(10**30)}),
+        (int, Decimal("1E+99999999")),
+        (list[int], [Decimal("1E-99999999")]),
+    ],
+    ids=["list", "set", "ranges", "longest", "number", "small number"],
+)
+def test_what_would_become_large_when_it_is_checked_is_refused(kind, value):
+    with pytest.raises(AnswerError, match="more than"):
+        answer_type(kind)(value)
+
+
+def test_small_ranges_and_numbers_are_checked_as_ever():
+    assert answer_type(list[int])(range(3)) == [0, 1, 2]
+    assert answer_type(int)(Decimal("1E+3")) == 1000
+    itself: list[object] = []
+    itself.append(itself)
+    with pytest.raises(AnswerError):
+        answer_type(list[int])(itself)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"type": "number", "multipleOf": 0.5}, Decimal("1.5")),
+        ({"type": "object", "patternProperties": {"a": {}}}, {1: 2}),
+        ({"type": "string"}, 10**5_000),
+    ],
+    ids=["decimal", "keys", "long number"],
+)
+def test_a_value_that_the_check_was_not_made_for_is_no_fault_of_the_run(schema, value):
+    with pytest.raises(AnswerError, match="can't be checked"):
+        answer_type(schema)(value)

@@ -148,6 +148,16 @@ def test_a_child_has_no_known_cost_and_where_none_can_start_it_is_a_call() -> No
     assert of("rlm_query('a', context)").cost == pytest.approx(WHOLE * IN + 512 * OUT, rel=0.01)
 
 
+@pytest.mark.parametrize("value", [[10**5_000], {"a": 10**5_000}], ids=["list", "dict"])
+def test_numbers_too_long_to_be_written_count_as_nothing(value: Any) -> None:
+    found = Estimator(info, "sub", {"context": value}).of_code("llm_query(str(context))")
+    assert found.calls == 1
+
+
+def test_a_call_that_asks_for_any_length_has_an_estimate() -> None:
+    assert estimator().of_queries([Query("x", max_tokens=10**5_000)]).calls == 1
+
+
 def test_code_that_calls_no_model_has_no_estimate() -> None:
     assert of("x = 1").as_dict() == {}
 

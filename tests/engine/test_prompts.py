@@ -182,6 +182,10 @@ def test_a_doubt_is_raised_once_and_the_same_answer_is_then_taken() -> None:
     assert doubt(0, "How many?", ["Output of cell 1:\n0 []"], raised) is None
 
 
+def test_a_number_of_any_length_is_doubted():
+    assert doubt(10**5_000, "How many?", ["many"]) == "unshown"
+
+
 def test_an_answer_that_repeats_the_question_or_was_never_shown_is_doubted() -> None:
     assert doubt("70", "What belongs to compass 70?", ["... 70 ..."]) == "echo"
     assert doubt("C-19", "Which berth?", ["something else"]) == "unshown"

@@ -73,8 +73,9 @@ class Raw:
 class Serving:
     """A worker on a thread of its own."""
 
-    def __init__(self, folder: Path, budget: str | None) -> None:
-        write_grants(folder, {TOKEN: Grant(TOKEN, budget)})
+    def __init__(self, folder: Path, budget: str | None, runs: Path | None = None) -> None:
+        grant = Grant(TOKEN, budget, runs=str(runs), closed=True) if runs else Grant(TOKEN, budget)
+        write_grants(folder, {TOKEN: grant})
         self.address = str(folder / "s")
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self.address)
@@ -124,8 +125,8 @@ def serve(
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.api_base)
     openai_server.reply_with(lambda request: "re: " + request["messages"][-1]["content"])
 
-    def begin(budget: str | None = None) -> Serving:
-        made.append(Serving(tmp_path_factory.mktemp("g"), budget))
+    def begin(budget: str | None = None, runs: Path | None = None) -> Serving:
+        made.append(Serving(tmp_path_factory.mktemp("g"), budget, runs))
         return made[-1]
 
     yield begin
@@ -323,6 +324,17 @@ def test_a_request_that_makes_no_sense_spends_nothing_past_the_budget(
             assert {"error", "value"} & set(raw.read())
         assert raw.ask("status")["value"]["spent"]["calls"] <= 3
         assert serving.owner().ledger.reserved.calls == 0
+
+
+def test_only_what_was_paid_for_makes_a_folder_of_a_run(
+    serve: Callable[..., Serving], tmp_path: Path
+) -> None:
+    with Raw(serve("1 call", tmp_path).address) as raw:
+        for number in range(5):
+            call = {**CALL, "id": number, "run": f"run{number}", "key": "k", "call": "c"}
+            raw.send(call, BODY)
+            assert raw.read().get("error") is None if number == 0 else raw.read()["error"]
+    assert [p.name for p in tmp_path.iterdir()] == ["run0"]
 
 
 SCALARS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -136,7 +137,7 @@ def test_no_link_no_pipe_and_no_folder_in_the_place_of_a_file(
 def test_too_much_is_left_where_it_is_and_said_once(
     folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sealed_, "MOST", 1 << 20)
+    monkeypatch.setattr(sealed_, "MOST", 2 << 20)
     monkeypatch.setattr(sealed_, "PIECE", 1 << 10)
     folders.log.write_bytes(b"one\n")
     folders.sealer.look()
@@ -146,7 +147,7 @@ def test_too_much_is_left_where_it_is_and_said_once(
     folders.sealer.take_all()
     assert folders.copy() == b"one\n"
     assert len(folders.said) == 1
-    assert "1.0 MiB" in folders.said[0]
+    assert "2.0 MiB" in folders.said[0]
     assert folders.log.exists()
 
 
@@ -195,3 +196,109 @@ def test_a_run_goes_on_in_a_copy_of_its_copy(
     folders.again().take_all()
     assert folders.copy() == b"one\ntwo\n"
     assert to_write(tmp_path / "elsewhere") == tmp_path / "elsewhere"
+
+
+@pytest.mark.parametrize("what", ["link", "folder", "pipe", "long"])
+def test_nothing_beside_a_log_keeps_it_from_being_copied(folders: Folders, what: str) -> None:
+    bad = folders.live / "r" / "blobs" / ("a" * 255 if what == "long" else "a")
+    if what == "link":
+        bad.symlink_to("/nowhere")
+    elif what == "folder":
+        bad.mkdir()
+    elif what == "pipe":
+        os.mkfifo(bad)
+    else:
+        bad.write_bytes(b"")
+    name = folders.blob(b"a text")
+    folders.log.write_bytes(b"one\n")
+    folders.sealer.take_all()
+    assert folders.copy() == b"one\n"
+    assert (folders.sealed / "r" / "blobs" / name).exists()
+
+
+def test_a_folder_of_any_depth_is_removed(folders: Folders) -> None:
+    folders.log.write_bytes(b"one\n")
+    place = os.open(folders.live / "r", os.O_RDONLY)
+    for _ in range(2_000):
+        os.mkdir("d", dir_fd=place)
+        below = os.open("d", os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = below
+    os.close(place)
+    folders.sealer.take_all()
+    assert folders.copy() == b"one\n"
+    assert not list(folders.live.iterdir())
+
+
+def test_what_is_said_is_bounded_and_no_name_commands_a_terminal(folders: Folders) -> None:
+    for name in ("\x1b]0;x\x07", "a\nb", *map(str, range(50))):
+        log = folders.live / name / "log.jsonl"
+        log.parent.mkdir()
+        log.write_bytes(b"one\n")
+        folders.sealer.look()
+        log.write_bytes(b"ONE\ntwo\n")
+    folders.sealer.look()
+    assert 1 <= len(folders.said) <= 20
+    names = [one.name for one in folders.sealed.iterdir()]
+    assert "7" in names
+    assert all(text.isprintable() for text in (*folders.said, *names))
+
+
+def test_a_line_of_many_answers_is_read_once(folders: Folders) -> None:
+    line = b"[" + b",".join([b'{"type":"run.ended"}'] * 20_000) + b"]\n"
+    folders.log.write_bytes(line)
+    began = time.monotonic()
+    folders.sealer.look()
+    assert time.monotonic() - began < 5
+    assert folders.copy() == line
+
+
+def test_a_log_that_grows_while_it_is_read_is_not_read_for_ever(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealed_, "PIECE", 4)
+    folders.log.write_bytes(b"one\n")
+    write = sealed_._write_all
+
+    def grow(fd: int, data: bytes) -> None:
+        with folders.log.open("ab") as file:
+            file.write(b"two\n")
+        assert folders.log.stat().st_size < 100
+        write(fd, data)
+
+    monkeypatch.setattr(sealed_, "_write_all", grow)
+    folders.sealer.look()
+    assert folders.copy() == b"one\n"
+
+
+def test_a_line_that_is_too_long_is_said(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealed_, "LINE", 1 << 12)
+    monkeypatch.setattr(sealed_, "PIECE", 1 << 10)
+    folders.log.write_bytes(b"one\n" + b"x" * (1 << 14) + b"\n")
+    for _ in range(3):
+        folders.sealer.look()
+    assert len(folders.said) == 1
+    assert "line of more than" in folders.said[0]
+
+
+def test_nothing_is_added_behind_an_answer_of_any_length(folders: Folders) -> None:
+    answer = ANSWER.replace(b'"7"', b'"' + b"7" * 70_000 + b'"')
+    folders.log.write_bytes(answer)
+    folders.sealer.look()
+    with folders.log.open("ab") as file:
+        file.write(b"forged\n")
+    folders.sealer.look()
+    assert folders.copy() == answer
+
+
+def test_empty_runs_and_files_count_too(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealed_, "MOST", 10 << 20)
+    for number in range(30):
+        (folders.live / f"n{number}").mkdir()
+    folders.sealer.look()
+    assert len(list(folders.sealed.iterdir())) <= 10
+    assert len(folders.said) == 1

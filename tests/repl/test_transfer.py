@@ -4,6 +4,7 @@ import io
 import json
 import math
 import pickle
+import random
 import threading
 from collections import Counter, OrderedDict
 from contextlib import suppress
@@ -23,9 +24,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlm_kernel.errors import ReplError
+from rlm_kernel.protocol import Query
 from rlm_kernel.protocol.frames import HEAD, MOST_ITEMS, body_size, pack, refuse_items, unpack
 from rlm_kernel.repl.tables import to_arrow
 from rlm_kernel.repl.transfer import decode, encode
+from rlm_kernel.repl.wire import decode_queries, encode_queries
 
 
 def crossed(value, *, copies=False):
@@ -323,6 +326,71 @@ def test_tables_are_counted_before_they_are_unpacked(part, why):
 def test_tables_of_other_kinds_still_come_out_as_they_went_in(frame):
     assert to_arrow(frame) is not None
     pd.testing.assert_frame_equal(crossed(frame), frame)
+
+
+def told(names=("a",), **about):
+    """Give a table that says of itself what no table of ours does."""
+    about = {"index_columns": [], "columns": [], "column_indexes": [], **about}
+    table = pa.table({name: [1] for name in names})
+    return stream(table.replace_schema_metadata({"pandas": json.dumps(about)}))
+
+
+def labels(kind, times=1):
+    one = {"name": None, "field_name": None, "pandas_type": "unicode", "numpy_type": kind,
+           "metadata": None}  # fmt: skip
+    return {"column_indexes": [one] * times}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        told(**labels("S2000000000")),
+        told(**labels("U500000000")),
+        told(**labels("S9," * 1000 + "S9")),
+        told(columns=[{"name": "a", "field_name": "a", "numpy_type": "(" * 1000}]),
+        told(["(" + "1," * 1_000_000 + ")"], **labels("object", 2)),
+        told([f"({'1,' * 1500}{n})" for n in range(2000)], **labels("object", 2)),
+    ],
+    ids=["bytes", "texts", "many types", "brackets", "a long name", "long names"],
+)
+def test_words_by_which_a_table_would_become_large_are_refused(part):
+    with pytest.raises(ReplError, match=r"isn't taken|column names of over"):
+        decode({"frame": 0}, [part])
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])),
+        pd.DataFrame([[1]], columns=pd.to_datetime(["2026-01-01"], utc=True)),
+        pd.DataFrame({"a": pd.array([1], dtype=pd.ArrowDtype(pa.timestamp("ns", "UTC")))}),
+    ],
+    ids=["pairs", "times", "of Arrow"],
+)
+def test_tables_with_labels_of_other_kinds_come_out_as_they_went_in(frame):
+    assert to_arrow(frame) is not None
+    pd.testing.assert_frame_equal(crossed(frame), frame)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"max_tokens": 10**5_000}, {"temperature": -(10**5_000)}, {"temperature": float("nan")}],
+    ids=["tokens", "temperature", "nan"],
+)
+def test_a_call_with_a_number_that_no_request_can_hold_is_no_call(more):
+    parts = []
+    with pytest.raises(ReplError, match="isn't a call"):
+        decode_queries(encode_queries([Query("x", **more)], parts), parts)
+    fine = [Query("x", max_tokens=10, temperature=0.5)]
+    assert decode_queries(encode_queries(fine, parts), parts) == fine
+
+
+def test_a_fraction_that_takes_long_to_be_reduced_is_refused():
+    fine = Fraction(3**5_000, 7**5_000)
+    assert crossed(fine) == fine
+    long = [hex(random.getrandbits(8_000_000)) for _ in range(2)]
+    with pytest.raises(ReplError, match="fraction"):
+        decode({"fraction": long}, [])
 
 
 def test_an_array_of_items_without_a_size_is_refused():

@@ -317,9 +317,6 @@ class Connection:
         run, call, key = (str(message.get(n) or "")[:LONGEST_NAME] for n in ("run", "call", "key"))
         runs = Path(self._owner.grant.runs) if self._owner.grant.runs else runs_dir()
         folder = runs / run if run and _RUN.fullmatch(run) else None
-        if folder is not None and self._owner.grant.closed:
-            with suppress(OSError):  # its own is in the box, and is copied here a moment later
-                folder.mkdir(mode=0o700, exist_ok=True)
         if message.get("again") and folder is not None:
             async with self._worker.looking:
                 known = await asyncio.to_thread(_known, folder, key, call)
@@ -334,6 +331,9 @@ class Connection:
         on_text = piece if message.get("stream") else None
         reply = wire.reply_to(await self._complete(target, request, on_text))
         if folder is not None and key:
+            if self._owner.grant.closed:
+                with suppress(OSError):  # its own is in the box, and is copied here in a moment
+                    folder.mkdir(mode=0o700, exist_ok=True)
             await self._worker.journal.write(folder, line_of(call, key, reply, time.time()))
         return reply
 
