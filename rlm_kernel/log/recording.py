@@ -216,7 +216,7 @@ def _of_folder(path: Path) -> Recording:
 
 def _names(folder: Path, below: str) -> list[str]:
     try:
-        return sorted(list_inside(folder, below))
+        return sorted(list_inside(folder, below, most=MOST_FILES))
     except OSError:
         return []
 
