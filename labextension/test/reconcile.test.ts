@@ -331,6 +331,18 @@ test('cells that ran before they could be placed are shown in their order', () =
   assert.equal(next(world(over, [cell('a')], { session: 'other' })), null);
 });
 
+test('a cell that ran before it could be placed comes before the next proposal', () => {
+  const cells = [facts({ cell: 'c1' }), facts({ cell: 'c2', number: 2, code: 'y = 2' })];
+  const third = pending({ cell: 'c3', number: 3, asks: false, executing: true });
+  const runs = one({ executor: 'inline', pending: third }, ...cells);
+  const memory = leased('c1', 'c2', 'c3');
+  const action = next(world(runs, [cell('a'), ours('b', 'c1')], { memory }));
+  assert.ok(action?.do === 'insert' && action.cell === 'c2' && action.index === 2);
+  const both = [cell('a'), ours('b', 'c1'), ours('c', 'c2')];
+  const after = next(world(runs, both, { memory }));
+  assert.ok(after?.do === 'insert' && after.cell === 'c3' && after.index === 3);
+});
+
 test('a cell of another run with the same id says nothing about this one', () => {
   const memory = leased('c1');
   memory.seen.add(keyOf('old', 'c1'));

@@ -138,6 +138,15 @@ test('a new run is chosen where the chosen one is over, and not where it goes on
   assert.equal(store.selected, 't');
 });
 
+test('calls typed outside of a run, which have no end, keep no new run from being chosen', async () => {
+  const [kernel, store] = await kernelWith();
+  kernel.inform('r', { ended: true });
+  kernel.push({ kind: 'run', info: runInfo('typed', { phase: 'session', started: 5 }) });
+  assert.equal(store.selected, 'typed');
+  kernel.push({ kind: 'run', info: runInfo('s', { started: 6 }) });
+  assert.equal(store.selected, 's');
+});
+
 test('a watched reply streams in, from its beginning, and ends as the log says', async () => {
   const [kernel, store] = await kernelWith();
   store.show('r');

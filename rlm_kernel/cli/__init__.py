@@ -8,9 +8,10 @@ stopped by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from .. import __version__
 from ..errors import RLMError
@@ -25,10 +26,34 @@ def exit_code(status: str) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Takes no option that isn't ours for one of ours that begins alike."""
+    """Takes no option that isn't ours for one of ours that begins alike; says what was meant."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, **options)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; what isn't known is refused by the verb that it was given to, with its usage."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._meant(unknown)}")
+        return found, unknown
+
+    def error(self, message: str) -> NoReturn:
+        """Say the mistake; where it is the question that is missing, where it goes."""
+        if message.endswith(": question"):
+            message += f". {_QUESTION}"
+        super().error(message)
+
+    def _meant(self, unknown: list[str]) -> str:
+        option = unknown[0].partition("=")[0]
+        if option.startswith("-"):
+            near = difflib.get_close_matches(option, self._option_string_actions, 1, 0.7)
+            return f". Did you mean {near[0]}?" if near else ""
+        asks = any(action.dest == "question" for action in self._actions)
+        return f". {_QUESTION}" if asks else ""
+
+
+_QUESTION = 'The question comes first, in quotes: rlm-kernel run "QUESTION" --context PATH'
 
 
 def parser() -> argparse.ArgumentParser:

@@ -82,8 +82,9 @@ def status(magics: RLMMagics, name: str, words: Words) -> None:
     if not chosen and session.current is None:
         where = keys.where_calls_are_made()
         print(f"{where[0].upper()}{where[1:]}.")
-        print("No run yet. Write a question into a cell under `%%rlm --context NAME`; "
-              "`%rlm help` lists what else there is.")  # fmt: skip
+        print("No run in this kernel yet. Write a question into a cell under `%%rlm --context "
+              "NAME`. `%rlm resume` names an earlier run that can go on; `%rlm help` lists what "
+              "else there is.")  # fmt: skip
         return
     run = session.run_named(chosen)
     used = usage_text(run.usage.subtree)

@@ -202,8 +202,8 @@ export function next(world: World): Action | null {
   let wait: number | null = null;
   for (const run of world.runs) {
     const mine = belongs(run.info, world);
-    const first = mine ? [forClaim(world, run), forPending(world, run), forPast(world, run)] : [];
-    for (const action of [...first, forShown(world, run)]) {
+    const first = mine ? [forClaim, forPending, forMissed, forPast] : [];
+    for (const action of [...first, forShown].map((one) => one(world, run))) {
       if (action === null) continue;
       if (action.do !== 'wait') return action;
       wait = Math.min(wait ?? action.until, action.until);
@@ -242,6 +242,9 @@ function forPending(world: World, run: RunView): Action | null {
   const cell = find(world, info.run, pending.cell);
   if (!cell) {
     if (!shown(world, info)) return null;
+    // What ran before it comes first: once this is there, that counts as removed by a person.
+    const missed = forMissed(world, run);
+    if (missed !== null && missed.do !== 'wait') return missed;
     return withLease(world, info, pending.cell, () => insertion(world, run, pending));
   }
   if (pending.executing) return null;
@@ -338,42 +341,44 @@ export function place(cells: NotebookCell[], info: RunInfo): number {
   return at;
 }
 
+/**
+ * Cells that ran before they could be placed: inline, or while no page was open. One before the last
+ * that is there was removed by a person.
+ */
+function forMissed(world: World, { info, cells }: RunView): Action | null {
+  if (!shown(world, info)) return null;
+  const there = cells.map((facts) => find(world, info.run, facts.cell) !== undefined);
+  for (const facts of cells.slice(there.lastIndexOf(true) + 1)) {
+    if (info.pending?.cell === facts.cell || facts.author === 'human') continue;
+    if (facts.endedAt === 0 || rejected(facts)) continue;
+    if (world.memory.seen.has(keyOf(info.run, facts.cell))) continue;
+    const code = facts.edited ?? facts.code;
+    const insert: Action = {
+      do: 'insert',
+      run: info.run,
+      cell: facts.cell,
+      index: place(world.cells, info),
+      source: code,
+      // Described when its outputs are there.
+      meta: { ...described(info, facts, code), status: 'running' },
+    };
+    if (!info.ended) return withLease(world, info, facts.cell, () => insert);
+    // No lease is given for a run that is over: the page that started it shows what it missed.
+    if (info.session !== '' && info.session === world.session) return insert;
+  }
+  return null;
+}
+
 function forPast(world: World, run: RunView): Action | null {
   let wait: Action | null = null;
   const { info } = run;
-  const there = run.cells.map((facts) => find(world, info.run, facts.cell) !== undefined);
-  const last = there.lastIndexOf(true);
-  for (const [at, facts] of run.cells.entries()) {
+  for (const facts of run.cells) {
     const human = facts.author === 'human';
     const cell =
       find(world, info.run, facts.cell) ??
       (human ? world.cells.find((one) => one.id === facts.place) : undefined);
     const pending = info.pending?.cell === facts.cell;
-    if (!cell) {
-      // It ran before it could be placed: inline, or while no page was open. One before the last
-      // that is there was removed by a person.
-      if (pending || human || facts.endedAt === 0 || at < last) continue;
-      if (
-        world.memory.seen.has(keyOf(info.run, facts.cell)) ||
-        rejected(facts) ||
-        !shown(world, info)
-      )
-        continue;
-      const code = facts.edited ?? facts.code;
-      const insert: Action = {
-        do: 'insert',
-        run: info.run,
-        cell: facts.cell,
-        index: place(world.cells, info),
-        source: code,
-        // Described when its outputs are there.
-        meta: { ...described(info, facts, code), status: 'running' },
-      };
-      if (!info.ended) return withLease(world, info, facts.cell, () => insert);
-      // No lease is given for a run that is over: the page that started it shows what it missed.
-      if (info.session !== '' && info.session === world.session) return insert;
-      continue;
-    }
+    if (!cell) continue;
     if (pending && facts.endedAt === 0) continue;
     if (rejected(facts) && cell.source === facts.code && !cell.editing && cell.outputs === 0) {
       return { do: 'remove', id: cell.id };

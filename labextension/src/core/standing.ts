@@ -65,6 +65,10 @@ export function standing(info: RunInfo, wanting?: TreeNode, taking = ''): Standi
       return { words: info.phase, status: info.phase, waits: false };
     case 'partial':
       return { words: 'partial answer', status: 'partial', waits: false };
+    case 'session':
+      return info.in_flight > 0
+        ? { words: 'running', status: 'running', waits: false }
+        : { words: 'ready', status: 'open', waits: false };
     case 'starting':
       return { words: 'starting', status: 'running', waits: false };
     case 'proposed':

@@ -240,7 +240,7 @@ export class Store {
     this.connection = 'open';
     if (fresh && info.node !== '') {
       const chosen = this.selected === null ? undefined : this.infos.get(this.selected);
-      if (chosen === undefined || chosen.ended) {
+      if (chosen === undefined || !goesOn(chosen)) {
         this.selected = info.run;
       }
     }
@@ -328,7 +328,7 @@ export class Store {
 
   private newest(): string | null {
     const runs = this.runs;
-    const open = runs.filter((info) => !info.ended);
+    const open = runs.filter(goesOn);
     return (open[open.length - 1] ?? runs[runs.length - 1])?.run ?? null;
   }
 
@@ -377,4 +377,9 @@ export class Store {
       });
     }
   }
+}
+
+/** Whether a run isn't over; calls typed outside of a run have no end, and count as none. */
+function goesOn(info: RunInfo): boolean {
+  return !info.ended && info.phase !== 'session';
 }

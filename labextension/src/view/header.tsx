@@ -51,7 +51,7 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
         <Meters model={model} info={info} />
       </p>
       {!info.ended && <Short model={model} info={info} key={info.run} />}
-      {!info.ended && <Controls model={model} info={info} />}
+      {!info.ended && info.phase !== 'session' && <Controls model={model} info={info} />}
       {info.ended && info.answer !== null && info.answer !== '' && (
         <p class="rlm-answer">
           <b>{info.phase === 'partial' ? t('Partial answer') : t('Answer')}</b>{' '}
