@@ -148,6 +148,11 @@ export function describe(model: ICellModel, meta: CellMeta): void {
   model.sharedModel.transact(() => model.setMetadata(META, { ...meta }), false);
 }
 
+/** Give a cell's outputs as they are now. */
+export function outputsIn(cell: CodeCell): Output[] {
+  return cell.model.sharedModel.getOutputs() as unknown as Output[];
+}
+
 /** Show outputs in place of those that a cell has. */
 export function setOutputs(cell: CodeCell, outputs: Output[]): void {
   cell.model.sharedModel.setOutputs(outputs as unknown as IOutput[]);

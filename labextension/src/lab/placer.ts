@@ -4,7 +4,7 @@ import { NotebookActions } from '@jupyterlab/notebook';
 import type { ITranslator } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 import { factsOf } from '../core/facts.js';
-import { outputsOf } from '../core/outputs.js';
+import { type Output, outputsOf } from '../core/outputs.js';
 import { type Action, belongs, keyOf, newMemory, next, type World } from '../core/reconcile.js';
 import type { LeaseReply, Reply, RunInfo, ShownReply } from '../protocol.js';
 import { throttled } from './dom.js';
@@ -16,6 +16,7 @@ import {
   insertCell,
   isRunning,
   metaOf,
+  outputsIn,
   readCells,
   removeCells,
   setDisplay,
@@ -382,8 +383,12 @@ export class Placer {
     if (!meta && QUESTION.test(text)) this.asking.add(model.id);
     // Before it runs: a run's last cell is told to be over when the run is. Behind a question that is
     // asked anew, as in Run All, the kernel doesn't run it.
-    if (meta && this.asking.size > 0) this.left.add(model.id);
-    else if (meta && this.link.isOver(meta.run)) this.plain.add(model.id);
+    if (meta && this.asking.size > 0) {
+      const cell = cellById(panel, model.id);
+      if (cell) this.left.set(model.id, outputsIn(cell));
+    } else if (meta && this.link.isOver(meta.run)) {
+      this.plain.add(model.id);
+    }
     if (meta) this.memory.pressed.set(keyOf(meta.run, meta.cell), text);
     this.wake();
   }
@@ -397,8 +402,11 @@ export class Placer {
     const { executionCount } = model as { executionCount?: number | null };
     const { link } = this;
     const gone = meta !== null && !link.store?.info(meta.run) && link.isOver(meta.run);
-    const left = this.left.delete(model.id);
-    const plain = !left && (this.plain.delete(model.id) || gone);
+    const left = this.left.get(model.id);
+    const plain = left === undefined && (this.plain.delete(model.id) || gone);
+    const cell = cellById(this.link.panel, model.id);
+    if (left && cell) setOutputs(cell, left);
+    this.left.delete(model.id);
     // Without a count the kernel dropped it, as after an error before it.
     if (plain && meta && !meta.again && executionCount) describe(model, { ...meta, again: true });
     if (/\brlm/.test(model.sharedModel.getSource())) this.link.notice();
@@ -411,8 +419,8 @@ export class Placer {
   private readonly plain = new Set<string>();
   /** Questions that are executed now. */
   private readonly asking = new Set<string>();
-  /** Cells of earlier runs that were queued behind one. */
-  private readonly left = new Set<string>();
+  /** Cells of earlier runs that were queued behind one, and what they showed: it stays. */
+  private readonly left = new Map<string, Output[]>();
   private kernel = '';
   private last = '';
   private busy = false;
