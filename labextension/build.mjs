@@ -1,6 +1,6 @@
 /**
- * Builds the widget's side: `node build.mjs` makes `rlm-tree.js` and `rlm-tree.css` in
- * `rlm_kernel/notebook/static`; `node build.mjs perf` makes the page of the measurements.
+ * Builds the widget's side: `node build.mjs` makes `rlm-tree.js`, `rlm-tree.css` and `rlm-page.js`
+ * in `rlm_kernel/notebook/static`; `node build.mjs perf` makes the page of the measurements.
  */
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
@@ -38,6 +38,14 @@ if (process.argv[2] === 'perf') {
     ...shared,
     minify: true,
     entryPoints: { 'rlm-tree': 'style/tree.css' },
+    outdir,
+  });
+  // The page of a recording is one file: a script, not a module, so that it opens from a disk.
+  await build({
+    ...shared,
+    format: 'iife',
+    minify: true,
+    entryPoints: { 'rlm-page': 'src/page.ts' },
     outdir,
   });
   const size = gzipSync(readFileSync(`${outdir}/rlm-tree.js`)).length / 1024;

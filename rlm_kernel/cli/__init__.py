@@ -104,6 +104,11 @@ def parser() -> argparse.ArgumentParser:
         verb.add_argument("--where", choices=("kernel",),
                           help="kernel: in one of its own, where it had a notebook's variables")
         _model_options(verb)
+    export = verbs.add_parser("export", help="write a run for other programs")
+    export.add_argument("path", help="a run's folder, a .rlm file, or a log of the official rlm")
+    export.add_argument("file", help="ends in .html, .ipynb, .jsonl (for the official visualizer), .json")
+    export.add_argument("--form", choices=("html", "ipynb", "rlm", "pairs", "rollout"),
+                        help="where the file's name doesn't say it; pairs: a person's decisions")
     demo = verbs.add_parser("demo", help="the whole thing on a generated text, with a model of "
                             "this machine")  # fmt: skip
     _model_options(demo)

@@ -160,6 +160,14 @@ def _kept(info: Mapping[str, Any], folder: Path) -> Loaded | None:
     return Loaded(name, "files" if files else kind_of(value), value)
 
 
+def kept_value(data: bytes) -> Any:
+    """Give the value that a context was kept as; None where it can't be read."""
+    try:
+        return _decoded(data)
+    except (RLMError, KeyError, ValueError, struct.error):
+        return None
+
+
 def _decoded(data: bytes) -> Any:
     from ..protocol.frames import HEAD, body_size, unpack
     from ..repl.transfer import decode

@@ -13,6 +13,8 @@ from ..log import Tree, recording, tree_html
 from ..log.recording import Recording, Redact
 from ..protocol import Logged, Usage
 from ..protocol import events as e
+from .exporting import export
+from .kept import kept_value
 from .replay import answer_of
 from .transcript import Transcript
 
@@ -103,6 +105,34 @@ class RecordedRun:
         held = self.recording.contexts if context else ()
         contexts = {name: self.recording.context(name) for name in held}
         return recording.save(self.events, path, contexts=contexts, redact=hiding(redact))
+
+    def export(self, path: Path | str, form: str = "") -> Path:
+        """Write it in another form, that other programs open.
+
+        Args:
+            path: of the file; one that is there is replaced.
+            form: ``"html"`` (a page of its own with tree and player), ``"ipynb"`` (a notebook that runs again from what it holds), ``"rlm"`` (JSON
+                lines for the official visualizer), ``"pairs"`` (a person's decisions as preference
+                pairs, JSON lines), ``"rollout"`` (the chat with its answer, JSON); empty: by the
+                file's ending (``.html``, ``.ipynb``, ``.jsonl``, ``.json``).
+
+        Returns:
+            The path.
+
+        Raises:
+            ConfigError: that is no form.
+            RecordingError: it can't be written.
+        """
+        return export(self, Path(path), form)
+
+    def texts(self) -> dict[str, str]:
+        """Give the contexts that it holds and that are texts, by name."""
+        found = {}
+        for name in self.recording.contexts:
+            value = kept_value(self.recording.context(name))
+            if isinstance(value, str):
+                found[name] = value
+        return found
 
     def refuse_redacted(self) -> None:
         """Raise RecordingError where its texts were changed, so that its cells can't run again."""

@@ -53,7 +53,7 @@ from .modes import Mode, parse_mode
 from .observe import cell_ended, observe
 from .opening import Opening
 from .record import Record, close_open_nodes
-from .recorded import hiding, load_run
+from .recorded import hiding, load_run, recorded
 from .replay import RecordedGateway, RecordedServices
 from .rerun import Rerun
 from .resume import restore
@@ -191,6 +191,10 @@ class Run(Live, Reading, Steering):
         if context and redact is None:
             contexts = {name: inside(one) for name, one in self._opening.contexts.items()}
         return recording.save(list(self.events), path, contexts=contexts, redact=hiding(redact))
+
+    def export(self, path: Path | str, form: str = "") -> Path:
+        """Write the run, as far as it has got, in another form; see ``RecordedRun.export``."""
+        return recorded(self).export(path, form)
 
     #: ``Run.load(PATH)`` gives a recorded run.
     load = staticmethod(load_run)

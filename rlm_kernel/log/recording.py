@@ -36,6 +36,7 @@ from ..protocol import events as e
 from ._files import BLOBS, LOG_NAME
 from ._lines import encode, header
 from .format import oneline, size_text
+from .formats.official import from_official, is_official
 from .inside import list_inside, read_inside
 from .read import Scan, scan, scan_log
 from .tree import Tree
@@ -47,6 +48,7 @@ CONTEXTS = "contexts"
 MOST = 2 << 30  # bytes of all that a recording holds, unpacked
 MOST_FILES = 200_000
 MOST_ABOUT = 1 << 20
+MOST_LINE = 64 << 20
 _NAMES = re.compile(rf"{ABOUT}|{LOG_NAME}|{BLOBS}/[0-9a-f]{{64}}|{CONTEXTS}/[^\W\d]\w*")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's; the time of saving would make each file another
 
@@ -104,7 +106,8 @@ class Recording:
 
 
 def load(path: Path | str) -> Recording:
-    """Read a recording: a run's folder, its ``log.jsonl``, or a ``.rlm`` file.
+    """Read a recording: a run's folder, its ``log.jsonl``, a ``.rlm`` file, or the lines that the
+    official ``rlm`` package logs.
 
     Raises:
         RecordingError: there is none, it is damaged, of a later version, not ours, or too large.
@@ -119,9 +122,7 @@ def load(path: Path | str) -> Recording:
     if not path.is_file():
         raise RecordingError(f"There is nothing at {path}: give a run's folder or a .rlm file.")
     if not zipfile.is_zipfile(path):
-        raise RecordingError(
-            f"{path} is no recording of rlm-kernel: a recording is a run's folder or a .rlm file."
-        )
+        return _of_official(path)
     try:
         with zipfile.ZipFile(path) as archive:
             return _of_archive(path, archive)
@@ -212,6 +213,23 @@ def _of_folder(path: Path) -> Recording:
     _refuse_large(path, size)
     contexts = [n for n in _names(inside, CONTEXTS) if n.isidentifier()]
     return _made(path, {}, scan_log(path / LOG_NAME), contexts)
+
+
+def _of_official(path: Path) -> Recording:
+    """Read what the official ``rlm`` package has logged."""
+    try:
+        _refuse_large(path, path.stat().st_size)
+        with path.open("rb") as file:
+            first = file.readline(MOST_LINE)
+            if not is_official(first):
+                raise RecordingError(
+                    f"{path} is no recording of rlm-kernel: a recording is a run's folder or a "
+                    ".rlm file."
+                )
+            events = from_official([first, *file], path.name)
+    except OSError as error:
+        raise RecordingError(f"{path} can't be read: {error.strerror or error}.") from error
+    return _made(path, {"logged_by": "rlm"}, Scan(events, len(events), 0), [])
 
 
 def _names(folder: Path, below: str) -> list[str]:

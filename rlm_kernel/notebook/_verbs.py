@@ -313,6 +313,15 @@ def save(magics: RLMMagics, name: str, words: Words) -> None:
     print(f"{magics.session.name_of(run)} is in {path}.")
 
 
+@_verb("export PATH [FORM]", "writes the run for others: .html, .ipynb, .jsonl, pairs, rollout")
+def export(magics: RLMMagics, name: str, words: Words) -> None:
+    """Write the run in another form: html (a page with a player), ipynb, rlm, pairs, rollout."""
+    if not 1 <= len(words) <= 2:
+        raise UsageError("%rlm export takes the name of a file: %rlm export run.ipynb [FORM].")
+    run = magics.session.run_named(name)
+    print(f"{magics.session.name_of(run)} is in {run.export(*words)}.")
+
+
 @_verb("load PATH [NAME]", "shows a recorded run, and binds it to NAME")
 def load(magics: RLMMagics, name: str, words: Words) -> None:
     """Show a recorded run."""

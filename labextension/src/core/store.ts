@@ -202,6 +202,18 @@ export class Store {
     }
   }
 
+  /** Have a run as a player gives it: what is known of it, and its tree as it was. */
+  put(info: RunInfo, tree: RunTree, seq: number): void {
+    this.connection = 'open';
+    this.infos.set(info.run, info);
+    this.trees.set(info.run, tree);
+    this.known.set(info.run, seq);
+    this.latest.set(info.run, seq);
+    this.selected ??= info.run;
+    this.tell();
+    this.tell(info.run);
+  }
+
   /** Hear nothing any more. */
   dispose(): void {
     this.stop();

@@ -11,6 +11,7 @@ import { asReply } from './person.js';
 
 /** What a person can do to a node, by what it is and how it stands. */
 export function Actions({ model, node }: { model: Model; node: TreeNode }): JSX.Element | null {
+  if (model.player !== null) return null;
   const doing = model.doing !== null && model.doing.node === node.id ? model.doing.what : '';
   if (model.waiting?.id === node.id) {
     return <Proposal model={model} node={node} doing={doing} />;

@@ -13,6 +13,7 @@ import { ActionIcon } from './icons.js';
 import type { Model, Tab } from './model.js';
 import { nameOf } from './person.js';
 import { standing } from '../core/standing.js';
+import { PlayerBar, playerKey } from './playerbar.js';
 import { Splitter } from './splitter.js';
 
 const TABS: readonly (readonly [Tab, string])[] = [
@@ -79,6 +80,12 @@ export class App extends Component<{ model: Model }, { filters: boolean }> {
   private keyDown = (event: KeyboardEvent): void => {
     const typing =
       event.target instanceof HTMLElement && event.target.matches('input,textarea,select');
+    const { player } = this.props.model;
+    if (player !== null && !typing && playerKey(player, event)) {
+      event.preventDefault();
+      event.stopPropagation();
+      return;
+    }
     if (event.key === '/' && !typing && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
       event.stopPropagation();
@@ -111,6 +118,7 @@ export class App extends Component<{ model: Model }, { filters: boolean }> {
           ) : (
             <>
               <Header model={model} info={info} />
+              {model.player !== null && <PlayerBar model={model} player={model.player} />}
               {tree === undefined || tree.size === 0 ? (
                 <p class="rlm-hint rlm-empty-view" role="status">
                   {t('Fetching what happened so far …')}

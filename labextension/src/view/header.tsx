@@ -50,8 +50,12 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
         )}
         <Meters model={model} info={info} />
       </p>
-      {!info.ended && <Short model={model} info={info} key={info.run} />}
-      {!info.ended && info.phase !== 'session' && <Controls model={model} info={info} />}
+      {!info.ended && model.player === null && (
+        <Short model={model} info={info} key={info.run} />
+      )}
+      {!info.ended && info.phase !== 'session' && model.player === null && (
+        <Controls model={model} info={info} />
+      )}
       {info.ended && info.answer !== null && info.answer !== '' && (
         <p class="rlm-answer">
           <b>{info.phase === 'partial' ? t('Partial answer') : t('Answer')}</b>{' '}

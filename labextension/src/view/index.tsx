@@ -1,5 +1,6 @@
 import { render } from 'preact';
 import { setLanguage } from '../core/say.js';
+import type { Player } from '../core/player.js';
 import type { Store } from '../core/store.js';
 import { App } from './app.js';
 import type { Host } from './host.js';
@@ -11,6 +12,8 @@ export type { Host } from './host.js';
 export interface MountOptions {
   store: Store;
   host?: Host;
+  /** Plays what the store holds; it is a recording then. */
+  player?: Player;
 }
 
 /** A mounted tree. */
@@ -28,7 +31,7 @@ export function mountTree(element: HTMLElement, options: MountOptions): Mounted 
   if (options.host?.language) {
     setLanguage(options.host.language);
   }
-  const model = new Model(options.store, options.host ?? {});
+  const model = new Model(options.store, options.host ?? {}, options.player ?? null);
   render(<App model={model} />, element);
   return {
     dispose() {

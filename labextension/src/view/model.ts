@@ -1,6 +1,7 @@
 import { type Axis, axis } from '../core/axis.js';
 import { type Filter, isEmpty, Matcher, type Matches, NO_FILTER } from '../core/filter.js';
 import { live, type TreeNode } from '../core/node.js';
+import type { Player } from '../core/player.js';
 import { type Row, Rows } from '../core/rows.js';
 import { say } from '../core/say.js';
 import type { Store } from '../core/store.js';
@@ -74,6 +75,8 @@ export class Model {
   constructor(
     readonly store: Store,
     readonly host: Host,
+    /** Plays what is shown, where it is a recording: nothing can be steered then. */
+    readonly player: Player | null = null,
   ) {
     this.colours = new Colours(host, () => this.changed());
     this.stopStore = store.subscribe(() => this.drawing.soon());
@@ -133,6 +136,7 @@ export class Model {
 
   /** Now in epoch seconds, never before what the kernel told last. */
   now(): number {
+    if (this.player !== null) return this.tree?.to ?? 0;
     return Math.max(Date.now() / 1000, this.tree?.to ?? 0);
   }
 
@@ -405,12 +409,12 @@ export class Model {
 
   /** The cell that waits for a decision of the person, if one does. */
   get waiting(): TreeNode | undefined {
-    return waitingCell(this.info, this.tree);
+    return this.player === null ? waitingCell(this.info, this.tree) : undefined;
   }
 
   /** What waits for the person: a proposal, calls that want to be allowed, a call of their own. */
   get wanting(): TreeNode | undefined {
-    return wantingNode(this.info, this.tree);
+    return this.player === null ? wantingNode(this.info, this.tree) : undefined;
   }
 
   /** For how long the model of the run itself has been thinking, in seconds; null: it isn't. */

@@ -1,0 +1,141 @@
+import { Component, type JSX } from 'preact';
+import { durationText, oneLine } from '../core/format.js';
+import { type Mark, type MarkKind, type Player, SPEEDS } from '../core/player.js';
+import { ActionIcon } from './icons.js';
+import type { Model } from './model.js';
+import { nameOf } from './person.js';
+
+/** Of several marks at one place the first of these is drawn. */
+const RANK: readonly MarkKind[] = ['error', 'decision', 'child', 'turn'];
+/** Places on the scrubber. */
+const PLACES = 240;
+
+const WORDS: Record<MarkKind, string> = {
+  turn: 'turn',
+  child: 'child run',
+  error: 'error',
+  decision: 'decision',
+};
+
+/** What keys do while a recording is shown; false where one means nothing here. */
+export function playerKey(player: Player, event: KeyboardEvent): boolean {
+  if (event.ctrlKey || event.metaKey || event.altKey) return false;
+  switch (event.key) {
+    case 'p':
+    case 'P':
+      player.toggle();
+      return true;
+    case '[':
+      player.step(-1);
+      return true;
+    case ']':
+      player.step(1);
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Play, pause, speed, and where the recording is. */
+export class PlayerBar extends Component<{ model: Model; player: Player }> {
+  private stop: () => void = () => undefined;
+  private readonly marks = thinned(this.props.player);
+
+  override componentDidMount(): void {
+    this.stop = this.props.player.onChange(() => this.forceUpdate());
+  }
+
+  override componentWillUnmount(): void {
+    this.stop();
+  }
+
+  override render(): JSX.Element {
+    const { model, player } = this.props;
+    const t = model.trans;
+    const { length, position, playing } = player;
+    const said = t('%1 of %2', clockText(position), clockText(length));
+    const button = (icon: 'play' | 'pause' | 'step', words: string, key: string, press: () => void) => (
+      <button
+        class={`rlm-quiet-button${icon === 'step' && key === '[' ? ' rlm-mirrored' : ''}`}
+        title={`${t(words)} (${key})`}
+        aria-label={t(words)}
+        onClick={press}
+      >
+        <ActionIcon name={icon} />
+      </button>
+    );
+    return (
+      <div class="rlm-player" role="group" aria-label={t('Replay')}>
+        {button('step', 'Step back', '[', () => player.step(-1))}
+        {playing
+          ? button('pause', 'Pause', 'P', () => player.pause())
+          : button('play', 'Play', 'P', () => player.play())}
+        {button('step', 'Step forward', ']', () => player.step(1))}
+        <div class="rlm-scrub">
+          <input
+            type="range"
+            min={0}
+            max={length}
+            step={length / 1000 || 1}
+            value={position}
+            aria-label={t('Position')}
+            aria-valuetext={said}
+            onInput={(event) => {
+              player.pause();
+              player.seek(Number(event.currentTarget.value));
+            }}
+          />
+          {this.marks.map((mark) => (
+            <span
+              key={`${mark.at}`}
+              class={`rlm-mark rlm-mark-${mark.kind}`}
+              style={{ insetInlineStart: `${length ? (100 * mark.at) / length : 0}%` }}
+              title={this.title(mark)}
+              aria-hidden="true"
+              onClick={() => {
+                player.pause();
+                player.goToNode(mark.node);
+                model.reveal(mark.node);
+              }}
+            />
+          ))}
+        </div>
+        <span class="rlm-said rlm-clock">{said}</span>
+        <label class="rlm-speed">
+          <span class="rlm-hidden">{t('Speed')}</span>
+          <select
+            value={String(player.speed)}
+            onChange={(event) => player.setSpeed(Number(event.currentTarget.value))}
+          >
+            {SPEEDS.map((speed) => (
+              <option key={speed} value={String(speed)}>
+                {t('%1×', speed)}
+              </option>
+            ))}
+          </select>
+        </label>
+      </div>
+    );
+  }
+
+  private title(mark: Mark): string {
+    const node = this.props.model.tree?.get(mark.node);
+    const name = node ? oneLine(nameOf(node) || node.title, 60) : mark.node;
+    return `${this.props.model.trans(WORDS[mark.kind])}: ${name}`;
+  }
+}
+
+/** The marks that are drawn: one at each place, and of several the one that says most. */
+function thinned(player: Player): Mark[] {
+  const places = new Map<number, Mark>();
+  for (const mark of player.marks) {
+    const place = player.length ? Math.round((PLACES * mark.at) / player.length) : 0;
+    const there = places.get(place);
+    if (!there || RANK.indexOf(mark.kind) < RANK.indexOf(there.kind)) places.set(place, mark);
+  }
+  return [...places.values()];
+}
+
+function clockText(seconds: number): string {
+  return seconds < 60 ? `${seconds.toFixed(1)} s` : durationText(Math.round(seconds));
+}

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Player, type Recorded } from '../src/core/player.js';
+import { Store } from '../src/core/store.js';
+import { RunTree } from '../src/core/tree.js';
+import type { Event, Logged } from '../src/protocol.js';
+import { runInfo } from '../perf/replay.js';
+
+const EVENTS: [number, Event][] = [
+  [0, { type: 'run.started', node: 'run1', question: 'Q' }],
+  [0.1, { type: 'turn.started', node: 'turn1', parent: 'run1', number: 1 }],
+  [0.2, { type: 'call.started', node: 'call1', parent: 'turn1', role: 'root' }],
+  [60, { type: 'call.ended', node: 'call1', text: 'x' }],
+  [60.1, { type: 'cell.proposed', node: 'cell1', parent: 'turn1', code: 'x = 1', number: 1 }],
+  [60.2, { type: 'cell.decided', node: 'cell1', decision: 'edit', by: 'lab', code: 'x = 2' }],
+  [60.3, { type: 'cell.started', node: 'cell1' }],
+  [60.4, { type: 'run.started', node: 'run2', parent: 'cell1', question: 'kid' }],
+  [60.5, { type: 'run.ended', node: 'run2', answer: 'k' }],
+  [60.6, { type: 'cell.ended', node: 'cell1', status: 'error', error: 'E: x' }],
+  [60.7, { type: 'turn.ended', node: 'turn1' }],
+  [60.8, { type: 'run.ended', node: 'run1', answer: 'A' }],
+];
+
+function recorded(): Recorded {
+  const events: Logged[] = EVENTS.map(([time, event], i) => ({ seq: i + 1, time, event }));
+  return { info: runInfo('r', { node: 'run1', ended: true, phase: 'done', answer: 'A' }), events };
+}
+
+/** A player whose time is told. */
+function played(): { player: Player; store: Store; pass: (ms: number) => void } {
+  let now = 0;
+  let work: (() => void) | null = null;
+  const clock = (given: () => void) => {
+    work = given;
+    return () => {
+      work = null;
+    };
+  };
+  const player = new Player(recorded(), clock, () => now);
+  const store = new Store(player);
+  player.attach(store);
+  const pass = (ms: number): void => {
+    now += ms;
+    work?.();
+  };
+  return { player, store, pass };
+}
+
+/** The tree that so many events fold to. */
+function folded(count: number): RunTree {
+  const tree = new RunTree();
+  recorded()
+    .events.slice(0, count)
+    .forEach((logged) => tree.apply(logged));
+  return tree;
+}
+
+function same(a: RunTree | undefined, b: RunTree): void {
+  assert.ok(a);
+  assert.deepEqual([...a.all()], [...b.all()]);
+}
+
+test('it begins at its end, as the run was left', () => {
+  const { player, store } = played();
+  assert.equal(player.index, EVENTS.length);
+  same(store.tree('r'), folded(EVENTS.length));
+  assert.equal(store.info('r')?.answer, 'A');
+});
+
+test('an idle time counts for a second, and marks stand where things happened', () => {
+  const { player } = played();
+  assert.ok(Math.abs(player.length - (0.2 + 1 + 0.8)) < 1e-9, String(player.length));
+  assert.deepEqual(
+    player.marks.map((mark) => [mark.kind, mark.node]),
+    [
+      ['turn', 'turn1'],
+      ['decision', 'cell1'],
+      ['child', 'run2'],
+      ['error', 'cell1'],
+    ],
+  );
+});
+
+test('wherever it goes, forward and back, the tree is that of the events until then', () => {
+  const { player, store } = played();
+  for (const share of [0, 0.5, 1, 0.2, 0.9, 0.1, 0.6]) {
+    player.seek(player.length * share);
+    same(store.tree('r'), folded(player.index));
+  }
+  player.seek(0);
+  assert.equal(store.info('r')?.ended, false);
+  assert.equal(store.info('r')?.answer, null);
+});
+
+test('it plays as fast as is asked, ends at its end, and begins again from there', () => {
+  const { player, pass } = played();
+  player.play();
+  assert.equal(player.position, 0);
+  pass(100);
+  assert.ok(Math.abs(player.position - 0.1) < 1e-9);
+  player.setSpeed(8);
+  pass(100);
+  assert.ok(Math.abs(player.position - 0.9) < 1e-9);
+  player.pause();
+  pass(1000);
+  assert.ok(Math.abs(player.position - 0.9) < 1e-9);
+  player.play();
+  pass(10_000);
+  assert.equal(player.playing, false);
+  assert.equal(player.index, EVENTS.length);
+  player.play();
+  assert.equal(player.position, 0);
+});
+
+test('steps go from one thing to the next, and to a node', () => {
+  const { player } = played();
+  player.seek(0);
+  const seen: string[] = [];
+  for (let i = 0; i < 7; i += 1) {
+    player.step(1);
+    seen.push(EVENTS[player.index - 1]?.[1].type ?? '');
+  }
+  assert.deepEqual(seen.slice(0, 4), ['turn.started', 'cell.proposed', 'cell.decided', 'run.ended']);
+  assert.equal(player.index, EVENTS.length);
+  player.step(-1);
+  assert.equal(EVENTS[player.index - 1]?.[1].type, 'cell.ended');
+  player.goToNode('cell1');
+  assert.equal(EVENTS[player.index - 1]?.[1].type, 'cell.proposed');
+});
+
+test('nothing can be changed in a recording, and the sentence says so', async () => {
+  const { player, store } = played();
+  const reply = await store.steer('r', { type: 'stop' });
+  assert.equal(reply.ok, false);
+  assert.match(reply.message, /recording/);
+  await store.sync();
+  assert.equal(store.info('r')?.run, 'r');
+  same(store.tree('r'), folded(player.index));
+});

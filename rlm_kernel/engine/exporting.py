@@ -1,0 +1,65 @@
+"""A recorded run in the forms of other programs, as files."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigError, RecordingError
+from ..log.formats import to_notebook, to_official, to_page, to_pairs, to_rollout
+
+if TYPE_CHECKING:
+    from .recorded import RecordedRun
+
+BY_ENDING = {".html": "html", ".ipynb": "ipynb", ".jsonl": "rlm", ".json": "rollout"}
+FORMS = ("html", "ipynb", "rlm", "pairs", "rollout")
+STATIC = Path(__file__).resolve().parents[1] / "notebook" / "static"
+
+
+def export(run: RecordedRun, path: Path, form: str = "") -> Path:
+    """Write a run; see ``RecordedRun.export``."""
+    path = Path(os.path.expanduser(path))
+    form = form or BY_ENDING.get(path.suffix, "")
+    if form not in FORMS:
+        known = ", ".join(FORMS)
+        raise ConfigError(
+            f"{form or path.suffix or path.name!r} is no form of a run; there are {known}."
+        )
+    try:
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            for line in _lines(run, form):
+                file.write(line + "\n")
+    except OSError as error:
+        raise RecordingError(f"{path} can't be written: {error.strerror or error}.") from error
+    return path
+
+
+def _built() -> tuple[str, str]:
+    """Give the script and the style of a recording's page."""
+    try:
+        names = ("rlm-page.js", "rlm-tree.css")
+        script, style = (STATIC.joinpath(name).read_text("utf-8") for name in names)
+    except OSError:
+        raise ConfigError(
+            "The page of a recording needs what the JupyterLab side is built of, which isn't in "
+            "this source tree: python3 scripts/build_lab.py makes it (it needs Node)."
+        ) from None
+    return script, style
+
+
+def _lines(run: RecordedRun, form: str) -> Iterator[str]:
+    # ASCII throughout: what UTF-8 can't say, JSON escapes.
+    if form == "html":
+        yield to_page(run.events, run.tree, run.node, *_built())
+    elif form == "ipynb":
+        yield json.dumps(to_notebook(run.events, run.tree, run.node, run.texts()), indent=1)
+    elif form == "rlm":
+        yield from to_official(run.events, run.tree, run.node)
+    elif form == "pairs":
+        for pair in to_pairs(run.events, run.tree, run.node):
+            yield json.dumps(pair)
+    else:
+        yield json.dumps(to_rollout(run.events, run.tree, run.node), indent=1)

@@ -1,0 +1,100 @@
+"""The page of a recording, opened from a file with the network cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rlm_kernel.engine.recorded import load_run
+from rlm_kernel.log import Log
+from rlm_kernel.protocol import events as e
+
+HOSTILE = "</script><script>window.hacked=1</script><img src=x onerror='window.hacked=1'>"
+
+
+def recording(folder: Path) -> Path:
+    """A run with a child, an error and a decision, and texts that would run as scripts."""
+    with Log(folder) as log:
+        for event in (
+            e.RunStarted(node="run1", question=f"What is it? {HOSTILE}", model="m"),
+            e.RunOpened(node="run1", system="You", first=HOSTILE),
+            e.TurnStarted(node="turn1", parent="run1", number=1),
+            e.CallStarted(node="call1", parent="turn1", role="root", model="m", prompt=HOSTILE),
+            e.CallEnded(node="call1", text=HOSTILE, usage={"calls": 1, "input_tokens": 9}),
+            e.CellProposed(node="cell1", parent="turn1", number=1, code=f"x = {HOSTILE!r}"),
+            e.CellDecided(node="cell1", decision="edit", by="lab", code="x = 2"),
+            e.CellStarted(node="cell1"),
+            e.RunStarted(node="run2", parent="cell1", question="a child"),
+            e.RunEnded(node="run2", answer="kid"),
+            e.CellEnded(node="cell1", status="error", error="E: no", output=HOSTILE),
+            e.TurnEnded(node="turn1", status="ok"),
+            e.RunEnded(node="run1", answer=f"forty {HOSTILE}"),
+        ):
+            log.emit(event)
+    return folder
+
+
+@pytest.fixture
+def page(browser: Any, tmp_path: Path) -> Iterator[Any]:
+    path = load_run(recording(tmp_path / "run")).export(tmp_path / "run.html")
+    context = browser.new_context(viewport={"width": 1100, "height": 720}, offline=True)
+    asked: list[str] = []
+    page = context.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(path.as_uri())
+    page.locator(".rlm-row").first.wait_for()
+    yield page
+    assert [url for url in asked if not url.startswith("file:")] == []
+    context.close()
+
+
+def test_it_shows_and_plays_without_a_network_and_runs_no_text(page: Any) -> None:
+    text = page.locator("#rlm-page").inner_text()
+    assert "What is it?" in text
+    assert "forty" in text
+    rows = page.locator(".rlm-row")
+    whole = rows.count()
+    page.locator(".rlm-scrub input").evaluate(
+        "(e) => { e.value = 0; e.dispatchEvent(new Event('input', { bubbles: true })); }"
+    )
+    page.wait_for_function("document.querySelectorAll('.rlm-row').length === 1")
+    assert "forty" not in page.locator("#rlm-page").inner_text()
+    page.keyboard.press("]")
+    page.wait_for_function("document.querySelectorAll('.rlm-row').length === 2")
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function(f"document.querySelectorAll('.rlm-row').length === {whole}")
+    page.get_by_role("button", name="Play").wait_for()
+    kinds = {"turn", "child", "error", "decision"}
+    assert all(page.locator(f".rlm-mark-{kind}").count() or kind == "turn" for kind in kinds)
+    assert page.evaluate("window.hacked") is None
+
+
+def test_a_link_leads_to_the_moment_when_a_node_came(page: Any) -> None:
+    page.evaluate("location.hash = '#cell1'")
+    page.wait_for_function("!document.querySelector('#rlm-page').innerText.includes('forty')")
+    assert page.locator(".rlm-selected").inner_text().startswith("cell 1")
+
+
+def test_axe_finds_nothing_wrong(page: Any) -> None:
+    from lab_page import AXE
+
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    for moment in (1.0, 0.5):
+        page.locator(".rlm-scrub input").evaluate(
+            f"(e) => {{ e.value = {moment} * e.max; "
+            "e.dispatchEvent(new Event('input', { bubbles: true })); }"
+        )
+        found = page.evaluate("async () => (await window.axe.run()).violations")
+        assert [(x["id"], [n["html"][:200] for n in x["nodes"]]) for x in found] == []
+
+
+def test_without_scripts_the_static_tree_is_there(browser: Any, tmp_path: Path) -> None:
+    load_run(recording(tmp_path / "run")).export(tmp_path / "run.html")
+    context = browser.new_context(java_script_enabled=False, offline=True)
+    plain = context.new_page()
+    plain.goto((tmp_path / "run.html").as_uri())
+    assert "What is it?" in plain.locator("#rlm-page").inner_text()
+    context.close()
