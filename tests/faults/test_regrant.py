@@ -274,7 +274,7 @@ def test_a_kept_context_that_is_none_is_said(saved: Saved, data: bytes) -> None:
 def test_what_is_too_big_to_be_kept_is_not_read(
     saved: Saved, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept, "MOST", 5)
+    monkeypatch.setattr(kept, "MOST_INSIDE", 5)
     assert "give the same by context=" in refused(ContextError, saved())
 
 

@@ -83,7 +83,8 @@ def test_bare_rlm_gives_a_hint_and_help_lists_every_verb(ours: Any) -> None:
     assert "%%rlm" in ours.run("%rlm").stdout
     text = ours.run("%rlm help").stdout
     for verb in (
-        "status", "tree", "pause", "resume", "step", "approve", "edit", "reject", "respond",
+        "status", "tree", "pause", "resume", "save", "load", "replay", "fork", "export", "step",
+        "approve", "edit", "reject", "respond",
         "takeover", "handback", "stop", "cancel", "retry", "answer", "cost", "models", "context",
         "mode", "budget", "show", "config", "help",
     ):  # fmt: skip
@@ -124,7 +125,7 @@ def test_the_configuration_is_the_default_of_the_options(ours: Any) -> None:
     ("typed", "expected"),
     [
         ("%rlm sta", ["status"]),
-        ("%rlm re", ["reject", "respond", "resume", "retry"]),
+        ("%rlm re", ["reject", "replay", "respond", "resume", "retry"]),
         ("%rlm mode s", ["step"]),
         ("%rlm context te", ["text"]),
         ("%%rlm --con", ["--context"]),
