@@ -120,7 +120,12 @@ test('steps go from one thing to the next, and to a node', () => {
     player.step(1);
     seen.push(EVENTS[player.index - 1]?.[1].type ?? '');
   }
-  assert.deepEqual(seen.slice(0, 4), ['turn.started', 'cell.proposed', 'cell.decided', 'run.ended']);
+  assert.deepEqual(seen.slice(0, 4), [
+    'turn.started',
+    'cell.proposed',
+    'cell.decided',
+    'run.ended',
+  ]);
   assert.equal(player.index, EVENTS.length);
   player.step(-1);
   assert.equal(EVENTS[player.index - 1]?.[1].type, 'cell.ended');

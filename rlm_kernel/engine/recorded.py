@@ -111,10 +111,11 @@ class RecordedRun:
 
         Args:
             path: of the file; one that is there is replaced.
-            form: ``"html"`` (a page of its own with tree and player), ``"ipynb"`` (a notebook that runs again from what it holds), ``"rlm"`` (JSON
-                lines for the official visualizer), ``"pairs"`` (a person's decisions as preference
-                pairs, JSON lines), ``"rollout"`` (the chat with its answer, JSON); empty: by the
-                file's ending (``.html``, ``.ipynb``, ``.jsonl``, ``.json``).
+            form: ``"html"`` (a page of its own with tree and player), ``"ipynb"`` (a notebook
+                that runs again from what it holds), ``"rlm"`` (JSON lines for the official
+                visualizer), ``"pairs"`` (a person's decisions as preference pairs, JSON lines),
+                ``"rollout"`` (the chat with its answer, JSON); empty: by the file's ending
+                (``.html``, ``.ipynb``, ``.jsonl``, ``.json``).
 
         Returns:
             The path.

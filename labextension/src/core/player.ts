@@ -1,6 +1,13 @@
 /** A recorded run, played: the tree as it was at any moment, without a kernel. */
 
-import { FRONT_VERSION, type Logged, type Push, type Reply, type Request, type RunInfo } from '../protocol.js';
+import {
+  FRONT_VERSION,
+  type Logged,
+  type Push,
+  type Reply,
+  type Request,
+  type RunInfo,
+} from '../protocol.js';
 import type { Store } from './store.js';
 import type { Transport } from './transport.js';
 import { RunTree } from './tree.js';

@@ -50,9 +50,7 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
         )}
         <Meters model={model} info={info} />
       </p>
-      {!info.ended && model.player === null && (
-        <Short model={model} info={info} key={info.run} />
-      )}
+      {!info.ended && model.player === null && <Short model={model} info={info} key={info.run} />}
       {!info.ended && info.phase !== 'session' && model.player === null && (
         <Controls model={model} info={info} />
       )}

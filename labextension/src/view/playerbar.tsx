@@ -54,7 +54,12 @@ export class PlayerBar extends Component<{ model: Model; player: Player }> {
     const t = model.trans;
     const { length, position, playing } = player;
     const said = t('%1 of %2', clockText(position), clockText(length));
-    const button = (icon: 'play' | 'pause' | 'step', words: string, key: string, press: () => void) => (
+    const button = (
+      icon: 'play' | 'pause' | 'step',
+      words: string,
+      key: string,
+      press: () => void,
+    ) => (
       <button
         class={`rlm-quiet-button${icon === 'step' && key === '[' ? ' rlm-mirrored' : ''}`}
         title={`${t(words)} (${key})`}

@@ -68,8 +68,9 @@ def to_notebook(
             ``LONGEST`` are left for the reader to give.
     """
     node = tree[run]
-    cells = [_markdown(_title(node)), _code(_contexts(node, contexts or {})),
-             _code(_STAND_INS.format(replies=repr(json.dumps(_replies(events, tree, run)))))]  # fmt: skip
+    replies = repr(json.dumps(_replies(events, tree, run)))
+    cells = [_markdown(_title(node)), _code(_contexts(node, contexts or {}))]
+    cells.append(_code(_STAND_INS.format(replies=replies)))
     for turn in tree.children(node):
         if turn.kind == "cell":  # a person's own
             cells.append(_ran(turn))
@@ -113,12 +114,13 @@ def _replies(events: Sequence[Logged], tree: Tree, run: str) -> dict[str, list[s
     for logged in events:
         event = logged.event
         node = tree.get(event.node)
-        if isinstance(event, e.CallEnded) and node is not None and node.role in ("sub", "human"):
-            if event.status == "ok" and _run_of(tree, node) == run:
+        if node is None or node.parent is None or _run_of(tree, tree[node.parent]) != run:
+            continue
+        if isinstance(event, e.CallEnded) and node.role in ("sub", "human"):
+            if event.status == "ok":
                 found.setdefault(node.prompt, []).append(event.text)
-        elif isinstance(event, e.RunEnded) and node is not None and node.parent is not None:
-            if event.answer is not None and _run_of(tree, tree[node.parent]) == run:
-                found.setdefault(node.question, []).append(event.answer)
+        elif isinstance(event, e.RunEnded) and event.answer is not None:
+            found.setdefault(node.question, []).append(event.answer)
     return found
 
 

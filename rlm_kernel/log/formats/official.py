@@ -181,8 +181,9 @@ class _Reader:
         self._events.append((self._time, event))
 
     def _begin(
-        self, first: Mapping[str, Any], about: Mapping[str, Any], question: str, parent: str | None
-    ) -> str:
+        self, first: Mapping[str, Any], about: Mapping[str, Any], question: str,
+        parent: str | None, depth: int = 0,
+    ) -> str:  # fmt: skip
         node = self._new("run")
         prompt = [m for m in first.get("prompt") or () if isinstance(m, dict)]
         texts = {str(m.get("role")): str(m.get("content") or "") for m in prompt[::-1]}
@@ -190,7 +191,7 @@ class _Reader:
         self._time = self._time or _began(first)
         self._emit(e.RunStarted(
             node=node, parent=parent, run_id=self._name if parent is None else "",
-            question=question or (found[1] if found else ""), where="kernel",
+            question=question or (found[1] if found else ""), where="kernel", depth=depth,
             model=str(about.get("root_model") or ""),
             config={"max_turns": about.get("max_iterations"), "max_depth": about.get("max_depth"),
                     "logged_by": "rlm"},
@@ -247,7 +248,7 @@ class _Reader:
         prompt, response = call.get("prompt"), call.get("response")
         if inner:
             about = call["metadata"].get("run_metadata") or {}
-            run = self._begin(inner[0], about, prompt if isinstance(prompt, str) else "", cell)
+            run = self._begin(inner[0], about, _text(prompt), cell, depth + 1)
             for data in inner:
                 self._iteration(data, run, depth + 1)
             self._end(run, str(response or ""))
