@@ -106,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
         _model_options(verb)
     export = verbs.add_parser("export", help="write a run for other programs")
     export.add_argument("path", help="a run's folder, a .rlm file, or a log of the official rlm")
-    export.add_argument("file", help="ends in .html, .ipynb, .jsonl (the official visualizer), .json")
+    export.add_argument("file", help="ends in .html, .ipynb, .jsonl (official visualizer) or .json")
     export.add_argument("--form", choices=("html", "ipynb", "rlm", "pairs", "rollout"),
                         help="where the file's name doesn't say it; pairs: a person's decisions")
     demo = verbs.add_parser("demo", help="the whole thing on a generated text, with a model of "

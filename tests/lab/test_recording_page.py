@@ -52,6 +52,8 @@ def page(browser: Any, tmp_path: Path) -> Iterator[Any]:
 
 
 def test_it_shows_and_plays_without_a_network_and_runs_no_text(page: Any) -> None:
+    from playwright.sync_api import expect
+
     text = page.locator("#rlm-page").inner_text()
     assert "What is it?" in text
     assert "forty" in text
@@ -60,12 +62,12 @@ def test_it_shows_and_plays_without_a_network_and_runs_no_text(page: Any) -> Non
     page.locator(".rlm-scrub input").evaluate(
         "(e) => { e.value = 0; e.dispatchEvent(new Event('input', { bubbles: true })); }"
     )
-    page.wait_for_function("document.querySelectorAll('.rlm-row').length === 1")
+    expect(rows).to_have_count(1)
     assert "forty" not in page.locator("#rlm-page").inner_text()
     page.keyboard.press("]")
-    page.wait_for_function("document.querySelectorAll('.rlm-row').length === 2")
+    expect(rows).to_have_count(2)
     page.get_by_role("button", name="Play").click()
-    page.wait_for_function(f"document.querySelectorAll('.rlm-row').length === {whole}")
+    expect(rows).to_have_count(whole)
     page.get_by_role("button", name="Play").wait_for()
     kinds = {"turn", "child", "error", "decision"}
     assert all(page.locator(f".rlm-mark-{kind}").count() or kind == "turn" for kind in kinds)
@@ -73,8 +75,10 @@ def test_it_shows_and_plays_without_a_network_and_runs_no_text(page: Any) -> Non
 
 
 def test_a_link_leads_to_the_moment_when_a_node_came(page: Any) -> None:
+    from playwright.sync_api import expect
+
     page.evaluate("location.hash = '#cell1'")
-    page.wait_for_function("!document.querySelector('#rlm-page').innerText.includes('forty')")
+    expect(page.locator("#rlm-page")).not_to_contain_text("forty")
     assert page.locator(".rlm-selected").inner_text().startswith("cell 1")
 
 
