@@ -9,37 +9,37 @@ from typing import Any
 import pytest
 
 from rlm_kernel.engine.recorded import load_run
-from rlm_kernel.log import Log
+from rlm_kernel.log.recording import save
+from rlm_kernel.protocol import Logged
 from rlm_kernel.protocol import events as e
 
 HOSTILE = "</script><script>window.hacked=1</script><img src=x onerror='window.hacked=1'>"
 
 
-def recording(folder: Path) -> Path:
+def recording(path: Path) -> Path:
     """A run with a child, an error and a decision, and texts that would run as scripts."""
-    with Log(folder) as log:
-        for event in (
-            e.RunStarted(node="run1", question=f"What is it? {HOSTILE}", model="m"),
-            e.RunOpened(node="run1", system="You", first=HOSTILE),
-            e.TurnStarted(node="turn1", parent="run1", number=1),
-            e.CallStarted(node="call1", parent="turn1", role="root", model="m", prompt=HOSTILE),
-            e.CallEnded(node="call1", text=HOSTILE, usage={"calls": 1, "input_tokens": 9}),
-            e.CellProposed(node="cell1", parent="turn1", number=1, code=f"x = {HOSTILE!r}"),
-            e.CellDecided(node="cell1", decision="edit", by="lab", code="x = 2"),
-            e.CellStarted(node="cell1"),
-            e.RunStarted(node="run2", parent="cell1", question="a child"),
-            e.RunEnded(node="run2", answer="kid"),
-            e.CellEnded(node="cell1", status="error", error="E: no", output=HOSTILE),
-            e.TurnEnded(node="turn1", status="ok"),
-            e.RunEnded(node="run1", answer=f"forty {HOSTILE}"),
-        ):
-            log.emit(event)
-    return folder
+    events = (
+        e.RunStarted(node="run1", question=f"What is it? {HOSTILE}", model="m"),
+        e.RunOpened(node="run1", system="You", first=HOSTILE),
+        e.TurnStarted(node="turn1", parent="run1", number=1),
+        e.CallStarted(node="call1", parent="turn1", role="root", model="m", prompt=HOSTILE),
+        e.CallEnded(node="call1", text=HOSTILE, usage={"calls": 1, "input_tokens": 9}),
+        e.CellProposed(node="cell1", parent="turn1", number=1, code=f"x = {HOSTILE!r}"),
+        e.CellDecided(node="cell1", decision="edit", by="lab", code="x = 2"),
+        e.CellStarted(node="cell1"),
+        e.RunStarted(node="run2", parent="cell1", question="a child"),
+        e.RunEnded(node="run2", answer="kid"),
+        e.CellEnded(node="cell1", status="error", error="E: no", output=HOSTILE),
+        e.TurnEnded(node="turn1", status="ok"),
+        e.RunEnded(node="run1", answer=f"forty {HOSTILE}"),
+    )
+    logged = [Logged(i, 100 + i / 2, event) for i, event in enumerate(events, 1)]
+    return save(logged, path)
 
 
 @pytest.fixture
 def page(browser: Any, tmp_path: Path) -> Iterator[Any]:
-    path = load_run(recording(tmp_path / "run")).export(tmp_path / "run.html")
+    path = load_run(recording(tmp_path / "run.rlm")).export(tmp_path / "run.html")
     context = browser.new_context(viewport={"width": 1100, "height": 720}, offline=True)
     asked: list[str] = []
     page = context.new_page()
@@ -69,8 +69,8 @@ def test_it_shows_and_plays_without_a_network_and_runs_no_text(page: Any) -> Non
     page.get_by_role("button", name="Play").click()
     expect(rows).to_have_count(whole)
     page.get_by_role("button", name="Play").wait_for()
-    kinds = {"turn", "child", "error", "decision"}
-    assert all(page.locator(f".rlm-mark-{kind}").count() or kind == "turn" for kind in kinds)
+    for kind in ("turn", "child", "error", "decision"):
+        assert page.locator(f".rlm-mark-{kind}").count() == 1
     assert page.evaluate("window.hacked") is None
 
 
@@ -96,7 +96,7 @@ def test_axe_finds_nothing_wrong(page: Any) -> None:
 
 
 def test_without_scripts_the_static_tree_is_there(browser: Any, tmp_path: Path) -> None:
-    load_run(recording(tmp_path / "run")).export(tmp_path / "run.html")
+    load_run(recording(tmp_path / "run.rlm")).export(tmp_path / "run.html")
     context = browser.new_context(java_script_enabled=False, offline=True)
     plain = context.new_page()
     plain.goto((tmp_path / "run.html").as_uri())

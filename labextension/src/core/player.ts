@@ -66,7 +66,7 @@ export class Player implements Transport {
   readonly marks: Mark[] = [];
 
   private readonly times: number[] = [];
-  private tree = new RunTree();
+  private tree: RunTree;
   private at = 0;
   private last = 0;
   private stop: (() => void) | null = null;
@@ -77,7 +77,7 @@ export class Player implements Transport {
     private readonly clock: Clock = EVERY,
     private readonly now: () => number = () => performance.now(),
   ) {
-    const whole = new RunTree();
+    const whole = recordedTree();
     let time = 0;
     let before: number | null = null;
     recorded.events.forEach((logged, i) => {
@@ -232,7 +232,7 @@ export class Player implements Transport {
   private goTo(index: number): void {
     const { events } = this.recorded;
     if (index < this.index) {
-      this.tree = new RunTree();
+      this.tree = recordedTree();
       this.index = 0;
     }
     for (; this.index < index; this.index += 1) {
@@ -270,6 +270,12 @@ export class Player implements Transport {
   }
 
   private store: Store | null = null;
+}
+
+function recordedTree(): RunTree {
+  const tree = new RunTree();
+  tree.recorded = true;
+  return tree;
 }
 
 function markOf(logged: Logged, top: string): MarkKind | null {

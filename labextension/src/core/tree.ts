@@ -48,6 +48,9 @@ export class RunTree {
   from: number | null = null;
   to: number | null = null;
 
+  /** Whether it is a recording's at some moment: what goes on then lasts until then, not until now. */
+  recorded = false;
+
   /** The calls that are a person's to reply to and haven't ended, oldest first. */
   readonly persons = new Set<string>();
 
@@ -55,6 +58,12 @@ export class RunTree {
   private readonly waiting = new Set<string>();
   private readonly nodes = new Map<string, TreeNode>();
   private readonly top = new Set<string>();
+
+  /** Now in epoch seconds, never before what was told last; of a recording: when it is. */
+  get now(): number {
+    const told = this.to ?? 0;
+    return this.recorded ? told : Math.max(Date.now() / 1000, told);
+  }
 
   /** How many nodes there are. */
   get size(): number {

@@ -136,8 +136,7 @@ export class Model {
 
   /** Now in epoch seconds, never before what the kernel told last. */
   now(): number {
-    if (this.player !== null) return this.tree?.to ?? 0;
-    return Math.max(Date.now() / 1000, this.tree?.to ?? 0);
+    return this.tree?.now ?? Date.now() / 1000;
   }
 
   axis(): Axis | null {

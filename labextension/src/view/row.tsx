@@ -266,7 +266,7 @@ function ofNode(tree: RunTree, node: TreeNode, over: boolean): Told {
   const own = node.own.calls ? node.own : null;
   const paid = leaf ? own : sum.calls ? sum : null;
   const goes = live(node) && !over && node.started !== null;
-  const took = node.seconds !== null || goes ? timeOf(node, nowOf(tree)) : null;
+  const took = node.seconds !== null || goes ? timeOf(node, tree.now) : null;
   const idle = took !== null && took.work < LEAST_SAID && took.waiting >= LEAST_SAID;
   return {
     status: statusOf(tree, node, over),
@@ -335,8 +335,4 @@ export function tallied(tree: RunTree, node: TreeNode): Tally {
   counts.open += toCome;
   kept.set(node, { below: node.below, counts });
   return counts;
-}
-
-function nowOf(tree: RunTree): number {
-  return Math.max(Date.now() / 1000, tree.to ?? 0);
 }
