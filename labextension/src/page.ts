@@ -3,6 +3,7 @@
 import { Player, type Recorded } from './core/player.js';
 import { Store } from './core/store.js';
 import { mountTree } from './view/index.js';
+import { playerKey } from './view/playerbar.js';
 
 /** Show the recording that a page holds as JSON, in the element that is there for it. */
 export function show(page: Document): void {
@@ -21,6 +22,11 @@ export function show(page: Document): void {
       tree.focusNode(node);
     }
   };
+  // The page is the recording's alone: its keys do what they mean wherever the focus is.
+  page.addEventListener('keydown', (event) => {
+    const typing = event.target instanceof HTMLElement && event.target.matches('input,select');
+    if (!event.defaultPrevented && !typing && playerKey(player, event)) event.preventDefault();
+  });
   // A link to a node: page.html#cell3 is the run as it was when that cell came.
   window.addEventListener('hashchange', follow);
   follow();

@@ -57,7 +57,7 @@ def test_it_shows_and_plays_without_a_network_and_runs_no_text(page: Any) -> Non
     text = page.locator("#rlm-page").inner_text()
     assert "What is it?" in text
     assert "forty" in text
-    rows = page.locator(".rlm-row")
+    rows = page.locator(".rlm-row[aria-level]")
     whole = rows.count()
     page.locator(".rlm-scrub input").evaluate(
         "(e) => { e.value = 0; e.dispatchEvent(new Event('input', { bubbles: true })); }"
