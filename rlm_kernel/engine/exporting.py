@@ -28,10 +28,10 @@ def export(run: RecordedRun, path: Path, form: str = "") -> Path:
         raise ConfigError(
             f"{form or path.suffix or path.name!r} is no form of a run; there are {known}."
         )
+    lines = list(_lines(run, form))  # before the file is there: what can't be made leaves none
     try:
         with path.open("w", encoding="utf-8", newline="\n") as file:
-            for line in _lines(run, form):
-                file.write(line + "\n")
+            file.writelines(line + "\n" for line in lines)
     except OSError as error:
         raise RecordingError(f"{path} can't be written: {error.strerror or error}.") from error
     return path
