@@ -109,6 +109,8 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("file", help="ends in .html, .ipynb, .jsonl (official visualizer) or .json")
     export.add_argument("--form", choices=("html", "ipynb", "rlm", "pairs", "rollout"),
                         help="where the file's name doesn't say it; pairs: a person's decisions")
+    compare = verbs.add_parser("compare", help="recorded runs side by side")
+    compare.add_argument("paths", nargs="+", help="folders of runs, or .rlm files; two or more")
     demo = verbs.add_parser("demo", help="the whole thing on a generated text, with a model of "
                             "this machine")  # fmt: skip
     _model_options(demo)

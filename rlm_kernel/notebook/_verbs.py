@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
+from ..engine.compare import compare
 from ..engine.heading import model_text
 from ..engine.record import newest_without_answer
-from ..engine.recorded import load_run
+from ..engine.recorded import RecordedRun, load_run
 from ..errors import RecordingError
 from ..log import duration_text, money_text, tree_html, tree_text
 from ..log.format import capped, clean, estimate_text, oneline, usage_text
@@ -332,6 +333,19 @@ def load(magics: RLMMagics, name: str, words: Words) -> None:
         magics.bind(words[1], run)
     shown = {"text/plain": tree_text(run.tree), "text/html": tree_html(run.tree)}
     publisher_of(magics.session.shell).show(shown, uuid.uuid4().hex, update=False)
+
+
+@_verb("compare A B…", "sets runs side by side, by name or path: answers, costs, where they part")
+def compare_runs(magics: RLMMagics, name: str, words: Words) -> None:
+    """Show runs beside each other; a name is a run's of this session, else a recording's path."""
+    bound = magics.session.shell.user_ns
+    loaded = {word: bound[word] for word in words if isinstance(bound.get(word), RecordedRun)}
+    found = [magics.session.runs.get(word) or loaded.get(word, word) for word in words]
+    if len(found) < 2:
+        raise UsageError("%rlm compare takes two runs or more: %rlm compare r old.rlm")
+    shown = compare(*found)
+    bundle = {"text/plain": str(shown), "text/html": shown._repr_html_()}
+    publisher_of(magics.session.shell).show(bundle, uuid.uuid4().hex, update=False)
 
 
 @_verb("replay [PATH]", "runs its cells again with the recorded replies: does the same come of it?")

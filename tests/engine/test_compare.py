@@ -1,0 +1,106 @@
+"""Runs side by side: what each answered and cost, and where they part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rlm_kernel import RLM, ScriptedModel
+from rlm_kernel.cli import main
+from rlm_kernel.engine.compare import compare, plain
+from rlm_kernel.errors import ConfigError
+
+LOOK = "```repl\nn = len(context)\nprint(n)\n```"
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RLM_HOME", str(tmp_path / "home"))
+
+
+def rlm(*replies: Any, **options: Any) -> RLM:
+    return RLM(model=ScriptedModel(list(replies)), sandbox="none", **options)
+
+
+@pytest.fixture
+def runs() -> Iterator[list[Any]]:
+    with rlm(LOOK, "```repl\nFINAL(n + 1)\n```") as one, rlm("```repl\nFINAL(n + 2)\n```") as two:
+        first = one.run("How long?", "abc" * 5)
+        assert first.answer == 16
+        other = two.fork(first, turn=1)
+        assert other.answer == 17
+        yield [first, other]
+
+
+def test_two_runs_stand_side_by_side_and_part_where_they_do(runs: list[Any]) -> None:
+    found = compare(*runs)
+    assert [side.answer for side in found.sides] == ["16", "17"]
+    parting = found.parts()
+    assert parting is not None
+    assert parting.left is not None
+    assert parting.left.turn == 2
+    assert parting.diff == ["- FINAL(n + 1)", "+ FINAL(n + 2)"]
+    text = str(found)
+    assert "parts from" in text
+    assert "at turn 2" in text
+    assert "16" in found._repr_html_()
+    again = compare(runs[0], runs[0])
+    assert again.parts() is None
+    assert "has the same cells and outputs" in str(again)
+
+
+def test_cells_that_only_one_run_has_dont_shift_the_others(runs: list[Any]) -> None:
+    with rlm("```repl\nprint('before')\n```", LOOK, "```repl\nFINAL(n + 1)\n```") as third:
+        longer = third.run("How long?", "abc" * 5)
+    pairs = compare(runs[0], longer).pairs[0]
+    assert [pair.same for pair in pairs] == [False, True, True]
+    assert pairs[0].left is None
+
+
+def test_the_model_alone_is_asked_the_same_with_the_whole_context() -> None:
+    asked: list[Any] = []
+
+    def model(messages: Any) -> str:
+        asked.append(messages)
+        return "fifteen"
+
+    with RLM(model=ScriptedModel(model), sandbox="none") as one:
+        run = plain(one, "How long?", "abc" * 5)
+    assert (run.status, run.answer) == ("done", "fifteen")
+    assert asked == [({"role": "user", "content": "abc" * 5 + "\n\nHow long?"},)]
+    assert run.usage.calls == 1
+    with rlm(LOOK, "```repl\nFINAL(n)\n```") as other:
+        text = str(compare(run, other.run("How long?", "abc" * 5)))
+    assert "1: plain" in text
+    assert "different questions" not in text
+
+
+def test_a_context_that_fits_no_window_is_said_and_nothing_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from rlm_kernel.protocol import ModelInfo
+
+    with rlm("never") as one:
+        small = ModelInfo("scripted", "scripted", window=2_000)
+        monkeypatch.setattr(one.gateway, "info", lambda model: small)
+        run = plain(one, "How long?", "word " * 5_000)
+    assert run.status == "failed"
+    assert "reads 2,000" in run.tree[run.node].reason
+    assert run.usage.calls == 0
+    with pytest.raises(ConfigError, match="is no text"):
+        plain(one, "How many?", [1, 2, 3])
+
+
+def test_the_command_line_compares_recordings(
+    runs: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = runs[0].save(tmp_path / "first")
+    assert main(["compare", str(path), str(runs[1].log.folder)]) == 0
+    out = capsys.readouterr().out
+    assert "tokens in" in out
+    assert "at turn 2, in 2 lines of code" in out
+    assert main(["compare", str(path)]) == 2
+    assert "give another" in capsys.readouterr().err
