@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RecordingError
 from ..lm import BudgetLedger
-from ..log import new_run_folder
 from ..log.recording import extract
 from .fork import Change, branch
 from .record import Record, open_log
@@ -37,6 +36,7 @@ class Branching:
     _settings: Any
     _one_at_a_time: Any
     _again: Any
+    _folder: Callable[[], Path]
     _attach: Any
     _begin: Callable[[Run], Run]
 
@@ -80,7 +80,7 @@ class Branching:
         found.refuse_redacted()
         change = Change(cells=cells or {}, replies=replies or {}, told=told, question=question)
         with self._one_at_a_time():
-            folder = new_run_folder()
+            folder = self._folder()
             try:
                 made = branch(found.events, folder.name, turn, change)
                 extract(replace(found.recording, events=made.events), folder)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import AnswerError, RecordingError
+from ..errors import AnswerError, ContextError, RecordingError
 from ..lm.secrets import hide_secrets
 from ..log import Tree, recording, tree_html
 from ..log.recording import Recording, Redact
@@ -104,10 +105,11 @@ class RecordedRun:
         """Write it into one ``.rlm`` file; see ``Run.save``."""
         held = self.recording.contexts if context else ()
         contexts = {name: self.recording.context(name) for name in held}
+        refuse_keys(contexts)
         return recording.save(self.events, path, contexts=contexts, redact=hiding(redact))
 
     def export(self, path: Path | str, form: str = "") -> Path:
-        """Write it in another form, that other programs open.
+        """Write it in another form, that other programs open; keys are cut out as by ``save``.
 
         Args:
             path: of the file; one that is there is replaced.
@@ -124,15 +126,25 @@ class RecordedRun:
             ConfigError: that is no form.
             RecordingError: it can't be written.
         """
-        return export(self, Path(path), form)
+        hide = hiding(None)
+        if hide is None:
+            return export(self, Path(path), form)
+        events = [replace(x, event=recording.redacted(x.event, hide)) for x in self.events]
+        tree = Tree()
+        for logged in events:
+            tree.apply(logged)
+        return export(
+            RecordedRun(replace(self.recording, events=events, tree=tree)), Path(path), form
+        )
 
     def texts(self) -> dict[str, str]:
-        """Give the contexts that it holds and that are texts, by name."""
+        """Give the contexts that it holds and that are texts, by name, without keys."""
+        hide = hiding(None) or str
         found = {}
         for name in self.recording.contexts:
             value = kept_value(self.recording.context(name))
             if isinstance(value, str):
-                found[name] = value
+                found[name] = hide(value)
         return found
 
     def refuse_redacted(self) -> None:
@@ -175,6 +187,21 @@ def load_run(path: Path | str) -> RecordedRun:
         RecordingError: in one sentence, for whatever can't be read.
     """
     return RecordedRun(recording.load(path))
+
+
+def refuse_keys(contexts: Mapping[str, bytes]) -> None:
+    """Raise ContextError where a context holds a key of this process's environment.
+
+    It can't be cut out: the cells would give something else over another context.
+    """
+    hide = hide_secrets(os.environ)
+    for name, data in contexts.items() if hide else ():
+        text = data.decode("utf-8", "replace")
+        if hide is not None and hide(text) != text:
+            raise ContextError(
+                f"{name} holds the value of an environment variable that looks like a key, so it "
+                "isn't put into a recording: save it without its context."
+            )
 
 
 def hiding(redact: Redact | None) -> Callable[[str], str] | None:

@@ -446,10 +446,12 @@ class RLM(Live, Branching, Configurable):
     # -- how a run is made --------------------------------------------------------------------
 
     def _log(self) -> Log:
-        if not self.save:
-            return Log()
+        return Log(self._folder()) if self.save else Log()
+
+    def _folder(self) -> Path:
+        """Make the folder of a run."""
         try:
-            return Log(new_run_folder())
+            return new_run_folder()
         except OSError as error:
             raise RecordingError(
                 f"The log of the run can't be kept in {runs_dir()} ({error.strerror or error}), "

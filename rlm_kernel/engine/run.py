@@ -53,7 +53,7 @@ from .modes import Mode, parse_mode
 from .observe import cell_ended, observe
 from .opening import Opening
 from .record import Record, close_open_nodes
-from .recorded import hiding, load_run, recorded
+from .recorded import hiding, load_run, recorded, refuse_keys
 from .replay import RecordedGateway, RecordedServices
 from .rerun import Rerun
 from .resume import restore
@@ -185,11 +185,12 @@ class Run(Live, Reading, Steering):
 
         Raises:
             RecordingError: it can't be written.
-            ContextError: the context can't be put into a file.
+            ContextError: the context can't be put into a file, or holds a key.
         """
         contexts: dict[str, bytes] = {}
         if context and redact is None:
             contexts = {name: inside(one) for name, one in self._opening.contexts.items()}
+            refuse_keys(contexts)
         return recording.save(list(self.events), path, contexts=contexts, redact=hiding(redact))
 
     def export(self, path: Path | str, form: str = "") -> Path:

@@ -73,7 +73,7 @@ class Recording:
 
     Args:
         path: where it is.
-        about: what its file says of it: ``format``, ``versions``, ``redacted``; empty for a folder.
+        about: what its file says of it: ``format``, ``saved_by``, ``redacted``; empty for a folder.
         events: oldest first, whole.
         tree: folded from them.
         contexts: the names of those that are in it.

@@ -268,7 +268,8 @@ class RLMMagics(Magics, Configurable):
         """Run a run's cells again in a kernel of their own, without a model."""
         known = {**options_of(Record(recorded(source).events)), "where": "kernel", **options}
         given = {k: v for k, v in known.items() if k not in ("model", "sub_model", "mode")}
-        return RLM(mode="auto", **given).replay(source)
+        with RLM(mode="auto", **given) as rlm:
+            return rlm.replay(source)
 
     def fork_off(
         self, source: Any, name: str, options: dict[str, Any], change: dict[str, Any]

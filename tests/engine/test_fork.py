@@ -260,6 +260,17 @@ def test_keys_of_the_environment_are_in_no_recording(
     loaded = Run.load(path)
     assert "planted" not in str(loaded.events)
     assert loaded.question == "[secret]?"
+    for form in ("ipynb", "rlm", "rollout"):
+        assert "planted" not in run.export(tmp_path / form, form).read_text()
+    look = ["```repl\nprint(len(context))\n```", "FINAL(1)"]
+    over = make(look).run("q", "x sk-planted-0123456789")
+    with pytest.raises(ContextError, match="looks like a key"):
+        over.save(tmp_path / "over", context=True)
+    held = Run.load(over.log.folder)
+    assert held.texts() == {"context": "x [secret]"}
+    with pytest.raises(ContextError, match="looks like a key"):
+        held.save(tmp_path / "over", context=True)
+    assert not (tmp_path / "over.rlm").exists()
 
 
 def test_a_recorded_run_reads_like_the_run(make: Make, first: Run, tmp_path: Path) -> None:
