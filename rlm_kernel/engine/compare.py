@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -162,31 +163,31 @@ def plain(rlm: RLM, question: str, context: Any = UNSET) -> RecordedRun:
     asked: Message = {"role": "user", "content": f"{text}\n\n{question}" if text else question}
     settings = rlm._settings()
     info = rlm.gateway.info(settings.model)
-    log, tree = rlm._log(), Tree()
-    log.listen(tree.apply)
-    ledger = BudgetLedger(rlm.budget)
-    log.emit(e.RunStarted(
-        node="run1", run_id=log.folder.name if log.folder else "plain", question=question,
-        context=[loaded.info() for loaded in contexts], model=settings.model,
-        config={"plain": True, "budget": ledger.remaining_text()},
-    ))  # fmt: skip
-    log.emit(e.RunOpened(node="run1", first=asked["content"]))
-    began = time.monotonic()
-    answer, reason = None, ""
     tokens = estimate_messages([asked])
-    if info.window is not None and tokens + ROOM > info.window:
-        reason = f"It has about {tokens:,} tokens, and {settings.model} reads {info.window:,}."
-    else:
-        try:
-            answer = _ask(rlm, asked, settings.model, ledger, log).text
-        except ModelError as error:
-            reason = str(error)
-    log.emit(e.RunEnded(
-        node="run1", status="failed" if answer is None else "done", answer=answer, reason=reason,
-        answer_type="str", seconds=round(time.monotonic() - began, 3),
-    ))  # fmt: skip
-    held = Recording(log.folder or Path(), {}, list(log.events), tree)
-    log.close()
+    ledger = BudgetLedger(rlm.budget)
+    answer, reason = None, ""
+    with closing(rlm._log()) as log:
+        tree = Tree()
+        log.listen(tree.apply)
+        log.emit(e.RunStarted(
+            node="run1", run_id=log.folder.name if log.folder else "plain", question=question,
+            context=[loaded.info() for loaded in contexts], model=settings.model,
+            config={"plain": True, "budget": ledger.remaining_text()},
+        ))  # fmt: skip
+        log.emit(e.RunOpened(node="run1", first=asked["content"]))
+        began = time.monotonic()
+        if info.window is not None and tokens + ROOM > info.window:
+            reason = f"It has about {tokens:,} tokens, and {settings.model} reads {info.window:,}."
+        else:
+            try:
+                answer = _ask(rlm, asked, settings.model, ledger, log).text
+            except ModelError as error:
+                reason = str(error)
+        log.emit(e.RunEnded(
+            node="run1", status="failed" if answer is None else "done", answer=answer,
+            reason=reason, answer_type="str", seconds=round(time.monotonic() - began, 3),
+        ))  # fmt: skip
+        held = Recording(log.folder or Path(), {}, list(log.events), tree)
     return RecordedRun(held)
 
 

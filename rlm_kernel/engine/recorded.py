@@ -103,7 +103,7 @@ class RecordedRun:
         self, path: Path | str, *, context: bool = False, redact: Redact | None = None
     ) -> Path:
         """Write it into one ``.rlm`` file; see ``Run.save``."""
-        held = self.recording.contexts if context else ()
+        held = self.recording.contexts if context and redact is None else ()
         contexts = {name: self.recording.context(name) for name in held}
         refuse_keys(contexts)
         return recording.save(self.events, path, contexts=contexts, redact=hiding(redact))

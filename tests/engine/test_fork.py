@@ -249,6 +249,16 @@ def test_without_its_context_or_redacted_it_is_said(
         rlm.fork(hidden, turn=1, context="abc" * 5)
 
 
+def test_what_is_redacted_holds_no_context_whether_it_runs_or_was_loaded(
+    first: Run, tmp_path: Path
+) -> None:
+    whole = Run.load(first.save(tmp_path / "whole", context=True))
+    assert whole.texts() == {"context": "abc" * 5}
+    for run in (first, whole):
+        hidden = run.save(tmp_path / "hidden", context=True, redact=lambda text: "▮" * len(text))
+        assert Run.load(hidden).texts() == {}
+
+
 def test_keys_of_the_environment_are_in_no_recording(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
