@@ -393,8 +393,13 @@ from rlm_kernel import RLM, ScriptedModel
 CELL = "```repl\\n{}\\n```"
 root = ScriptedModel([CELL.format("n = len(context)\\nn"), CELL.format("FINAL(n)")])
 run = RLM(model=root).run("how long?", "abc")
-tasks = f"/proc/{os.getpid()}/task"
-print(run.answer, *(open(f"{tasks}/{task}/children").read() for task in os.listdir(tasks)))
+tasks, children = f"/proc/{os.getpid()}/task", []
+for task in os.listdir(tasks):
+    try:
+        children.append(open(f"{tasks}/{task}/children").read())
+    except OSError:
+        pass  # a thread may end between the list and the look
+print(run.answer, *children)
 """
 
 
