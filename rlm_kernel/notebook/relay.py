@@ -36,13 +36,14 @@ from typing import Any
 import zmq
 
 from ..errors import ConfigError, ReplError
+from ..lm.served.ends import Giver
 from ..lm.served.environment import scrubbed
-from ..lm.served.start import ADDRESS, CAPABILITY, DESCRIPTORS
+from ..lm.served.start import ADDRESS, CAPABILITY, DESCRIPTOR
 from ..log.inside import remove_tree
 from ..log.paths import sandboxed_dir
 from ..log.sealed import VARIABLE as SEALED
 from ..log.sealed import Sealer
-from ..protocol.frames import pack, refuse_items
+from ..protocol.frames import refuse_items
 from ..protocol.front import REQUEST
 from ..repl.box.bubblewrap import wrapped
 from ..repl.box.inside import VARIABLE
@@ -310,17 +311,17 @@ class Boxed:
             method, (str(here), str(runs)), (str(live),), local=method == "bubblewrap"
         )
 
-    def start(self, gateway: Sequence[socket.socket]) -> subprocess.Popen[bytes]:
+    def start(self, gateway: socket.socket | None) -> subprocess.Popen[bytes]:
         """Start it; what it writes is to be read from its ``stdout``.
 
         Args:
-            gateway: two sockets that are connected to the gateway process.
+            gateway: where it asks for connections to the gateway process.
         """
-        descriptors = [end.fileno() for end in gateway]
+        descriptors = [] if gateway is None else [gateway.fileno()]
         inside = replace(self.policy, write=(str(self.folder), *self.policy.write))
         env = plain(scrubbed(os.environ)) | {
             VARIABLE: inside.to_json(), BOXED: self.policy.method,
-            DESCRIPTORS: ",".join(map(str, descriptors)),
+            DESCRIPTOR: ",".join(map(str, descriptors)),
             "HOME": str(self.folder / "work"), "RLM_SCRATCH": str(self.folder / "work"),
             "TMPDIR": str(self.folder / "tmp"), "IPYTHONDIR": str(self.folder / "ipython"),
             "RLM_HOME": str(self._live), SEALED: str(self._runs),
@@ -342,18 +343,6 @@ class Boxed:
             os.killpg(kernel.pid, signal.SIGKILL)
         kernel.wait()
         remove_tree(self.folder)
-
-
-def connected(environ: dict[str, str]) -> list[socket.socket]:
-    """Connect to the gateway process twice, with the kernel's capability, which it doesn't get."""
-    ends = []
-    hello = b"".join(pack({"op": "hello", "token": environ[CAPABILITY]}))
-    for _ in range(2):
-        end = socket.socket(socket.AF_UNIX)
-        end.connect(environ[ADDRESS])
-        end.sendall(hello)
-        ends.append(end)
-    return ends
 
 
 def passed_on(kernel: subprocess.Popen[bytes]) -> PassOn:
@@ -392,11 +381,10 @@ def main() -> None:
         boxed = Boxed(choose("auto"), Path.cwd(), live, runs)
     except ConfigError as error:
         sys.exit(f"{error}")
-    ends = connected(dict(os.environ))
+    giver = Giver(os.environ[ADDRESS], os.environ[CAPABILITY])
     relay = Relay(json.loads(Path(file).read_text("utf-8")), boxed.connection, Authority(gateway))
-    kernel = boxed.start(ends)
-    for end in ends:
-        end.close()
+    kernel = boxed.start(giver.theirs)
+    giver.theirs.close()
     words = passed_on(kernel)
     sealer.start()
 

@@ -21,9 +21,9 @@ from rlm_kernel.lm._room import Room
 from rlm_kernel.lm.local import LocalProvider, _sent, choices_grammar
 from rlm_kernel.lm.served import client as served
 from rlm_kernel.lm.served.client import Client
-from rlm_kernel.lm.served.start import gateway_for
+from rlm_kernel.lm.served.ends import Asker, Giver
+from rlm_kernel.lm.served.start import ADDRESS, CAPABILITY, gateway_for
 from rlm_kernel.log import Log
-from rlm_kernel.notebook.relay import connected
 from rlm_kernel.protocol import CallRequest, Constraint, Origin
 
 MODEL = "local:smollm2-135m"
@@ -276,7 +276,8 @@ def test_a_boxed_kernel_without_weights_calls_the_local_model(tmp_path, monkeypa
     monkeypatch.setenv("RLM_HOME", str(tmp_path / "h"))
     monkeypatch.setenv("RLM_MODELS", str(weights.models_dir()))
     found = gateway_for(str(tmp_path / "kernel-1.json"), "9 calls", str(tmp_path / "runs"))
-    client = Client("", "", connected(found))
+    giver = Giver(found[ADDRESS], found[CAPABILITY])
+    client = Client("", "", Asker(giver.theirs))
     monkeypatch.setattr(served, "_installed", [client])
     monkeypatch.setenv("RLM_MODELS", str(tmp_path / "nothing"))  # as the box has it
 

@@ -48,7 +48,7 @@ print("terminals:", found)
 relay.wrapped = lambda bwrap, line, policy, folder: [sys.executable, "-c", PROBE]
 here = Path(sys.argv[1])
 boxed = relay.Boxed("bubblewrap", here, here, here)
-kernel = boxed.start([])
+kernel = boxed.start(None)
 words = relay.passed_on(kernel)
 kernel.wait()
 words.join(20)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -289,6 +290,19 @@ def test_the_gateway_process_is_no_way_out(box: Kernel, server: OpenAIServer) ->
     assert "wasn't named by you" in box.run(f"print({elsewhere})").stdout
     key = box.run("installed().ask('key', name='OPENAI_API_KEY', value='stolen')")
     assert "takes no key" in key.text
+
+
+def test_a_gateway_that_was_killed_is_reached_again(box: Kernel) -> None:
+    """The box can make no connection: it is given one each time it asks."""
+    box.run("from rlm_kernel.lm.served.client import installed")
+    pid = "installed().ask('status')['pid']"
+    box.run("%rlm budget $1, 1000 calls")
+    box.run("text = 'abc'")
+    before = int(box.value(pid))
+    os.kill(before, signal.SIGKILL)
+    cell = box.run(ASK.replace("Go", "Go again"))
+    assert "Answer: re: hi" in cell.text, cell.text
+    assert int(box.value(pid)) != before
 
 
 def test_it_ends_with_its_code_and_can_be_started_again(box: Kernel) -> None:

@@ -17,7 +17,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,7 @@ from typing import Any
 from ...errors import ConfigError, ProviderError
 from ...protocol.frames import HEAD, body_size, pack, read_frame, unpack
 from . import wire
+from .ends import Asker
 
 WAIT = 30.0  # seconds for a question that is answered at once
 AGAIN = 5.0  # seconds in which a worker that died is back
@@ -43,16 +44,14 @@ class Client:
     Args:
         address: path of its socket.
         capability: what lets this kernel in.
-        inherited: two connected sockets, let in already, in the place of both: for a kernel that
-            may make none. What breaks then can't be made again.
+        asker: gives connections that are let in already, in the place of both: for a kernel that
+            may make none.
     """
 
-    def __init__(
-        self, address: str, capability: str, inherited: Sequence[socket.socket] = ()
-    ) -> None:
+    def __init__(self, address: str, capability: str, asker: Asker | None = None) -> None:
         self.address = address
-        self._inherited = list(inherited)
-        self.boxed = bool(inherited)  # whether this kernel is held, and may make no connection
+        self._asker = asker
+        self.boxed = asker is not None  # whether this kernel is held, and may make no connection
         self._capability = capability
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
@@ -98,11 +97,9 @@ class Client:
         return answer
 
     def _connected(self) -> socket.socket:
-        if self._socket is None and self._inherited:
-            self._socket = self._inherited.pop(0)
+        if self._socket is None and self._asker is not None:
+            self._socket = self._asker.take()
             self._socket.settimeout(WAIT)
-        elif self._socket is None and not self.address:
-            raise ConnectionError
         elif self._socket is None:
             end = socket.socket(socket.AF_UNIX)
             end.settimeout(WAIT)
@@ -160,12 +157,10 @@ class Client:
         async with self._opening.setdefault(loop, asyncio.Lock()):  # one for all calls of a loop
             wired = self._wires.get(loop)
             if wired is None or wired.broken:
-                if self._inherited:
-                    wired = await _Wire.over(self._inherited.pop())
-                elif self.address:
-                    wired = await _Wire.open(self.address, self._hello())
+                if self._asker is not None:
+                    wired = await _Wire.over(await asyncio.to_thread(self._asker.take))
                 else:
-                    raise ConnectionError
+                    wired = await _Wire.open(self.address, self._hello())
                 self._wires[loop] = wired
             return wired
 
@@ -266,15 +261,14 @@ def installed() -> Client | None:
 
 def install_from_environment() -> Client | None:
     """Take what a launcher left in the environment, and out of it."""
-    from .start import ADDRESS, CAPABILITY, DESCRIPTORS
+    from .start import ADDRESS, CAPABILITY, DESCRIPTOR
 
     address, capability = os.environ.pop(ADDRESS, ""), os.environ.pop(CAPABILITY, "")
-    descriptors = os.environ.pop(DESCRIPTORS, "")
-    if descriptors:
-        ends = [socket.socket(fileno=int(fd)) for fd in descriptors.split(",")]
-        for end in ends:
-            end.set_inheritable(False)
-        client = Client("", "", ends)
+    descriptor = os.environ.pop(DESCRIPTOR, "")
+    if descriptor:
+        end = socket.socket(fileno=int(descriptor))
+        end.set_inheritable(False)
+        client = Client("", "", Asker(end))
     elif address and capability:
         client = Client(address, capability)
     else:

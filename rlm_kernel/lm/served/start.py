@@ -25,7 +25,7 @@ from .place import (
 )
 
 ADDRESS, CAPABILITY = "RLM_GATEWAY", "RLM_GATEWAY_CAPABILITY"
-DESCRIPTORS = "RLM_GATEWAY_DESCRIPTORS"
+DESCRIPTOR = "RLM_GATEWAY_DESCRIPTOR"  # of the end at which a boxed kernel asks for connections
 LISTENING = "RLM_GATEWAY_LISTENS"
 
 
