@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from .channel import Channel, Link
 from .environment import command, kernel_environment
 
 _LOG = "start.log"
+_FILES = 64  # open files that starting a kernel may take
 _DEEPEST = 70  # bytes of the folder for temporary files, so that a socket's path is under 104
 
 
@@ -86,12 +88,27 @@ class KernelProcess:
         Raises:
             ReplError: it didn't come up; the sentence has the last lines it wrote.
         """
-        kernel = cls(channel, policy)
         try:
-            await kernel._start(timeout)
-        except BaseException:
-            await kernel.end()
-            raise
+            _room_for_files()
+            kernel = cls(channel, policy)
+            try:
+                await kernel._start(timeout)
+            except BaseException:
+                await kernel.end()
+                raise
+        except OSError as error:
+            msg = f"A kernel of the run's own can't be started: {error}"
+            if error.errno == errno.EMFILE:
+                msg = (
+                    "A kernel of the run's own can't be started, since this process has too many "
+                    "open files: close some, or raise the limit (ulimit -n 1024)."
+                )
+            elif not _has_directory():
+                msg = (
+                    "A kernel of the run's own can't be started, since the working directory of "
+                    "this process was deleted: go to one that is there (os.chdir)."
+                )
+            raise ReplError(msg) from error
         return kernel
 
     async def _start(self, timeout: float) -> None:
@@ -110,14 +127,6 @@ class KernelProcess:
                     stderr=file,
                     **({"pass_fds": ends.descriptors} if ends.descriptors else {}),
                 )
-        except OSError as error:
-            msg = f"A kernel of the run's own can't be started: {error}"
-            if not _has_directory():
-                msg = (
-                    "A kernel of the run's own can't be started, since the working directory of "
-                    "this process was deleted: go to one that is there (os.chdir)."
-                )
-            raise ReplError(msg) from error
         finally:
             ends.close()
         died = asyncio.ensure_future(self.died())
@@ -206,6 +215,17 @@ class KernelProcess:
             await asyncio.to_thread(process.wait)
         await self._manager.cleanup_resources()
         await asyncio.to_thread(folders.remove, self.folder)
+
+
+def _room_for_files() -> None:
+    """Raise OSError where too few files can be opened: zmq would end the whole process then."""
+    taken = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        for _ in range(_FILES):
+            taken.append(os.dup(taken[0]))
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
 
 
 def _has_directory() -> bool:

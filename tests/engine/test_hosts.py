@@ -276,7 +276,9 @@ def test_the_process_ends_in_the_middle_of_a_run(
 def test_a_host_and_its_handlers_stay_as_they_are(tmp_path: Path, flags: list[str]) -> None:
     code, said = host(
         """
-        import faulthandler, signal
+        import faulthandler, logging, signal
+        # In debug mode asyncio says of each step that took over 0.1 s: on a busy machine some do.
+        logging.getLogger("asyncio").setLevel("ERROR")
         def mine(*_): ...
         for number in (signal.SIGALRM, signal.SIGUSR1, signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, mine)
@@ -321,7 +323,7 @@ def test_a_working_directory_that_is_gone_is_said(tmp_path: Path) -> None:
 
 
 @unix
-@pytest.mark.parametrize("spare", [1, 3, 8, 16])
+@pytest.mark.parametrize("spare", [1, 3, 8, 12, 40, 70])
 def test_too_few_open_files_are_said(tmp_path: Path, spare: int) -> None:
     code, said = host(
         f"""
