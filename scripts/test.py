@@ -2,9 +2,10 @@
 
 Makes ``.venv`` as the lock says, one environment for each older ipykernel, and the JupyterLab side
 where Node is; then ruff, mypy, the tests of every folder in ``tests/``, those of the TypeScript,
-and the examples under each ipykernel. The last lines say what ran, what did *not* run and the
-command that would bring it; with ``CI=true`` a suite that didn't run is a failure. A test says that
-it can't run here by skipping with the reason ``NOT RUN: <what>; <command that would bring it>``.
+and the examples under each ipykernel, two suites at once where there are two cores. The last lines
+say what ran, what did *not* run and the command that would bring it; with ``CI=true`` a suite that
+didn't run is a failure. A test says that it can't run here by skipping with the reason
+``NOT RUN: <what>; <command that would bring it>``.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import _programs
 import _setup
@@ -33,6 +37,10 @@ MATRIX = ["6.31", "7.3"]
 SMALL_MODEL = "smollm2-135m"
 #: The suites that use the smallest local model, when it is there.
 USE_SMALL_MODEL = {"local", "examples"}
+#: The suites that run when no other does: a browser needs the cores.
+ALONE = {"lab"}
+#: The suites that take longest, which begin first.
+LONG = ["notebook", "engine", "repl", "lm", "local", "faults", "examples"]
 #: The suites whose kernels run in every kind of box.
 USE_BOX = {"repl", "engine", "notebook", "faults", "cli", "evals", "lab"}
 #: The suites that run kernels of every ipykernel.
@@ -71,6 +79,7 @@ class Suites:
         self.environment = _setup.clean_environment()
         self.not_run: list[str] = []
         self.broken = False
+        self._telling = threading.Lock()
 
     @property
     def names(self) -> list[str]:
@@ -127,21 +136,43 @@ class Suites:
                 self.not_run.append(f"the tests under ipykernel {version}; {again}")
         self.environment["RLM_TEST_KERNELS"] = json.dumps(kernels)
 
-    def run(self, name: str) -> Result:
-        """Run one suite, its output going to the terminal as it comes."""
-        say(f"\n── {name} " + "─" * (60 - len(name)))
+    def run_all(self, wanted: list[str]) -> list[Result]:
+        """Run suites, two at once where there are two cores; most of them wait most of the time."""
+        beside = [name for name in wanted if name not in ALONE]
+        beside.sort(key=lambda name: LONG.index(name) if name in LONG else len(LONG))
+        lanes = min(2, os.cpu_count() or 1, len(beside))
+        done: dict[str, Result] = {}
+        if lanes > 1:
+            with ThreadPoolExecutor(lanes) as pool:
+                done |= zip(beside, pool.map(self._told_at_its_end, beside), strict=True)
+        return [done[name] if name in done else self.run(name) for name in wanted]
+
+    def _told_at_its_end(self, name: str) -> Result:
+        say(f"{name} …")
+        with tempfile.TemporaryFile() as output:
+            result = self.run(name, output)
+            output.seek(0)
+            text = output.read().decode("utf-8", "replace")
+        with self._telling:
+            say(heading(name) + "\n" + text)
+        return result
+
+    def run(self, name: str, output: BinaryIO | None = None) -> Result:
+        """Run one suite; its output goes to the terminal as it comes, or into a file."""
+        if output is None:
+            say(heading(name))
         started = time.monotonic()
         if name == "lint":
-            result = self._check(name, ["ruff", "check", "."])
+            result = self._check(name, ["ruff", "check", "."], output)
         elif name == "types":
-            result = self._check(name, ["mypy"])
+            result = self._check(name, ["mypy"], output)
         elif name == "typescript":
-            result = self._typescript(name)
+            result = self._typescript(name, output)
         elif name == "lab" and self.broken:
             say("The JupyterLab extension doesn't build; what npm said is above.")
             result = Result(name, failed=1)
         else:
-            result = self._pytest(name)
+            result = self._pytest(name, output)
         result.seconds = time.monotonic() - started
         return result
 
@@ -152,13 +183,14 @@ class Suites:
             again = f".venv/bin/rlm-kernel models pull {SMALL_MODEL}"
             self.not_run.append(f"the tests of the real local model; {again}")
 
-    def _check(self, name: str, command: list[str]) -> Result:
+    def _check(self, name: str, command: list[str], output: BinaryIO | None) -> Result:
         code = subprocess.run(
-            [str(self.python), "-m", *command], cwd=ROOT, env=self.environment
-        ).returncode
+            [str(self.python), "-m", *command], cwd=ROOT, env=self.environment,
+            stdout=output, stderr=output,
+        ).returncode  # fmt: skip
         return Result(name, passed=int(code == 0), failed=int(code != 0))
 
-    def _typescript(self, name: str) -> Result:
+    def _typescript(self, name: str, output: BinaryIO | None) -> Result:
         """Check the TypeScript's types and form, and run its tests, which need no browser."""
         if build_lab.missing() or not (build_lab.SOURCE / "node_modules").exists():
             what = build_lab.missing() or "its packages aren't installed"
@@ -171,11 +203,11 @@ class Suites:
                 [node, str(tools / "typescript" / "bin" / "tsc")],
                 [node, str(tools / "prettier" / "bin" / "prettier.cjs"), "--check", *_PRETTIER],
             ]
-            results = [self._node(command) for command in checks]
+            results = [self._node(command, output) for command in checks]
             tests = sorted(map(str, build_lab.SOURCE.glob("lib/test/**/*.test.js")))
             reporters = ["--test-reporter=dot", "--test-reporter-destination=stdout"]
             reporters += ["--test-reporter=junit", f"--test-reporter-destination={report}"]
-            code = self._node([node, "--test", *reporters, *tests])
+            code = self._node([node, "--test", *reporters, *tests], output)
             result = read_report(name, report)
         if code and not result.failed:
             result.failed = 1
@@ -183,10 +215,12 @@ class Suites:
         result.passed += sum(code == 0 for code in results)
         return result
 
-    def _node(self, command: list[str]) -> int:
-        return subprocess.run(command, cwd=build_lab.SOURCE, env=self.environment).returncode
+    def _node(self, command: list[str], output: BinaryIO | None) -> int:
+        return subprocess.run(
+            command, cwd=build_lab.SOURCE, env=self.environment, stdout=output, stderr=output
+        ).returncode
 
-    def _pytest(self, name: str) -> Result:
+    def _pytest(self, name: str, output: BinaryIO | None = None) -> Result:
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder, "report.xml")
             command = [str(self.python), "-m", "pytest", "-q", f"tests/{name}"]
@@ -194,8 +228,9 @@ class Suites:
             if not self.full:
                 command += ["-m", "not full"]
             code = subprocess.run(
-                [*command, *self.pytest_args], cwd=ROOT, env=self.environment
-            ).returncode
+                [*command, *self.pytest_args], cwd=ROOT, env=self.environment,
+                stdout=output, stderr=output,
+            ).returncode  # fmt: skip
             result = read_report(name, report)
         nothing_chosen = code == 5 and (self.pytest_args or result.passed == 0)
         if code not in (0, 1) and not nothing_chosen:
@@ -222,7 +257,11 @@ def read_report(name: str, report: Path) -> Result:
     return result
 
 
-def summary(results: list[Result], not_run: list[str], ci: bool) -> int:
+def heading(name: str) -> str:
+    return f"\n── {name} " + "─" * (60 - len(name))
+
+
+def summary(results: list[Result], not_run: list[str], ci: bool, seconds: float) -> int:
     """Print the table and the last lines, and give the exit code."""
     say("\n" + f"{'suite':<14}{'':<10}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
     for r in results:
@@ -231,7 +270,7 @@ def summary(results: list[Result], not_run: list[str], ci: bool) -> int:
     failed = sum(r.failed for r in results)
     passed = sum(r.passed for r in results)
     skipped = sum(r.skipped for r in results)
-    say(f"{'FAILED' if failed else 'all passed'} in {sum(r.seconds for r in results):.0f} s\n")
+    say(f"{'FAILED' if failed else 'all passed'} in {seconds:.0f} s\n")
     missing = not_run + [line for r in results for line in r.not_run]
     missing += [f"{r.name}; no test in it ran" for r in results if r.verdict == "NOT RUN"]
     say(f"{passed} passed, {failed} failed, {skipped} skipped")
@@ -268,9 +307,10 @@ def main() -> int:
         say(str(error))
         return 1
     say(f"Ready after {time.monotonic() - started:.0f} s")
-    results = [suites.run(name) for name in wanted]
+    started = time.monotonic()
+    results = suites.run_all(wanted)
     ci = os.environ.get("CI", "").lower() in ("true", "1")
-    return summary(results, suites.not_run, ci)
+    return summary(results, suites.not_run, ci, time.monotonic() - started)
 
 
 if __name__ == "__main__":

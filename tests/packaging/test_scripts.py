@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType
+from typing import BinaryIO
 
 import pytest
 
@@ -61,7 +64,7 @@ def test_what_did_not_run_is_said_last_and_fails_in_ci(
         runner.Result("log", passed=3),
         runner.Result("lab", passed=1, skipped=1, not_run=["browsers; apt install chromium"]),
     ]
-    assert runner.summary(results, [], ci) == code
+    assert runner.summary(results, [], ci, 1.0) == code
     lines = capsys.readouterr().out.splitlines()
     assert "4 passed, 0 failed, 1 skipped" in lines
     assert "NOT RUN: browsers (to run it: apt install chromium)" in lines[-2:]
@@ -73,7 +76,7 @@ def test_what_did_not_run_is_said_last_and_fails_in_ci(
 def test_a_failure_and_an_empty_run_are_failures_everywhere(
     runner: ModuleType, counts: dict[str, int]
 ) -> None:
-    assert runner.summary([runner.Result("log", **counts)], [], False) == 1
+    assert runner.summary([runner.Result("log", **counts)], [], False, 1.0) == 1
 
 
 def test_a_pytest_that_breaks_is_a_failure(
@@ -82,6 +85,26 @@ def test_a_pytest_that_breaks_is_a_failure(
     suites = runner.Suites(False, ["--no-such-option"])
     suites.python = Path(sys.executable)
     assert suites._pytest("log").failed == 1
+
+
+def test_suites_run_side_by_side_and_each_is_told_whole_in_the_order_that_was_asked_for(
+    runner: ModuleType, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runner.os, "cpu_count", lambda: 2)
+    both = threading.Barrier(2)
+
+    def run(self: object, name: str, output: BinaryIO | None) -> object:
+        code = f"print('{name} begins', flush=True); print('{name} ends')"
+        both.wait(20)  # neither ends before the other has begun
+        subprocess.run([sys.executable, "-c", code], stdout=output, check=True)
+        return runner.Result(name, passed=1)
+
+    monkeypatch.setattr(runner.Suites, "_pytest", run)
+    results = runner.Suites(False, []).run_all(["log", "engine"])
+    assert [one.name for one in results] == ["log", "engine"]
+    said = capfd.readouterr().out
+    assert "log begins\nlog ends\n" in said
+    assert "engine begins\nengine ends\n" in said
 
 
 def test_an_unknown_suite_is_one_sentence_with_the_names(
