@@ -109,6 +109,7 @@ class Interrupts:
         return True
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        __tracebackhide__ = True  # IPython shows a person their own lines
         if self._code:
             self._asked = False
             self.happened = True
