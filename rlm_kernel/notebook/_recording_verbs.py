@@ -1,0 +1,96 @@
+"""What ``%rlm save``, ``load``, ``export``, ``compare``, ``replay`` and ``fork`` do."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from IPython.core.error import UsageError
+
+from ..engine.compare import compare
+from ..engine.recorded import RecordedRun, load_run
+from ..log import tree_html, tree_text
+from . import _options
+from ._publish import publisher_of
+from ._verb_table import Verbs, Words
+from ._words import take_option
+
+if TYPE_CHECKING:
+    from .magics import RLMMagics
+
+RECORDING = Verbs()
+_verb = RECORDING.add
+
+
+@_verb("save PATH [--context]", "writes the run into one file; --context: its context, too")
+def save(magics: RLMMagics, name: str, words: Words) -> None:
+    """Write the run into a `.rlm` file that `%rlm load` and `rlm-kernel replay` read."""
+    left = [word for word in words if word != "--context"]
+    if len(left) != 1:
+        raise UsageError("%rlm save takes the name of a file: %rlm save run.rlm [--context].")
+    run = magics.session.run_named(name)
+    path = run.save(left[0], context=len(left) < len(words))
+    print(f"{magics.session.name_of(run)} is in {path}.")
+
+
+@_verb("export PATH [FORM]", "writes the run for others: .html, .ipynb, .jsonl, pairs, rollout")
+def export(magics: RLMMagics, name: str, words: Words) -> None:
+    """Write the run in another form: html (a page with a player), ipynb, rlm, pairs, rollout."""
+    if not 1 <= len(words) <= 2:
+        raise UsageError("%rlm export takes the name of a file: %rlm export run.ipynb [FORM].")
+    run = magics.session.run_named(name)
+    print(f"{magics.session.name_of(run)} is in {run.export(*words)}.")
+
+
+@_verb("load PATH [NAME]", "shows a recorded run, and binds it to NAME")
+def load(magics: RLMMagics, name: str, words: Words) -> None:
+    """Show a recorded run."""
+    if not 1 <= len(words) <= 2:
+        raise UsageError("%rlm load takes a folder or a .rlm file, and a name: %rlm load run.rlm r")
+    run = load_run(words[0])
+    if len(words) == 2:
+        magics.bind(words[1], run)
+    shown = {"text/plain": tree_text(run.tree), "text/html": tree_html(run.tree)}
+    publisher_of(magics.session.shell).show(shown, uuid.uuid4().hex, update=False)
+
+
+@_verb("compare A B…", "sets runs side by side, by name or path: answers, costs, where they part")
+def compare_runs(magics: RLMMagics, name: str, words: Words) -> None:
+    """Show runs beside each other; a name is a run's of this session, else a recording's path."""
+    bound = magics.session.shell.user_ns
+    loaded = {word: bound[word] for word in words if isinstance(bound.get(word), RecordedRun)}
+    found = [magics.session.runs.get(word) or loaded.get(word, word) for word in words]
+    if len(found) < 2:
+        raise UsageError("%rlm compare takes two runs or more: %rlm compare r old.rlm")
+    shown = compare(*found)
+    bundle = {"text/plain": str(shown), "text/html": shown._repr_html_()}
+    publisher_of(magics.session.shell).show(bundle, uuid.uuid4().hex, update=False)
+
+
+@_verb("replay [PATH]", "runs its cells again with the recorded replies: does the same come of it?")
+def replay(magics: RLMMagics, name: str, words: Words) -> None:
+    """Run a run's cells again, in a kernel of their own, without a model."""
+    left = list(words)
+    options = _options.of_resume(left)
+    if len(left) > 1:
+        raise UsageError("%rlm replay takes a folder or a .rlm file, or nothing: the current run.")
+    print(magics.replay(left[0] if left else magics.session.run_named(name), options))
+
+
+@_verb(
+    "fork [PATH] --turn K", "goes on otherwise: --cell N=CODE, --told, --question, --model, --as"
+)
+def fork(magics: RLMMagics, name: str, words: Words) -> None:
+    """Begin a branch of a run: its turns up to K run again, free, then it goes on live.
+
+    In a kernel of its own unless `--where shell` is given; `--as NAME` names it.
+    """
+    left = list(words)
+    options = _options.of_resume(left)
+    change = _options.of_fork(left, magics.session.shell.user_ns)
+    bound = take_option(left, "--as") if "--as" in left else ""
+    if len(left) > 1:
+        raise UsageError(
+            "%rlm fork takes a folder or a .rlm file, or nothing (the current run), and --turn K."
+        )
+    magics.fork_off(left[0] if left else magics.session.run_named(name), bound, options, change)
