@@ -111,6 +111,14 @@ def parser() -> argparse.ArgumentParser:
                         help="where the file's name doesn't say it; pairs: a person's decisions")
     compare = verbs.add_parser("compare", help="recorded runs side by side")
     compare.add_argument("paths", nargs="+", help="folders of runs, or .rlm files; two or more")
+    compare.add_argument("--plain", action="store_true",
+                         help="ask the first one's model alone, too, with all of the context in "
+                         "one prompt: a call that is paid")  # fmt: skip
+    compare.add_argument("--context", "-c", nargs="+", action="extend", default=[], metavar="PATH",
+                         help="for --plain: what it was asked over, where it isn't in there")
+    compare.add_argument("--model", "-m", help="for --plain: in place of the run's")
+    compare.add_argument("--api-base", help="for --plain: an OpenAI-compatible server")
+    compare.add_argument("--budget", help="for --plain: such as '$1'")
     demo = verbs.add_parser("demo", help="the whole thing on a generated text, with a model of "
                             "this machine")  # fmt: skip
     _model_options(demo)

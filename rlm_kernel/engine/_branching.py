@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import RecordingError
 from ..lm import BudgetLedger
 from ..log.recording import extract
 from .fork import Change, branch
+from .plain import ask_plain, contexts_again
 from .record import Record, open_log
 from .recorded import RecordedRun, recorded
 from .regrant import refuse_unboxed
@@ -138,6 +139,40 @@ class Branching:
         if run.status == "failed" and rerun.same:
             raise RecordingError(f"The recording can't be run again: {run.reason}")
         return rerun
+
+    def plain(
+        self,
+        source: Run | RecordedRun | Path | str,
+        context: Any = UNSET,
+        *,
+        tell: Callable[[str], None] | None = None,
+    ) -> RecordedRun:
+        """Ask a run's question of the root model alone, with all of its context in the prompt.
+
+        One call, paid as any other and within the budget; ``run.compare(it)`` says whether
+        recursion paid.
+
+        Args:
+            source: a run, live or ended, a recorded one, or its folder or ``.rlm`` file.
+            context: what it was asked over, where a recording doesn't hold it.
+            tell: is given a sentence on the price before the call is made.
+
+        Returns:
+            The run, of one call; ``"failed"`` where the context doesn't fit the model's window:
+            then nothing was sent, and its reason says so.
+
+        Raises:
+            ContextError: the context isn't there, or isn't what it was.
+            ConfigError: the context is no text, so that it can't stand in a prompt.
+            RecordingError: as for ``replay``.
+        """
+        self._leave_to_parent()
+        found = recorded(source)
+        if isinstance(source, Run) and context is UNSET:
+            contexts = list(source._opening.contexts.values())
+        else:
+            contexts = contexts_again(found, ... if context is UNSET else context)
+        return ask_plain(cast("RLM", self), found.question, contexts, tell)
 
     def _offline(self, record: Record) -> RLM:
         """Give an RLM with these options that calls nobody."""

@@ -1,41 +1,28 @@
 """Runs side by side: where they part, what each answered, and at what price.
 
-``plain`` asks the same model the same question with the whole context in its prompt, where that
-fits its window: so that it can be seen whether recursion pays for a question, and what it costs.
+One of them may be the model alone (``RLM.plain``): then it is said what recursion cost beside it.
 """
 
 from __future__ import annotations
 
 import difflib
-import time
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import Any
 
-from ..context import Loaded, load_all
-from ..context.text import Text
-from ..errors import ConfigError, ModelError
-from ..lm import BudgetLedger, run_sync
-from ..lm.tokens import estimate_messages
-from ..log import Tree, duration_text
+from ..errors import ConfigError
+from ..log import duration_text
 from ..log.format import clean, cost_text, oneline, plural
-from ..log.recording import Recording
-from ..protocol import CallRequest, Message, Origin, Reply
-from ..protocol import events as e
-from ._branching import UNSET
+from ..protocol import Usage
 from .recorded import RecordedRun, recorded
-from .rlm import RLM
 
-ROOM = 1_024  # tokens of the window that are left for the answer
 _SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What is told of one run."""
+    """What is told of one run; ``alone``: it is the model's, without recursion."""
 
     name: str
     model: str
@@ -43,11 +30,10 @@ class Side:
     answer: str
     turns: int
     calls: int
-    input_tokens: int
-    output_tokens: int
-    cost: str
+    usage: Usage
     seconds: float
     reason: str = ""
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +85,12 @@ class Comparison:
         return next((pair for pair in self.pairs[run - 1] if not pair.same), None)
 
     def __str__(self) -> str:
-        lines = [] if self.same_question else ["They were asked different questions."]
         rows = _rows(self.sides)
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines += ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
-                  for row in rows]  # fmt: skip
-        for number, side in enumerate(self.sides[1:], 1):
-            lines.append("")
-            lines += _parting(self.sides[0].name, side.name, self.parts(number))
-        return "\n".join(lines)
+        table = [
+            "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
+        ]
+        return "\n".join([*table, "", *self._said()])
 
     def _repr_html_(self) -> str:
         head, *rest = _rows(self.sides)
@@ -116,10 +99,20 @@ class Comparison:
         for name, *cells in rest:
             shown = "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in cells)
             table.append(f"<tr><th style='text-align:left'>{escape(name)}</th>{shown}</tr>")
+        return f"<table>{''.join(table)}</table><pre>{escape(chr(10).join(self._said()))}</pre>"
+
+    def _said(self) -> list[str]:
+        first = self.sides[0]
         said = [] if self.same_question else ["They were asked different questions."]
+        if len({side.model for side in self.sides}) > 1:
+            said.append("Different models were asked.")
         for number, side in enumerate(self.sides[1:], 1):
-            said += _parting(self.sides[0].name, side.name, self.parts(number))
-        return f"<table>{''.join(table)}</table><pre>{escape(chr(10).join(said))}</pre>"
+            said += [""] if said else []
+            if side.alone != first.alone:
+                said.append(_price(*((side, first) if first.alone else (first, side))))
+            else:
+                said += _parting(first.name, side.name, self.parts(number))
+        return [clean(line) for line in said]
 
 
 def compare(*runs: Any) -> Comparison:
@@ -143,76 +136,7 @@ def compare(*runs: Any) -> Comparison:
     )
 
 
-def plain(rlm: RLM, question: str, context: Any = UNSET) -> RecordedRun:
-    """Ask the root model alone, with the whole context in its prompt.
-
-    Args:
-        rlm: whose model, budget and way of keeping logs it is.
-        question: what is asked.
-        context: a text, or several, as for ``RLM.run``.
-
-    Returns:
-        The run, of one call; ``"failed"`` where the context doesn't fit the model's window, which
-        its reason says.
-
-    Raises:
-        ConfigError: the context is no text.
-    """
-    contexts = [] if context is UNSET else load_all(context)
-    text = "\n\n".join(_text_of(loaded) for loaded in contexts)
-    asked: Message = {"role": "user", "content": f"{text}\n\n{question}" if text else question}
-    settings = rlm._settings()
-    info = rlm.gateway.info(settings.model)
-    tokens = estimate_messages([asked])
-    ledger = BudgetLedger(rlm.budget)
-    answer, reason = None, ""
-    with closing(rlm._log()) as log:
-        tree = Tree()
-        log.listen(tree.apply)
-        log.emit(e.RunStarted(
-            node="run1", run_id=log.folder.name if log.folder else "plain", question=question,
-            context=[loaded.info() for loaded in contexts], model=settings.model,
-            config={"plain": True, "budget": ledger.remaining_text()},
-        ))  # fmt: skip
-        log.emit(e.RunOpened(node="run1", first=asked["content"]))
-        began = time.monotonic()
-        if info.window is not None and tokens + ROOM > info.window:
-            reason = f"It has about {tokens:,} tokens, and {settings.model} reads {info.window:,}."
-        else:
-            try:
-                answer = _ask(rlm, asked, settings.model, ledger, log).text
-            except ModelError as error:
-                reason = str(error)
-        log.emit(e.RunEnded(
-            node="run1", status="failed" if answer is None else "done", answer=answer,
-            reason=reason, answer_type="str", seconds=round(time.monotonic() - began, 3),
-        ))  # fmt: skip
-        held = Recording(log.folder or Path(), {}, list(log.events), tree)
-    return RecordedRun(held)
-
-
 # -- private ----------------------------------------------------------------------------------
-
-
-def _ask(rlm: RLM, asked: Message, model: str, ledger: BudgetLedger, log: Any) -> Reply:
-    request = CallRequest((asked,), model, max_tokens=rlm.max_tokens, temperature=rlm.temperature)
-    origin = Origin("run1", "run1", "root")
-
-    async def call() -> Reply:
-        return await rlm.gateway.call(request, origin, ledger, log)
-
-    return run_sync(call())
-
-
-def _text_of(loaded: Loaded) -> str:
-    value = loaded.value
-    if isinstance(value, dict) and loaded.kind == "files":
-        return "\n\n".join(f"{name}:\n{text}" for name, text in value.items())
-    if not isinstance(value, str | Text):
-        raise ConfigError(
-            f"{loaded.name} is no text ({loaded.kind}), so it can't stand in a prompt whole."
-        )
-    return str(value)
 
 
 def _cells(run: RecordedRun) -> list[Cell]:
@@ -240,12 +164,11 @@ def _aligned(left: list[Cell], right: list[Cell]) -> list[Pair]:
 def _side(run: RecordedRun, number: int) -> Side:
     node = run.tree[run.node]
     turns = sum(child.kind == "turn" for child in run.tree.children(node))
-    alone = bool(run._started.config.get("plain"))
+    name = "plain" if run.plain else oneline(run.id, _SHOWN)
     return Side(
-        name=f"{number}: {'plain' if alone else run.id}", model=node.model, status=run.status,
-        answer=run.answer_text or "", turns=turns, calls=node.calls,
-        input_tokens=node.total.input_tokens, output_tokens=node.total.output_tokens,
-        cost=cost_text(node.total), seconds=node.seconds or 0.0, reason=node.reason,
+        name=f"{number}: {name}", model=node.model, status=run.status,
+        answer=run.answer_text or "", turns=turns, calls=node.calls, usage=node.total,
+        seconds=node.seconds or 0.0, reason=node.reason, alone=run.plain,
     )  # fmt: skip
 
 
@@ -254,12 +177,12 @@ def _rows(sides: Sequence[Side]) -> list[list[str]]:
     for name, show in (
         ("answer", lambda s: oneline(clean(s.answer or s.reason), _SHOWN) or "none"),
         ("status", lambda s: s.status),
-        ("model", lambda s: s.model),
+        ("model", lambda s: oneline(s.model, _SHOWN)),
         ("turns", lambda s: str(s.turns)),
         ("calls", lambda s: f"{s.calls:,}"),
-        ("tokens in", lambda s: f"{s.input_tokens:,}"),
-        ("tokens out", lambda s: f"{s.output_tokens:,}"),
-        ("cost", lambda s: s.cost),
+        ("tokens in", lambda s: f"{s.usage.input_tokens:,}"),
+        ("tokens out", lambda s: f"{s.usage.output_tokens:,}"),
+        ("cost", lambda s: cost_text(s.usage) if s.calls else ""),
         ("time", lambda s: duration_text(s.seconds)),
     ):
         rows.append([name, *(show(side) for side in sides)])
@@ -279,3 +202,27 @@ def _parting(first: str, other: str, pair: Pair | None) -> list[str]:
         return [f"{other} parts from {first} at turn {turn}: the same code gave {b!r}, not {a!r}."]
     lines = plural(len(pair.diff), "line")
     return [f"{other} parts from {first} at turn {turn}, in {lines} of code:", *pair.diff[:20]]
+
+
+def _price(run: Side, plain: Side) -> str:
+    """Say what recursion cost beside the model alone, where that can be said."""
+    if not plain.answer:
+        return f"The model alone gave no answer, so there is no price to set beside {run.name}'s."
+    what = "the same" if run.answer.strip() == plain.answer.strip() else "another answer"
+    said = [
+        f"{_times(mine, others)} the {word}"
+        for word, mine, others in (
+            ("cost", run.usage.cost, plain.usage.cost),
+            ("tokens", run.usage.tokens, plain.usage.tokens),
+            ("time", run.seconds, plain.seconds),
+        )
+        if mine is not None and others
+    ]
+    if not said:
+        return f"Beside the model alone {run.name} gave {what}."
+    return f"Beside the model alone {run.name} gave {what} for {', '.join(said)}."
+
+
+def _times(mine: float, others: float) -> str:
+    times = mine / others
+    return f"{times:,.0f} times" if times >= 10 else f"{times:.2g} times"

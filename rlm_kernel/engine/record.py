@@ -119,6 +119,11 @@ class Record:
                 ))  # fmt: skip
 
     @property
+    def plain(self) -> bool:
+        """Whether it is no run of turns, but the model alone (``RLM.plain``)."""
+        return bool(self.started.config.get("plain"))
+
+    @property
     def turns(self) -> list[RecordedTurn]:
         """The turns that were whole, in order."""
         return [step for step in self.steps if isinstance(step, RecordedTurn) and step.whole]
@@ -284,7 +289,7 @@ def newest_without_answer() -> tuple[Path, Record]:
             record = read_record(log)
         except RecordingError:
             continue
-        if record.ended is None or record.ended.status != "done":
+        if not record.plain and (record.ended is None or record.ended.status != "done"):
             return log.parent, record
     raise RecordingError(f"No run in {runs_dir()} is without an answer: name its folder.")
 
@@ -311,6 +316,10 @@ def open_log(
     try:
         record = Record([*log.events, *more])
         record.add_paid(folder.resolve())
+        if not whole and record.plain:
+            raise RecordingError(
+                "That is the model alone, asked once: there are no turns of it to go on from."
+            )
         if not whole and record.ended is not None and record.ended.status == "done":
             raise RecordingError(
                 "That run has its answer, so there is nothing to pick up: "

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import AnswerError, ContextError, RecordingError
 from ..lm.secrets import hide_secrets
@@ -18,6 +18,9 @@ from .exporting import export
 from .kept import kept_value
 from .replay import answer_of
 from .transcript import Transcript
+
+if TYPE_CHECKING:
+    from .compare import Comparison
 
 
 class RecordedRun:
@@ -48,6 +51,11 @@ class RecordedRun:
     def id(self) -> str:
         """The run's id."""
         return self._started.run_id
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is the model's alone, without recursion (``RLM.plain``)."""
+        return bool(self._started.config.get("plain"))
 
     @property
     def question(self) -> str:
@@ -136,6 +144,20 @@ class RecordedRun:
         return export(
             RecordedRun(replace(self.recording, events=events, tree=tree)), Path(path), form
         )
+
+    def compare(self, *others: Any) -> Comparison:
+        """Set it beside others: answers, costs, and where they part.
+
+        Args:
+            *others: live or ended runs, recorded ones, or paths of recordings.
+
+        Raises:
+            ConfigError: there is no other.
+            RecordingError: a path isn't a recording's.
+        """
+        from .compare import compare
+
+        return compare(self, *others)
 
     def texts(self) -> dict[str, str]:
         """Give the contexts that it holds and that are texts, by name, without keys."""

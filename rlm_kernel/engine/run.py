@@ -63,6 +63,7 @@ from .until import Until
 
 if TYPE_CHECKING:
     from ..lm import BudgetLedger
+    from .compare import Comparison
 
 __all__ = ["Run", "RunUsage"]
 
@@ -196,6 +197,10 @@ class Run(Live, Reading, Steering):
     def export(self, path: Path | str, form: str = "") -> Path:
         """Write the run, as far as it has got, in another form; see ``RecordedRun.export``."""
         return recorded(self).export(path, form)
+
+    def compare(self, *others: Any) -> Comparison:
+        """Set the run, as far as it has got, beside others; see ``RecordedRun.compare``."""
+        return recorded(self).compare(*others)
 
     #: ``Run.load(PATH)`` gives a recorded run.
     load = staticmethod(load_run)

@@ -119,6 +119,16 @@ def of_resume(words: list[str]) -> dict[str, Any]:
     return options
 
 
+def of_plain(words: list[str]) -> dict[str, Any]:
+    """Take the options of the model alone out of the words of `%rlm compare --plain`."""
+    options: dict[str, Any] = {}
+    for name in ("model", "api_base", "budget", "context"):
+        flag = "--" + name.replace("_", "-")
+        if flag in words:
+            options[name] = take_option(words, flag)
+    return options
+
+
 def of_fork(words: list[str], namespace: Mapping[str, Any]) -> dict[str, Any]:
     """Take what a branch changes out of the words of `%rlm fork`.
 

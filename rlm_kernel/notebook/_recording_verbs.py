@@ -16,6 +16,7 @@ from ._verb_table import Verbs, Words
 from ._words import take_option
 
 if TYPE_CHECKING:
+    from ..engine import Run
     from .magics import RLMMagics
 
 RECORDING = Verbs()
@@ -54,17 +55,37 @@ def load(magics: RLMMagics, name: str, words: Words) -> None:
     publisher_of(magics.session.shell).show(shown, uuid.uuid4().hex, update=False)
 
 
-@_verb("compare A B…", "sets runs side by side, by name or path: answers, costs, where they part")
+@_verb("compare A B…", "sets runs side by side; --plain: the model alone, too, which is a call")
 def compare_runs(magics: RLMMagics, name: str, words: Words) -> None:
-    """Show runs beside each other; a name is a run's of this session, else a recording's path."""
-    bound = magics.session.shell.user_ns
-    loaded = {word: bound[word] for word in words if isinstance(bound.get(word), RecordedRun)}
-    found = [magics.session.runs.get(word) or loaded.get(word, word) for word in words]
+    """Show runs beside each other; a name is a run's of this session, else a recording's path.
+
+    `--plain` asks the first one's model the same question with all of the context in one prompt;
+    `--context`, `--model`, `--api-base` and `--budget` are for that call.
+    """
+    left = list(words)
+    plain = "--plain" in left
+    options = _options.of_plain(left) if plain else {}
+    left = [word for word in left if word != "--plain"]
+    found = [_found(magics, word) for word in left]
+    if plain and not found:
+        found = [magics.session.run_named(name)]
+    if plain:
+        found.append(magics.ask_plain(found[0], options))
     if len(found) < 2:
-        raise UsageError("%rlm compare takes two runs or more: %rlm compare r old.rlm")
+        raise UsageError(
+            "%rlm compare takes two runs or more (%rlm compare r old.rlm), or one and --plain."
+        )
     shown = compare(*found)
     bundle = {"text/plain": str(shown), "text/html": shown._repr_html_()}
     publisher_of(magics.session.shell).show(bundle, uuid.uuid4().hex, update=False)
+
+
+def _found(magics: RLMMagics, word: str) -> Run | RecordedRun:
+    """Give the run of a name, of this session or loaded, or of a path."""
+    bound = magics.session.shell.user_ns.get(word)
+    return magics.session.runs.get(word) or (
+        bound if isinstance(bound, RecordedRun) else load_run(word)
+    )
 
 
 @_verb("replay [PATH]", "runs its cells again with the recorded replies: does the same come of it?")

@@ -271,6 +271,24 @@ class RLMMagics(Magics, Configurable):
         with RLM(mode="auto", **given) as rlm:
             return rlm.replay(source)
 
+    def ask_plain(self, source: Run | RecordedRun, options: dict[str, Any]) -> RecordedRun:
+        """Ask the question of a run of its model alone, with all of the context in one prompt.
+
+        Args:
+            source: the run.
+            options: of ``RLM``, in place of those that the run had; ``context``: the variable or
+                path of what it was asked over.
+        """
+        session = self.session
+        word = options.pop("context", "")
+        given = _options.context([word], session.shell.user_ns) if word else ()
+        known = options_of(Record(source.events))
+        rlm = session.make(**{**known, **options, "where": "kernel", "sandbox": "none"})
+        if isinstance(source, Run) and "model" not in options:
+            rlm.gateway = session.gateway_of(source) or rlm.gateway
+        self._say_where(rlm)
+        return rlm.plain(source, *given, tell=print)
+
     def fork_off(
         self, source: Any, name: str, options: dict[str, Any], change: dict[str, Any]
     ) -> None:

@@ -247,6 +247,10 @@ class Session:
                 self._gateways[api_base] = gateway
             return self._gateways[api_base]
 
+    def gateway_of(self, run: Run) -> Gateway | None:
+        """Give the gateway that answers a run of this session."""
+        return next((rlm.gateway for rlm in list(self._own) if run in rlm.runs), None)
+
     def model(self, text: str, api_base: str = "") -> str:
         """Give the name of a model; a variable that holds a provider object is one too."""
         value = self.shell.user_ns.get(text)

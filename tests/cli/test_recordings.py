@@ -48,6 +48,24 @@ def test_a_recording_is_shown_and_runs_again_without_its_server(
     assert len(openai_server.requests) == asked
 
 
+def test_the_model_alone_is_asked_only_where_that_is_said(
+    recorded: Path, openai_server: Any, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    asked = len(openai_server.requests)
+    server = ["--api-base", openai_server.api_base]
+    assert main(["compare", str(recorded), str(recorded), *server]) == 2
+    assert "--api-base is for --plain" in capsys.readouterr().err
+    assert len(openai_server.requests) == asked
+    assert main(["compare", str(recorded), "--plain", *server]) == 0
+    printed = capsys.readouterr()
+    assert "openai/x is asked alone: one call, 23 tokens, at a price that isn't" in printed.err
+    assert "2: plain" in printed.out
+    assert f"re: {'abc' * 5}" in printed.out
+    assert len(openai_server.requests) == asked + 1
+
+
 def test_what_a_recording_may_reach_is_asked_for_in_flags(
     recorded: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,8 +10,7 @@ import pytest
 
 from rlm_kernel import RLM, ScriptedModel
 from rlm_kernel.cli import main
-from rlm_kernel.engine.compare import compare, plain
-from rlm_kernel.errors import ConfigError
+from rlm_kernel.engine.compare import compare
 
 LOOK = "```repl\nn = len(context)\nprint(n)\n```"
 
@@ -58,40 +57,6 @@ def test_cells_that_only_one_run_has_dont_shift_the_others(runs: list[Any]) -> N
     pairs = compare(runs[0], longer).pairs[0]
     assert [pair.same for pair in pairs] == [False, True, True]
     assert pairs[0].left is None
-
-
-def test_the_model_alone_is_asked_the_same_with_the_whole_context() -> None:
-    asked: list[Any] = []
-
-    def model(messages: Any) -> str:
-        asked.append(messages)
-        return "fifteen"
-
-    with RLM(model=ScriptedModel(model), sandbox="none") as one:
-        run = plain(one, "How long?", "abc" * 5)
-    assert (run.status, run.answer) == ("done", "fifteen")
-    assert asked == [({"role": "user", "content": "abc" * 5 + "\n\nHow long?"},)]
-    assert run.usage.calls == 1
-    with rlm(LOOK, "```repl\nFINAL(n)\n```") as other:
-        text = str(compare(run, other.run("How long?", "abc" * 5)))
-    assert "1: plain" in text
-    assert "different questions" not in text
-
-
-def test_a_context_that_fits_no_window_is_said_and_nothing_is_asked(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from rlm_kernel.protocol import ModelInfo
-
-    with rlm("never") as one:
-        small = ModelInfo("scripted", "scripted", window=2_000)
-        monkeypatch.setattr(one.gateway, "info", lambda model: small)
-        run = plain(one, "How long?", "word " * 5_000)
-    assert run.status == "failed"
-    assert "reads 2,000" in run.tree[run.node].reason
-    assert run.usage.calls == 0
-    with pytest.raises(ConfigError, match="is no text"):
-        plain(one, "How many?", [1, 2, 3])
 
 
 def test_the_command_line_compares_recordings(

@@ -45,10 +45,24 @@ def test_a_branch_is_a_run_of_its_own_and_the_first_stays(ours: Any, saved: str)
     assert ours.value("h.answer") == "12066"
 
 
+def test_the_model_alone_stands_beside_a_run(ours: Any, saved: str) -> None:
+    ours.run("m._lines.append('alone: 4,022')")
+    cell = ours.run("%rlm compare r --plain")
+    assert "is asked alone: one call, " in cell.text
+    assert "2: plain" in cell.text
+    assert "alone: 4,022" in cell.text
+    assert "Beside the model alone 1: " in cell.text
+    ours.run("k = ScriptedModel(['alone again'])")
+    cell = ours.run(f"%rlm compare {saved} r --plain --model k")
+    assert "alone again" in cell.text
+    assert "3: plain" in cell.text
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
         ("%rlm save", "takes the name of a file"),
+        ("%rlm compare r", "two runs or more (%rlm compare r old.rlm), or one and --plain"),
         ("%rlm load", "takes a folder or a .rlm file"),
         ("%rlm load nowhere", "There is nothing at nowhere"),
         ("%rlm load {saved} print", "print has a value"),
