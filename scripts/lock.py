@@ -23,7 +23,7 @@ _PYTEST = ["hypothesis", "pytest", "pytest-timeout"]
 
 #: lock → (extras, further requirements); ``test`` comes first, the others follow its versions.
 LOCKS: dict[str, tuple[list[str], list[str]]] = {
-    "test": (["lab", "local", "test"], ["hatchling", "ipykernel==7.4.*"]),
+    "test": (["lab", "local", "otel", "test"], ["hatchling", "ipykernel==7.4.*"]),
     "run": (["local"], ["hatchling"]),
     "lab": (["lab", "local"], ["hatchling"]),
     "ipykernel-6.31": ([], ["hatchling", "ipykernel==6.31.*", "ipython==8.*", *_PYTEST]),

@@ -84,6 +84,8 @@ def parser() -> argparse.ArgumentParser:
     resume.add_argument("--workdir", metavar="PATH", help="the folder that its code is in")
     resume.add_argument("--where", choices=("kernel",),
                         help="kernel: in one of its own, also where it had a notebook's variables")
+    for verb in (run, resume):
+        _otlp_option(verb)
     replay = verbs.add_parser(
         "replay", help="show a recorded run, and run its cells again without a model"
     )
@@ -96,6 +98,7 @@ def parser() -> argparse.ArgumentParser:
                       help="the code in this file runs in the place of cell N")
     fork.add_argument("--told", help="what the model is told after the turn")
     fork.add_argument("--question", help="another question, over the same context")
+    _otlp_option(fork)
     for verb in (replay, fork):
         verb.add_argument("--context", "-c", nargs="+", action="extend", default=[],
                           metavar="PATH", help="what it was asked over, where it isn't in there")
@@ -106,7 +109,10 @@ def parser() -> argparse.ArgumentParser:
         _model_options(verb)
     export = verbs.add_parser("export", help="write a run for other programs")
     export.add_argument("path", help="a run's folder, a .rlm file, or a log of the official rlm")
-    export.add_argument("file", help="ends in .html, .ipynb, .jsonl (official visualizer) or .json")
+    export.add_argument("file", nargs="?", default="",
+                        help="ends in .html, .ipynb, .jsonl (official visualizer) or .json")
+    export.add_argument("--otlp", default="", metavar="URL",
+                        help="sends its spans to an OpenTelemetry collector or Phoenix there")
     export.add_argument("--form", choices=("html", "ipynb", "rlm", "pairs", "rollout"),
                         help="where the file's name doesn't say it; pairs: a person's decisions")
     compare = verbs.add_parser("compare", help="recorded runs side by side")
@@ -145,6 +151,11 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--full", action="store_true", help="all rows, at sizes that take minutes")
     bench.add_argument("--json", action="store_true")
     return top
+
+
+def _otlp_option(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--otlp", metavar="URL", help="sends its spans to an OpenTelemetry collector "
+                      "there as it goes on, such as http://127.0.0.1:6006")  # fmt: skip
 
 
 def _model_options(verb: argparse.ArgumentParser) -> None:

@@ -1,15 +1,23 @@
-"""``rlm-kernel export``: a recorded run in the forms of other programs."""
+"""``rlm-kernel export``: a recorded run in the forms of other programs, or as spans."""
 
 from __future__ import annotations
 
 import argparse
 
 from ..engine.recorded import load_run
+from ..errors import ConfigError
+from ..log.format import plural
 from . import OK
 from .streams import say
 
 
 def main(args: argparse.Namespace) -> int:
-    """Write the file, and say which."""
-    say(f"Written: {load_run(args.path).export(args.file, args.form or '')}")
+    """Write the file, send the spans, and say so."""
+    if not (args.file or args.otlp):
+        raise ConfigError("Nothing says where to: name a file, or a collector by --otlp URL.")
+    run = load_run(args.path)
+    if args.file:
+        say(f"Written: {run.export(args.file, args.form or '')}")
+    if args.otlp:
+        say(f"Sent: {plural(run.send_spans(args.otlp), 'span')}")
     return OK

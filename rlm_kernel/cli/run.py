@@ -57,7 +57,8 @@ def given_options(args: argparse.Namespace) -> dict[str, Any]:
     except OSError:
         raise ConfigError("The working directory was removed: go to one that is there.") from None
     names = ("model", "sub_model", "api_base", "budget", "max_turns", "max_depth", "sandbox",
-             "allow_read", "allow_write", "allow_net", "workdir", "where")  # fmt: skip
+             "allow_read", "allow_write", "allow_net", "workdir", "where",
+             "otlp")  # fmt: skip
     given = {name: value for name in names if (value := getattr(args, name, None)) is not None}
     for name in ("allow_read", "allow_write"):
         if name in given:

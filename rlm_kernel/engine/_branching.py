@@ -180,7 +180,7 @@ class Branching:
 
         models = {"model": record.started.model, "sub_model": record.started.sub_model}
         here = {name: getattr(self, name) for name in self.given}
-        fixed = {"mode": "auto", "save": False, "keep": False, "budget": None}
+        fixed = {"mode": "auto", "save": False, "keep": False, "budget": None, "otlp": ""}
         nobody: Any = Offline()
         return RLM(**{**here, **models, **fixed}, gateway=nobody, ask=self.ask,
                    make_repl=self._make_repl)  # fmt: skip

@@ -20,6 +20,8 @@ from .replay import answer_of
 from .transcript import Transcript
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
     from .compare import Comparison
 
 
@@ -134,16 +136,45 @@ class RecordedRun:
             ConfigError: that is no form.
             RecordingError: it can't be written.
         """
+        return export(self._without_keys(), Path(path), form)
+
+    def spans(self) -> Sequence[ReadableSpan]:
+        """Give it as OpenTelemetry spans with OpenInference's attributes, without keys.
+
+        Raises:
+            ConfigError: the extra ``otel`` isn't installed.
+        """
+        from .tracing import spans_of
+
+        return spans_of(self._without_keys())
+
+    def send_spans(self, url: str) -> int:
+        """Send its spans to an OpenTelemetry collector, or to Phoenix, by OTLP over HTTP.
+
+        The same run is always the same trace: sent again, it adds nothing there.
+
+        Args:
+            url: of the collector, such as ``http://127.0.0.1:6006``. What it asks for beside
+                (a key) comes from ``OTEL_EXPORTER_OTLP_HEADERS``, as for every exporter.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            ConfigError: that is no address, or the extra ``otel`` isn't installed.
+            RecordingError: they couldn't be sent.
+        """
+        from .tracing import send
+
+        return send(self._without_keys(), url)
+
+    def _without_keys(self) -> RecordedRun:
+        """Give it with the keys of this process's environment cut out."""
         hide = hiding(None)
         if hide is None:
-            return export(self, Path(path), form)
+            return self
         events = [replace(x, event=recording.redacted(x.event, hide)) for x in self.events]
-        tree = Tree()
-        for logged in events:
-            tree.apply(logged)
-        return export(
-            RecordedRun(replace(self.recording, events=events, tree=tree)), Path(path), form
-        )
+        return RecordedRun(replace(self.recording, events=events, tree=Tree(events)))
 
     def compare(self, *others: Any) -> Comparison:
         """Set it beside others: answers, costs, and where they part.

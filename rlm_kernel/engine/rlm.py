@@ -158,6 +158,11 @@ class RLM(Live, Branching, Configurable):
         t.Unicode(), help="Files and folders that boxed code may read and change."
     ).tag(config=True)
     allow_net = t.Bool(False, help="Whether boxed code may use the network.").tag(config=True)
+    otlp = t.Unicode(
+        "",
+        help="The address of an OpenTelemetry collector that each run's spans are sent to as it "
+        "goes on, such as http://127.0.0.1:6006. Empty: they are sent nowhere.",
+    ).tag(config=True)
     tools = t.Dict(help="Functions of yours that the root's code may call, by name.")
     sub_tools = t.Dict(help="The same for children; they inherit none of tools.")
     answer_type = t.Any(
@@ -203,6 +208,10 @@ class RLM(Live, Branching, Configurable):
         if self.mode:
             parse_mode(self.mode)
         answer_type(self.answer_type)
+        if self.otlp:
+            from .tracing import endpoint
+
+            endpoint(self.otlp)
         self.gateway = gateway or Gateway(
             api_base=self.api_base or None, api_key=self.api_key or None,
             can_answer=lambda: self.attended, config=self.config,
@@ -398,6 +407,8 @@ class RLM(Live, Branching, Configurable):
     def _begin(self, run: Run) -> Run:
         self.runs.append(run)
         tell_at_end(run)
+        if self.otlp:
+            run.trace(self.otlp)
         for watcher in list(_watchers):
             watcher(self, run)
         if on_engine_loop():

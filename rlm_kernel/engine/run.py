@@ -198,6 +198,26 @@ class Run(Live, Reading, Steering):
         """Write the run, as far as it has got, in another form; see ``RecordedRun.export``."""
         return recorded(self).export(path, form)
 
+    def send_spans(self, url: str) -> int:
+        """Send its spans, as far as it has got, and wait; see ``RecordedRun.send_spans``."""
+        return recorded(self).send_spans(url)
+
+    def trace(self, url: str) -> None:
+        """Send its spans to an OpenTelemetry collector from now on, each as it ends.
+
+        What it has done already is sent, too. A collector that can't be reached is said once; the
+        run goes on.
+
+        Args:
+            url: as for ``RecordedRun.send_spans``.
+
+        Raises:
+            ConfigError: that is no address, or the extra ``otel`` isn't installed.
+        """
+        from .tracing import Follower
+
+        Follower(self, url)
+
     def compare(self, *others: Any) -> Comparison:
         """Set the run, as far as it has got, beside others; see ``RecordedRun.compare``."""
         return recorded(self).compare(*others)

@@ -10,6 +10,7 @@ from IPython.core.error import UsageError
 from ..engine.compare import compare
 from ..engine.recorded import RecordedRun, load_run
 from ..log import tree_html, tree_text
+from ..log.format import plural
 from . import _options
 from ._publish import publisher_of
 from ._verb_table import Verbs, Words
@@ -34,13 +35,27 @@ def save(magics: RLMMagics, name: str, words: Words) -> None:
     print(f"{magics.session.name_of(run)} is in {path}.")
 
 
-@_verb("export PATH [FORM]", "writes the run for others: .html, .ipynb, .jsonl, pairs, rollout")
+@_verb("export PATH [FORM]", "writes the run: .html, .ipynb, .jsonl, pairs, rollout; --otlp URL")
 def export(magics: RLMMagics, name: str, words: Words) -> None:
-    """Write the run in another form: html (a page with a player), ipynb, rlm, pairs, rollout."""
-    if not 1 <= len(words) <= 2:
-        raise UsageError("%rlm export takes the name of a file: %rlm export run.ipynb [FORM].")
+    """Write the run in another form: html (a page with a player), ipynb, rlm, pairs, rollout.
+
+    `--otlp URL` sends it to an OpenTelemetry collector as spans; those of a live run as it goes on.
+    """
+    left = list(words)
+    url = take_option(left, "--otlp")
+    if not (1 <= len(left) <= 2 or (url and not left)):
+        raise UsageError(
+            "%rlm export takes the name of a file (%rlm export run.ipynb [FORM]), or --otlp URL."
+        )
     run = magics.session.run_named(name)
-    print(f"{magics.session.name_of(run)} is in {run.export(*words)}.")
+    known = magics.session.name_of(run)
+    if left:
+        print(f"{known} is in {run.export(*left)}.")
+    if url and run.ended:
+        print(f"{plural(run.send_spans(url), 'span')} of {known} sent.")
+    elif url:
+        run.trace(url)
+        print(f"The spans of {known} are sent as it goes on.")
 
 
 @_verb("load PATH [NAME]", "shows a recorded run, and binds it to NAME")

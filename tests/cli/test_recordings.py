@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from collector import collecting
 
 from rlm_kernel import RLM
 from rlm_kernel.cli import main
+from rlm_kernel.engine.recorded import load_run
 
 
 @pytest.fixture
@@ -64,6 +66,34 @@ def test_the_model_alone_is_asked_only_where_that_is_said(
     assert "2: plain" in printed.out
     assert f"re: {'abc' * 5}" in printed.out
     assert len(openai_server.requests) == asked + 1
+
+
+def test_a_run_and_a_recording_are_sent_as_the_same_spans(
+    recorded: Path, openai_server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    (tmp_path / "text.txt").write_text("abc")
+    with collecting() as collector:
+        size = len(load_run(recorded).tree)
+        assert main(["export", str(recorded), "--otlp", collector.url]) == 0
+        assert capsys.readouterr().err == f"Sent: {size} spans\n"
+        assert len(collector.spans) == size
+        both = [str(tmp_path / "r.jsonl"), "--otlp", collector.url]
+        assert main(["export", str(recorded), *both]) == 0
+        assert (tmp_path / "r.jsonl").is_file()
+        assert len({s.id for s in collector.spans}) == size
+        collector.spans.clear()
+        asked = ["How long?", "--context", str(tmp_path / "text.txt"), "--model", "openai/x",
+                 "--api-base", openai_server.api_base, "--sandbox", "none", "-q"]  # fmt: skip
+        assert main(["run", *asked, "--otlp", collector.url]) == 0
+        assert collector.wait_for(lambda spans: any(s.name == "run" for s in spans))
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    assert main(["export", str(recorded), "--otlp", collector.url]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "The spans couldn't be sent to http://127.0.0.1" in said
+    assert main(["export", str(recorded)]) == 2
+    assert "name a file, or a collector by --otlp URL" in capsys.readouterr().err
 
 
 def test_what_a_recording_may_reach_is_asked_for_in_flags(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from collector import collecting
 from conftest import SCRIPT
 
 CELLS = "'n = len(context)\\nprint(n)', 'y = n + 1\\nprint(y)', 'FINAL(y)'"
@@ -58,11 +59,28 @@ def test_the_model_alone_stands_beside_a_run(ours: Any, saved: str) -> None:
     assert "3: plain" in cell.text
 
 
+def test_a_run_is_sent_to_a_collector(ours: Any, saved: str) -> None:
+    with collecting() as collector:
+        size = int(ours.value("len(r.tree)"))
+        assert f"{size} spans of r sent." in ours.run(f"%rlm export --otlp {collector.url}").text
+        assert len(collector.spans) == size
+        collector.spans.clear()
+        ours.run("k = script('print(1)', 'FINAL(2)')")
+        ours.run("%%rlm s --context text --model k --mode step\nWhat?", stdin=["q"])
+        assert "sent as it goes on" in ours.run(f"%rlm export --otlp {collector.url}").text
+        ours.run("%rlm mode auto")
+        ours.run("%rlm approve")
+        assert collector.wait_for(lambda spans: any(s.name == "run" for s in spans))
+        assert len(collector.spans) == int(ours.value("len(s.tree)"))
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
         ("%rlm save", "takes the name of a file"),
         ("%rlm compare r", "two runs or more (%rlm compare r old.rlm), or one and --plain"),
+        ("%rlm export", "takes the name of a file"),
+        ("%rlm export --otlp here", "'here' is no collector's address"),
         ("%rlm load", "takes a folder or a .rlm file"),
         ("%rlm load nowhere", "There is nothing at nowhere"),
         ("%rlm load {saved} print", "print has a value"),

@@ -29,7 +29,7 @@ def pins(lock: Path) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda p: p.stem)
 def test_a_lock_fits_what_the_package_asks_for(lock: Path) -> None:
-    extras = {"run": ["local"], "lab": ["lab", "local"], "test": ["lab", "local", "test"]}
+    extras = {"run": ["local"], "lab": ["lab", "local"], "test": ["lab", "local", "otel", "test"]}
     wanted = list(PROJECT["dependencies"])
     for extra in extras.get(lock.stem, []):
         wanted += PROJECT["optional-dependencies"][extra]
@@ -55,6 +55,8 @@ def test_whatever_is_imported_is_a_declared_dependency() -> None:
     texts = [*PROJECT["dependencies"], *chain(*PROJECT["optional-dependencies"].values())]
     declared = {canonicalize_name(Requirement(text).name) for text in texts}
     renamed = {"markdown_it": "markdown-it-py", "zmq": "pyzmq"}
+    renamed |= {"openinference": "openinference-instrumentation"}
+    renamed |= {"opentelemetry": "opentelemetry-sdk"}
     ours = sys.stdlib_module_names | {"rlm_kernel"}
     missing = {
         f"{path.relative_to(ROOT)} imports {top}"

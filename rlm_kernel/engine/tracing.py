@@ -1,0 +1,195 @@
+"""Sending a run's spans to an OpenTelemetry collector, where asked: of a recording, or live."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ..errors import ConfigError, RecordingError
+from ..log import Tree
+from ..log.format import oneline
+from ..log.recording import redacted
+from ..protocol import Logged
+from ..protocol import events as e
+from .recorded import RecordedRun, hiding
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from .run import Run
+
+PATH = "/v1/traces"
+_AT_ONCE = 64  # spans of one request
+_MISSING = (
+    "Spans need the extra otel, which isn't installed: pip install 'rlm-kernel[otel]' brings it."
+)
+
+
+def endpoint(url: str) -> str:
+    """Give the address that spans go to; a collector's without a path gets the usual one.
+
+    Raises:
+        ConfigError: it is no address, or the extra ``otel`` isn't installed.
+    """
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(
+            f"{oneline(url, 200)!r} is no collector's address: give one such as "
+            f"http://127.0.0.1:4318{PATH}."
+        )
+    try:
+        import openinference.instrumentation  # noqa: F401
+        import opentelemetry.exporter.otlp.proto.http  # noqa: F401
+    except ImportError:
+        raise ConfigError(_MISSING) from None
+    return url if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}{PATH}"
+
+
+def spans_of(run: RecordedRun) -> Sequence[ReadableSpan]:
+    """Give a recorded run's spans.
+
+    Raises:
+        ConfigError: the extra ``otel`` isn't installed.
+    """
+    try:
+        from ..log.formats.spans import to_spans
+    except ImportError:
+        raise ConfigError(_MISSING) from None
+    return to_spans(run.tree, run.node)
+
+
+def send(run: RecordedRun, url: str) -> int:
+    """Send a recorded run's spans; see ``RecordedRun.send_spans``."""
+    where = endpoint(url)
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace.export import SpanExportResult
+
+    spans = spans_of(run)
+    exporter = OTLPSpanExporter(endpoint=where)
+    with _hearing() as said:
+        for start in range(0, len(spans), _AT_ONCE):
+            if exporter.export(spans[start : start + _AT_ONCE]) is not SpanExportResult.SUCCESS:
+                raise RecordingError(
+                    f"The spans couldn't be sent to {oneline(where, 200)}, "
+                    f"{start:,} of {len(spans):,} were ({said()})."
+                )
+        exporter.shutdown()  # type: ignore[no-untyped-call]
+    return len(spans)
+
+
+class Follower:
+    """Sends a live run's spans, each as it ends.
+
+    Args:
+        run: the run; what it has done already is sent, too.
+        url: of the collector.
+
+    Raises:
+        ConfigError: as for ``endpoint``.
+    """
+
+    def __init__(self, run: Run, url: str) -> None:
+        where = endpoint(url)
+        self._run, self._where, self._failed = run, where, False
+        self._hide = hiding(None)
+        self._tree = Tree()
+        self._spans: Any = None
+        self._known = run.log.events[-1].seq if run.log.events else 0
+        self._lock = threading.Lock()
+        self._over = False
+        self._end = run.log.listen(self._hear, since=0)
+        if run.ended:
+            self._finish()
+
+    def _hear(self, logged: Logged) -> None:
+        event = logged.event
+        if event.transient or self._over:
+            return
+        if self._hide is not None:
+            logged = replace(logged, event=redacted(event, self._hide))
+        node = self._tree.apply(logged)
+        if node is None:
+            return
+        top = node.id == self._run.node
+        if self._spans is None:
+            if not (top and node.known):
+                return
+            self._spans = self._made(node)
+        self._spans.begin(node)
+        if node.ended is not None and not top:
+            self._spans.end(node)
+        if top and isinstance(event, e.RunEnded) and logged.seq > self._known:
+            self._finish()
+
+    def _made(self, run: Any) -> Any:
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        from ..log.formats.spans import Spans
+
+        return Spans(run, BatchSpanProcessor(_exporter(self._where, self._tell)))
+
+    def _finish(self) -> None:
+        with self._lock:
+            if self._over:
+                return
+            self._over = True
+        threading.Thread(target=self._close, name="rlm-spans", daemon=True).start()
+
+    def _close(self) -> None:
+        self._end()
+        if self._spans is not None:
+            self._spans.end_all(self._tree)
+            self._spans.provider.shutdown()
+
+    def _tell(self) -> None:
+        if not self._failed and not self._run.ended:
+            self._run.note(
+                f"Its spans couldn't be sent to {oneline(self._where, 200)}; the run goes on."
+            )
+        self._failed = True
+
+
+# -- private ----------------------------------------------------------------------------------
+
+
+def _exporter(where: str, failed: Any) -> Any:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace.export import SpanExportResult
+
+    class Exporter(OTLPSpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            done = super().export(spans)
+            if done is not SpanExportResult.SUCCESS:
+                failed()
+            return done
+
+    return Exporter(endpoint=where)
+
+
+@contextmanager
+def _hearing() -> Iterator[Any]:
+    """Hear what OpenTelemetry would log, so that it is said once, in our sentence."""
+    heard: list[str] = []
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            heard.append(record.getMessage())
+
+    logger, ear = logging.getLogger("opentelemetry.exporter"), Ear()
+    before = logger.propagate
+    logger.addHandler(ear)
+    logger.propagate = False
+    try:
+        yield lambda: oneline(heard[-1] if heard else "no reason was given", 300).rstrip(".")
+    finally:
+        logger.removeHandler(ear)
+        logger.propagate = before
