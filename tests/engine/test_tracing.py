@@ -136,7 +136,7 @@ def test_keys_and_what_no_utf8_can_say_stay_out(
     look = "```repl\nprint('sk-0123456789abcdef', '\\ud800')\n```"
     rlm = make([look, "```repl\nFINAL('\\ud800')\n```"])
     rlm.otlp = collector.url
-    run = rlm.run("Is it sk-0123456789abcdef?", "abc")
+    run = rlm.run("Is it sk-0123456789abcdef or \ud800?", "abc")
     size = len(run.tree)
     assert collector.wait_for(lambda spans: len(spans) == size)
     run.send_spans(collector.url)
@@ -145,12 +145,11 @@ def test_keys_and_what_no_utf8_can_say_stay_out(
 
 
 def test_nothing_is_sent_unasked(
-    rlm: RLM, collector: Collector, monkeypatch: pytest.MonkeyPatch
+    run: Run, make: Callable[..., RLM], collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
-    run = rlm.run("What?", "abc" * 5)
-    rlm.otlp = collector.url
-    assert rlm.replay(run).same
+    assert make(["```repl\nFINAL(1)\n```"]).run("What?").answer == 1
+    assert make([], otlp=collector.url).replay(run).same
     assert collector.paths == []
 
 
