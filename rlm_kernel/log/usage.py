@@ -26,6 +26,11 @@ def recorded_usage(data: Any) -> Usage:
     )
 
 
-def _number(value: Any) -> float:
+def recorded_number(value: Any) -> float | None:
+    """Give a number that a log tells, None where it is no finite one from 0 on."""
     plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if plain and 0 <= value <= MOST else 0.0  # which NaN isn't
+    return value if plain and 0 <= value <= MOST else None  # which NaN isn't
+
+
+def _number(value: Any) -> float:
+    return recorded_number(value) or 0.0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import nbformat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import validate
 
 from rlm_kernel.errors import RecordingError
 from rlm_kernel.log import Log, Tree, tree_text
@@ -47,36 +50,87 @@ def sample() -> Made:
 # -- the official one -----------------------------------------------------------------------------
 
 
-def test_the_lines_have_what_the_visualizers_types_ask_for(sample: Made) -> None:
-    """Its ``RLMIteration``, ``CodeBlock``, ``REPLResult`` and ``RLMChatCompletion``."""
-    about, *lines = map(json.loads, to_official(*sample))
-    assert about["type"] == "metadata"
-    for field in ("root_model", "backend", "environment_type"):
-        assert isinstance(about[field], str)
+def an_object(**fields: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": fields, "required": list(fields)}
+
+
+def a_list(of: Any) -> dict[str, Any]:
+    return {"type": "array", "items": of}
+
+
+TEXT, NUMBER, NONE = {"type": "string"}, {"type": "number", "minimum": 0}, {"type": "null"}
+#: What the official visualizer reads of a log and of which type, as its parser and its panels use
+#: it: times are formatted as numbers, texts are cut and joined, prompts are shown by their role.
+VISUALIZER_CALL = an_object(
+    prompt=TEXT, response=TEXT, prompt_tokens=NUMBER, completion_tokens=NUMBER,
+    execution_time=NUMBER,
+)  # fmt: skip
+VISUALIZER_RESULT = an_object(
+    stdout=TEXT, stderr=TEXT, locals=an_object(), execution_time=NUMBER,
+    rlm_calls=a_list(VISUALIZER_CALL),
+)  # fmt: skip
+VISUALIZER_LINE = an_object(
+    type={"const": "iteration"}, iteration={"type": "integer", "minimum": 1}, timestamp=TEXT,
+    prompt=a_list(an_object(role={"enum": ["system", "user", "assistant"]}, content=TEXT)),
+    response=TEXT, code_blocks=a_list(an_object(code=TEXT, result=VISUALIZER_RESULT)),
+    final_answer={"anyOf": [TEXT, NONE]}, iteration_time={"anyOf": [NUMBER, NONE]},
+)  # fmt: skip
+VISUALIZER_METADATA = an_object(
+    type={"const": "metadata"}, root_model=TEXT, backend=TEXT, environment_type=TEXT,
+    max_depth={"anyOf": [NUMBER, NONE]}, max_iterations={"anyOf": [NUMBER, NONE]},
+    backend_kwargs=an_object(), environment_kwargs=an_object(), other_backends=NONE,
+)  # fmt: skip
+
+
+def strict(text: str) -> Any:
+    """Read JSON as a browser does."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"a browser reads no {constant}")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_the_lines_have_what_the_visualizer_reads(sample: Made) -> None:
+    about, *lines = map(strict, to_official(*sample))
+    validate(about, VISUALIZER_METADATA)
     assert lines
     for line in lines:
-        assert line["type"] == "iteration"
-        assert isinstance(line["iteration"], int)
-        assert isinstance(line["timestamp"], str)
-        assert all(isinstance(m[k], str) for m in line["prompt"] for k in ("role", "content"))
-        assert isinstance(line["response"], str)
-        assert line["final_answer"] is None or isinstance(line["final_answer"], str)
-        for block in line["code_blocks"]:
-            assert isinstance(block["code"], str)
-            result = block["result"]
-            assert isinstance(result["stdout"], str)
-            assert isinstance(result["stderr"], str)
-            assert isinstance(result["locals"], dict)
-            assert isinstance(result["execution_time"], int | float)
-            for call in result["rlm_calls"]:
-                assert isinstance(call["response"], str)
-                assert isinstance(call["prompt"], str)
-                assert isinstance(call["prompt_tokens"], int)
-                assert isinstance(call["completion_tokens"], int)
-                assert isinstance(call["execution_time"], int | float)
+        validate(line, VISUALIZER_LINE)
+        assert datetime.fromisoformat(line["timestamp"])
     calls = lines[0]["code_blocks"][0]["result"]["rlm_calls"]
     assert len(calls) == 3
     assert sum("error" in call for call in calls) == 1
+
+
+def test_a_child_a_person_and_what_was_cut_fit_the_visualizer_as_well() -> None:
+    child = [
+        e.RunStarted(node="run2", parent="cell1", question="child?", model="m", depth=1),
+        e.RunOpened(node="run2", system="You", first="child?"),
+        *a_turn(2, "FINAL(1)", output="", text="")[:-1],
+        e.TurnEnded(node="turn2"),
+        e.RunEnded(node="run2", answer="1", seconds=float("nan")),
+    ]
+    child = [replace(x, parent="run2") if isinstance(x, e.TurnStarted) else x for x in child]
+    turn = a_turn(1, "x = rlm_query('child?')")
+    asked = [
+        e.CallStarted(node="human1", parent="cell1", role="human", prompt="Which?"),
+        e.CallEnded(node="human1", status="cancelled", error="nobody"),
+    ]
+    last = [
+        e.TurnStarted(node="turn3", parent="run1", number=3),
+        e.CellProposed(node="cell3", parent="turn3", code="never", number=3),
+        e.CellDecided(node="cell3", decision="reject", by="lab"),
+        e.TurnEnded(node="turn3"),
+    ]
+    whole = a_run(*turn[:6], *child, *asked, *turn[6:], *last)
+    for size in range(1, len(whole) + 1):
+        about, *lines = map(strict, to_official(*made(*whole[:size])))
+        validate(about, VISUALIZER_METADATA)
+        for line in lines:
+            validate(line, VISUALIZER_LINE)
+    calls = lines[0]["code_blocks"][0]["result"]["rlm_calls"]
+    assert [call["response"] for call in calls] == ["1", ""]
 
 
 def test_what_was_written_reads_as_the_same_turns_and_calls(sample: Made, tmp_path: Path) -> None:
@@ -90,6 +144,7 @@ def test_what_was_written_reads_as_the_same_turns_and_calls(sample: Made, tmp_pa
     subs = [c for c in after.calls if c.role == "sub"]
     assert len(subs) == 3
     assert sum(c.error != "" for c in subs) == 1
+    assert sorted(c.own.cost or 0.0 for c in subs) == [0.0, 0.001, 0.001]
 
 
 THEIRS = [

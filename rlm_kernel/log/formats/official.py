@@ -2,8 +2,9 @@
 
 One line of metadata, then one for each iteration (a turn): its whole prompt, the reply, the code
 blocks with what they gave, and the calls they made. Written, tokens stand both as the library
-writes them and as the visualizer reads them. What it has no place for (decisions, batches, costs)
-isn't in it. Read, times are those of its iterations; nothing in it says when a call began.
+writes them and as the visualizer reads them. What it has no place for (decisions, batches, what the
+root's own calls used) isn't in it. Read, times are those of its iterations; nothing in it says when
+a call began.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ...protocol import Event, Logged, Usage
 from ...protocol import events as e
 from ..node import Node
 from ..tree import Tree
+from ..usage import recorded_number
 from .chat import chat
 
 _QUESTION = re.compile(r'original query: "(.+?)"', re.DOTALL)
@@ -95,7 +97,7 @@ def _iterations(events: Sequence[Logged], tree: Tree, run: str) -> Iterator[dict
             "iteration": number, "timestamp": _iso(exchange.turn.ended),
             "prompt": exchange.messages, "response": exchange.reply,
             "code_blocks": [_block(events, tree, cell) for cell in exchange.cells],
-            "final_answer": answered, "iteration_time": exchange.turn.seconds,
+            "final_answer": answered, "iteration_time": recorded_number(exchange.turn.seconds),
         }  # fmt: skip
 
 
@@ -103,7 +105,7 @@ def _block(events: Sequence[Logged], tree: Tree, cell: Node) -> dict[str, Any]:
     shown = "\n".join(part for part in (cell.output, cell.result) if part)
     result = {
         "stdout": shown, "stderr": cell.traceback or cell.error or "", "locals": {},
-        "execution_time": cell.seconds or 0.0,
+        "execution_time": recorded_number(cell.seconds) or 0.0,
         "rlm_calls": [_call(events, tree, node) for node in _asked(tree, cell)],
         "final_answer": cell.answer,
     }  # fmt: skip
@@ -122,13 +124,14 @@ def _call(events: Sequence[Logged], tree: Tree, node: Node) -> dict[str, Any]:
     used = node.total
     tokens = {"total_calls": used.calls, "total_input_tokens": used.input_tokens,
               "total_output_tokens": used.output_tokens}  # fmt: skip
+    paid = {} if used.cost is None else {"total_cost": used.cost}
     call: dict[str, Any] = {
         "root_model": node.model,
         "prompt": node.question if node.kind == "run" else node.prompt,
         "response": (node.answer or "") if node.kind == "run" else node.text,
-        "usage_summary": {"model_usage_summaries": {node.model: tokens}},
+        "usage_summary": {"model_usage_summaries": {node.model: tokens | paid}, **paid},
         "prompt_tokens": used.input_tokens, "completion_tokens": used.output_tokens,
-        "execution_time": node.seconds or 0.0,
+        "execution_time": recorded_number(node.seconds) or 0.0,
     }  # fmt: skip
     if node.error:
         call["error"] = node.error
@@ -139,7 +142,11 @@ def _call(events: Sequence[Logged], tree: Tree, node: Node) -> dict[str, Any]:
 
 
 def _iso(time: float | None) -> str:
-    return datetime.fromtimestamp(time or 0.0, UTC).replace(tzinfo=None).isoformat()
+    try:
+        found = datetime.fromtimestamp(time or 0.0, UTC)
+    except (ValueError, OverflowError, OSError):
+        found = datetime.fromtimestamp(0.0, UTC)
+    return found.replace(tzinfo=None).isoformat()
 
 
 # -- reading ----------------------------------------------------------------------------------
@@ -273,7 +280,10 @@ def _usage(call: Mapping[str, Any]) -> Usage:
     tokens_in = sum(int(m.get("total_input_tokens") or 0) for m in counts)
     tokens_out = sum(int(m.get("total_output_tokens") or 0) for m in counts)
     tokens_in, tokens_out = max(0, tokens_in), max(0, tokens_out)
-    return Usage(tokens_in, tokens_out, 0, None, 0.0, 1, 0.0)
+    costs = [recorded_number(m.get("total_cost")) for m in counts]
+    known = sum(cost for cost in costs if cost is not None)
+    whole = known if costs and None not in costs else None
+    return Usage(tokens_in, tokens_out, 0, whole, known, 1, 0.0)
 
 
 def _text(value: Any) -> str:
