@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..errors import ConfigError, RecordingError
+from ..log.format import oneline
 from ..protocol import Logged, Usage
 from ..protocol import events as e
 
@@ -35,6 +37,29 @@ class Change:
     replies: Mapping[str, str] = field(default_factory=dict)
     told: str | None = None
     question: str | None = None
+
+
+def branch_text(forked: Mapping[str, Any]) -> str:
+    """Say of what a run is a branch, and what is otherwise in it.
+
+    Args:
+        forked: what the run's log says of it, which anybody may have written.
+    """
+    turn, words = forked.get("turn"), forked.get("otherwise")
+    said = "A branch of " + oneline(str(forked.get("run")), 100)
+    said += f" after turn {turn}." if isinstance(turn, int) and turn else " from its start."
+    if isinstance(words, list) and words:
+        said += f" Otherwise in it: {oneline(', '.join(map(str, words)), 200)}."
+    return said
+
+
+def otherwise(change: Change) -> list[str]:
+    """Say what is otherwise in a branch, each a few words."""
+    said = [f"the code of cell {number}" for number in change.cells]
+    said += [f"the reply to {node}" for node in change.replies]
+    said += ["what the model is told"] if change.told is not None else []
+    said += ["the question"] if change.question is not None else []
+    return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +222,8 @@ class _Cut:
     def _as_kept(self, logged: Logged, run_id: str, last: int) -> Logged:
         event = logged.event
         if isinstance(event, e.RunStarted) and event.node == self.top.node:
-            config = {**event.config, "forked": {"run": event.run_id, "turn": last}}
+            forked = {"run": event.run_id, "turn": last, "otherwise": otherwise(self.change)}
+            config = {**event.config, "forked": forked}
             question = self.change.question or event.question
             event = replace(event, run_id=run_id, config=config, question=question, name="")
         elif isinstance(event, e.CallEnded) and event.status == "ok":

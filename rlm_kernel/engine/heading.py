@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import RLMError
 from ..log.format import clean, sandbox_text
 from ..protocol import ModelInfo
+from .fork import branch_text
 
 if TYPE_CHECKING:
     from .run import Run
@@ -29,7 +30,10 @@ def model_text(info: ModelInfo, *, note: bool = True) -> str:
 
 
 def header_text(run: Run, notice: str = "") -> str:
-    """Give the first line: models and prices, budget, how cells are decided, what holds them."""
+    """Give the first line: models and prices, budget, how cells are decided, what holds them.
+
+    Before it stands what a branch is one of.
+    """
     settings = run.settings
     said: list[str] = []
     noted: set[str] = set()
@@ -48,5 +52,8 @@ def header_text(run: Run, notice: str = "") -> str:
     place = "cells in this shell" if settings.where == "shell" else "cells in their own kernel"
     boxed = sandbox_text(node.sandbox) if node is not None else ""
     said.append(f"{place}, {boxed}" if boxed else place)
-    line = clean(" · ".join(said))
-    return f"{line}\n{notice}" if notice else line
+    lines = [clean(" · ".join(said)), *([notice] if notice else [])]
+    forked = node.config.get("forked") if node is not None else None
+    if isinstance(forked, dict):
+        lines.insert(0, branch_text(forked))
+    return "\n".join(lines)

@@ -150,7 +150,20 @@ def of_fork(words: list[str], namespace: Mapping[str, Any]) -> dict[str, Any]:
     for option in ("told", "question"):
         if f"--{option}" in words:
             change[option] = take_option(words, f"--{option}")
+    if "--context" in words:
+        (change["context"],) = context([take_option(words, "--context")], namespace)
     return change
+
+
+def check_by_name(options: Mapping[str, Any], namespace: Mapping[str, Any]) -> None:
+    """Refuse a model for another notebook that is a variable of this one."""
+    for name in ("model", "sub_model"):
+        value = namespace.get(str(options.get(name, "")))
+        if isinstance(value, Provider):
+            raise UsageError(
+                f"{options[name]} is a variable of this notebook, which another doesn't have: "
+                "with --notebook give the name of a model."
+            )
 
 
 def _number(option: str, text: str) -> int:

@@ -12,6 +12,7 @@ from ..engine.recorded import RecordedRun, load_run
 from ..log import tree_html, tree_text
 from ..log.format import plural
 from . import _options
+from ._branch_notebook import write_branch
 from ._publish import publisher_of
 from ._verb_table import Verbs, Words
 from ._words import take_option
@@ -114,14 +115,19 @@ def replay(magics: RLMMagics, name: str, words: Words) -> None:
 
 
 @_verb(
-    "fork [PATH] --turn K", "goes on otherwise: --cell N=CODE, --told, --question, --model, --as"
+    "fork [PATH] --turn K",
+    "goes on otherwise: --cell N=CODE, --told, --question, --model, --as; --notebook: in a new one",
 )
 def fork(magics: RLMMagics, name: str, words: Words) -> None:
     """Begin a branch of a run: its turns up to K run again, free, then it goes on live.
 
-    In a kernel of its own unless `--where shell` is given; `--as NAME` names it.
+    In a kernel of its own unless `--where shell` is given: then its cells are a new section below
+    this one. `--notebook PATH` writes a notebook that begins it, with its recording beside it.
+    `--as NAME` names it; `--context NAME` is what it was asked over, where a recording lacks it.
     """
     left = list(words)
+    notebook = take_option(left, "--notebook")
+    asked = list(left)
     options = _options.of_resume(left)
     change = _options.of_fork(left, magics.session.shell.user_ns)
     bound = take_option(left, "--as") if "--as" in left else ""
@@ -129,4 +135,12 @@ def fork(magics: RLMMagics, name: str, words: Words) -> None:
         raise UsageError(
             "%rlm fork takes a folder or a .rlm file, or nothing (the current run), and --turn K."
         )
+    if notebook:
+        for word in left:
+            asked.remove(word)
+        source = load_run(left[0]) if left else magics.session.run_named(name)
+        _options.check_by_name(options, magics.session.shell.user_ns)
+        written, saved = write_branch(source, notebook, asked, change)
+        print(f"The branch is in {written}, ready to run; it reads {saved.name} beside it.")
+        return
     magics.fork_off(left[0] if left else magics.session.run_named(name), bound, options, change)

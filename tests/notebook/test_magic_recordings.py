@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from collector import collecting
 from conftest import SCRIPT
@@ -44,6 +45,47 @@ def test_a_branch_is_a_run_of_its_own_and_the_first_stays(ours: Any, saved: str)
     ours.run("k = script('FINAL(y * 3)')")
     ours.run("%rlm fork --run r --turn 2 --model k --where shell --as h")
     assert ours.value("h.answer") == "12066"
+
+
+def test_a_branch_can_be_a_notebook_that_is_ready_to_run(
+    ours: Any, saved: str, tmp_path: Path, openai_server: Any
+) -> None:
+    openai_server.reply_with(lambda request: "```repl\nFINAL(y * 2)\n```")
+    ours.run("changed = 'y = n + 1000\\nprint(\"y\", y)'")
+    path = tmp_path / "my branch.ipynb"
+    line = "%rlm fork --run r --cell 2=changed --model openai/x"
+    line += f" --api-base {openai_server.api_base}"
+    cell = ours.run(f'{line} --sandbox none --notebook "{path}"')
+    assert f"The branch is in {path}, ready to run; it reads my branch.rlm beside it." in cell.text
+    assert openai_server.requests == [], "it is the notebook that asks"
+    made = nbformat.read(path, 4)
+    nbformat.validate(made)
+    title, *cells = made.cells
+    assert title.source.startswith("# How many?\n\nA branch of ")
+    said = title.source.replace("\\", "")
+    assert "after turn 1. Otherwise in it: the code of cell 2." in said
+    assert made.metadata.kernelspec.name == "rlm"
+    ours.run(f"del changed\n%cd {tmp_path}")
+    for cell in cells:
+        done = ours.run(cell.source)
+        assert done.ok, done.text
+    assert "This is a branch of" in done.text
+    assert "after turn 1. Otherwise in it: the code of cell 2." in done.text
+    assert ours.value("branch.answer, y") == "(10042, 4022)"
+    again = ours.run(f'{line} --notebook "{path}"')
+    assert f"{path} is there already" in again.text
+    path.unlink()
+    again = ours.run(f'{line} --notebook "{path}"')
+    assert "my branch.rlm is there already, and it is another run" in again.text
+    given = f'"{path.with_suffix(".rlm")}" --notebook "{path}"'
+    again = ours.run(f"{line.replace('--run r', '')} {given}")
+    assert "ready to run" in again.text
+    ours.run("k = script('FINAL(1)')")
+    other = ours.run(f"%rlm fork --run r --turn 1 --model k --notebook {tmp_path / 'other'}")
+    assert "k is a variable of this notebook" in other.text
+    late = ours.run(f"%rlm fork --run r --turn 9 --notebook {tmp_path / 'other'}")
+    assert "no turn 9 that is whole" in late.text
+    assert sorted(p.name for p in tmp_path.glob("other*")) == []
 
 
 def test_the_model_alone_stands_beside_a_run(ours: Any, saved: str) -> None:

@@ -25,6 +25,29 @@ def test_claimed_it_returns_at_once_and_each_proposal_is_a_cell(front: FrontEnd)
     assert told["stdout"] == f"{[('approve', 'notebook', 'model')] * 2}\n"
 
 
+def test_a_branch_is_a_new_section_below_the_cell_that_asked_for_it(front: FrontEnd) -> None:
+    front.run(SET)
+    first = front.start(AUTO)["run"]
+    front.place(first, front.pending(first))
+    front.place(first, front.pending(first, number=2))
+    front.ended(first)
+    front.run("m = script('print(n, \"again\")', 'FINAL(n + 1)')\ncode = 'n = 10\\nprint(n)'")
+    info = front.start("%rlm fork --run r --cell 1=code --where shell --model m --as b")
+    run = info["run"]
+    assert info["anchor"] != front.infos[first]["anchor"]
+    assert info["name"] == "b"
+    cell = front.pending(run, number=1)
+    assert front.place(run, cell)["stdout"] == "10\n", "the cell that is changed is in it"
+    assert front.place(run, front.pending(run, number=2))["stdout"] == "10 again\n"
+    front.place(run, front.pending(run, number=3))
+    assert front.ended(run)["answer"] == "11"
+    shown = [str(m["content"]["data"]) for m in front.seen if "data" in m["content"]]
+    assert any(
+        f"A branch of {first} from its start. Otherwise in it: the code of cell 1." in text
+        for text in shown
+    ), "the heading of the section"
+
+
 def test_the_cell_has_a_number_and_a_result_like_any_other(front: FrontEnd) -> None:
     front.run(SET)
     run = front.start(STEP)["run"]

@@ -69,8 +69,8 @@ def to_notebook(
     """
     node = tree[run]
     replies = repr(json.dumps(_replies(events, tree, run)))
-    cells = [_markdown(_title(node)), _code(_contexts(node, contexts or {}))]
-    cells.append(_code(_STAND_INS.format(replies=replies)))
+    cells = [markdown_cell(_title(node)), code_cell(_contexts(node, contexts or {}))]
+    cells.append(code_cell(_STAND_INS.format(replies=replies)))
     for turn in tree.children(node):
         if turn.kind == "cell":  # a person's own
             cells.append(_ran(turn))
@@ -78,18 +78,44 @@ def to_notebook(
             if cell.kind == "cell":
                 cells += _cell(turn, cell)
     if node.answer is not None:
-        cells.append(_markdown(f"**Answer ({node.status}):** {_plain(node.answer)}"))
+        cells.append(markdown_cell(f"**Answer ({node.status}):** {shown_plain(node.answer)}"))
+    return notebook_of(cells)
+
+
+def notebook_of(
+    cells: list[dict[str, Any]], kernel: str = "python3", title: str = "Python 3"
+) -> dict[str, Any]:
+    """Give a notebook of these cells, as JSON-able data (nbformat 4.5)."""
     for number, one in enumerate(cells):
         one["id"] = f"rlm-{number}"
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    spec = {"display_name": title, "language": "python", "name": kernel}
+    return {"cells": cells, "metadata": {"kernelspec": spec}, "nbformat": 4, "nbformat_minor": 5}
+
+
+def code_cell(source: str) -> dict[str, Any]:
+    """Give a cell of code that hasn't run."""
+    return {"cell_type": "code", "source": source, "metadata": {}, "outputs": [],
+            "execution_count": None}  # fmt: skip
+
+
+def markdown_cell(source: str) -> dict[str, Any]:
+    """Give a cell of Markdown."""
+    return {"cell_type": "markdown", "source": source, "metadata": {}}
+
+
+def shown_plain(text: str) -> str:
+    """Give foreign text as Markdown that shows it as it is, on one line."""
+    line = " ".join(text.split())
+    marks = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]()#+-.!|<>&$~"})
+    return line.translate(marks)
 
 
 def _title(node: Node) -> str:
     used = plural(node.calls, "call")
     return (
-        f"# {_plain(node.question)}\n\nA recorded run of rlm-kernel: {_plain(node.model)}, {used}, "
-        f"{node.status}. Its cells run again from what is recorded below; nothing is called."
+        f"# {shown_plain(node.question)}\n\nA recorded run of rlm-kernel: "
+        f"{shown_plain(node.model)}, {used}, {node.status}. Its cells run again from what is "
+        "recorded below; nothing is called."
     )
 
 
@@ -132,12 +158,13 @@ def _cell(turn: Node, cell: Node) -> list[dict[str, Any]]:
     said = f"Turn {turn.number}"
     if cell.decision in ("edit", "reject", "respond"):
         words = {"edit": "edited", "reject": "rejected", "respond": "answered"}[cell.decision]
-        said += f", {words} by a person" + (f": {_plain(cell.reason)}" if cell.reason else "")
+        said += f", {words} by a person" + (f": {shown_plain(cell.reason)}" if cell.reason else "")
     if cell.refusal:
-        said += f". {_plain(cell.refusal)}"
+        said += f". {shown_plain(cell.refusal)}"
     if cell.decision in ("reject", "respond"):
-        return [_markdown(said), _code("\n".join(f"# {line}" for line in cell.code.splitlines()))]
-    return [_markdown(said), _ran(cell)]
+        quoted = "\n".join(f"# {line}" for line in cell.code.splitlines())
+        return [markdown_cell(said), code_cell(quoted)]
+    return [markdown_cell(said), _ran(cell)]
 
 
 def _ran(cell: Node) -> dict[str, Any]:
@@ -152,21 +179,5 @@ def _ran(cell: Node) -> dict[str, Any]:
         outputs.append({"output_type": "error", "ename": name, "evalue": value,
                         "traceback": (cell.traceback or cell.error).splitlines()})  # fmt: skip
     tags = ["raises-exception"] if cell.error else []  # it may be meant to
-    return {**_code(cell.code), "outputs": outputs, "execution_count": cell.number or None,
+    return {**code_cell(cell.code), "outputs": outputs, "execution_count": cell.number or None,
             "metadata": {"tags": tags} if tags else {}}  # fmt: skip
-
-
-def _code(source: str) -> dict[str, Any]:
-    return {"cell_type": "code", "source": source, "metadata": {}, "outputs": [],
-            "execution_count": None}  # fmt: skip
-
-
-def _markdown(source: str) -> dict[str, Any]:
-    return {"cell_type": "markdown", "source": source, "metadata": {}}
-
-
-def _plain(text: str) -> str:
-    """Give foreign text as Markdown that shows it as it is, on one line."""
-    line = " ".join(text.split())
-    marks = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]()#+-.!|<>&$~"})
-    return line.translate(marks)
