@@ -194,7 +194,10 @@ class Node:
 
     def add_note(self, level: str, text: str) -> None:
         """Keep something that is to be said of it."""
-        self.notes = [*self.notes, (level, text)]
+        if self.notes:
+            self.notes.append((level, text))  # type: ignore[attr-defined]
+        else:
+            self.notes = [(level, text)]
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.id} {self.status}: {self.title[:40]!r}>"

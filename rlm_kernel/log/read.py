@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,9 +14,11 @@ from ..errors import RecordingError
 from ..protocol import PROTOCOL_VERSION, Logged
 from ._files import BLOBS, LOG_NAME
 from ._lines import MAGIC, GetBlob, decode
+from .format import size_text
 from .inside import read_inside
 from .migrate import migrated
 
+MOST_LINE = 64 << 20  # bytes; long texts are kept apart
 _HEADER = b'{"v":'
 
 
@@ -46,8 +50,8 @@ class Scan:
     size: int
 
 
-def scan_log(path: Path, *, blobs: bool = True) -> Scan:
-    """Read a log file; raises as ``read_log``."""
+def scan_log(path: Path, *, blobs: bool = True, most: int | None = None) -> Scan:
+    """Read a log file of at most so many events; raises as ``read_log``."""
     folder = path.parent.resolve()
 
     def read_blob(digest: str) -> bytes | None:
@@ -59,31 +63,35 @@ def scan_log(path: Path, *, blobs: bool = True) -> Scan:
 
     try:
         with path.open("rb") as file:
-            return scan(file, path, read_blob if blobs else None)
+            return scan(file, path, read_blob if blobs else None, most)
     except OSError as error:
         msg = f"There is no log that can be read at {path}: {error.strerror or error}."
         raise RecordingError(msg) from error
 
 
-def scan(file: IO[bytes], path: Path, get_blob: GetBlob | None) -> Scan:
+def scan(
+    file: IO[bytes], path: Path, get_blob: GetBlob | None, most: int | None = None
+) -> Scan:
     """Read the lines of a log.
 
     Args:
         file: them, from the first on.
         path: what the log is called in errors.
         get_blob: gives the texts that are kept apart; None leaves them out.
+        most: how many events it may have; None: any number.
 
     Raises:
-        RecordingError: as ``read_log``.
+        RecordingError: as ``read_log``, or it has more.
     """
     events: list[Logged] = []
     seq = 0
-    first = file.readline()
+    lines = bounded_lines(file, path)
+    first = next(lines, b"")
     if not first.endswith(b"\n") and _is_cut_header(first):
         return Scan([], 0, 0)
     version = _check_header(first, path)
     size = len(first)
-    for number, line in enumerate(file, 2):
+    for number, line in enumerate(lines, 2):
         if not line.endswith(b"\n"):
             break
         size += len(line)
@@ -94,7 +102,31 @@ def scan(file: IO[bytes], path: Path, get_blob: GetBlob | None) -> Scan:
             seq = data["seq"]
             if logged is not None:
                 events.append(logged)
+                if most is not None and len(events) > most:
+                    raise RecordingError(f"{path} has more than {most:,} events: it isn't read.")
     return Scan(events, seq, size)
+
+
+def bounded_lines(file: IO[bytes], path: Path, most: int | None = None) -> Iterator[bytes]:
+    """Give the lines of a file, of which none is endless.
+
+    Args:
+        file: it.
+        path: what it is called in errors.
+        most: how many lines it may have; None: any number.
+
+    Raises:
+        RecordingError: a line is too long, or there are more.
+    """
+    for number in count(1):
+        line = file.readline(MOST_LINE + 1)
+        if not line:
+            return
+        if len(line) > MOST_LINE:
+            raise _damaged(number, path, f"it has more than {size_text(MOST_LINE)}")
+        if most is not None and number > most:
+            raise RecordingError(f"{path} has more than {most:,} lines: it isn't read.")
+        yield line
 
 
 def _is_cut_header(line: bytes) -> bool:
@@ -113,8 +145,8 @@ def _check_header(line: bytes, path: Path) -> int:
     version = head.get("v")
     if not isinstance(version, int) or version > PROTOCOL_VERSION:
         msg = (
-            f"{path} was written by a later rlm-kernel (log version {version}, this one reads up "
-            f"to {PROTOCOL_VERSION}); it is unchanged: upgrade rlm-kernel to read it."
+            f"{path} was written by a later rlm-kernel (log version {version!r:.20}, this one "
+            f"reads up to {PROTOCOL_VERSION}); it is unchanged: upgrade rlm-kernel to read it."
         )
         raise RecordingError(msg)
     return version

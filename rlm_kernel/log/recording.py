@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from ._lines import encode, header
 from .format import oneline, size_text
 from .formats.official import from_official, is_official
 from .inside import list_inside, read_inside
-from .read import Scan, scan, scan_log
+from .read import Scan, bounded_lines, scan, scan_log
 from .tree import Tree
 
 SUFFIX = ".rlm"
@@ -47,8 +48,11 @@ ABOUT = "recording.json"
 CONTEXTS = "contexts"
 MOST = 2 << 30  # bytes of all that a recording holds, unpacked
 MOST_FILES = 200_000
+MOST_EVENTS = 1_000_000
+MOST_LINES = 100_000  # of a log of the official package
 MOST_ABOUT = 1 << 20
-MOST_LINE = 64 << 20
+MOST_UNPACKED = 64 << 20  # bytes from which on a file is asked how well it was packed
+MOST_PACKED = 200  # times; texts come to 20
 _NAMES = re.compile(rf"{ABOUT}|{LOG_NAME}|{BLOBS}/[0-9a-f]{{64}}|{CONTEXTS}/[^\W\d]\w*")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's; the time of saving would make each file another
 
@@ -212,7 +216,7 @@ def _of_folder(path: Path) -> Recording:
             size += (path / BLOBS / name).lstat().st_size
     _refuse_large(path, size)
     contexts = [n for n in _names(inside, CONTEXTS) if n.isidentifier()]
-    return _made(path, {}, scan_log(path / LOG_NAME), contexts)
+    return _made(path, {}, scan_log(path / LOG_NAME, most=MOST_EVENTS), contexts)
 
 
 def _of_official(path: Path) -> Recording:
@@ -220,13 +224,14 @@ def _of_official(path: Path) -> Recording:
     try:
         _refuse_large(path, path.stat().st_size)
         with path.open("rb") as file:
-            first = file.readline(MOST_LINE)
+            lines = bounded_lines(file, path, MOST_LINES)
+            first = next(lines, b"")
             if not is_official(first):
                 raise RecordingError(
                     f"{path} is no recording of rlm-kernel: a recording is a run's folder or a "
                     ".rlm file."
                 )
-            events = from_official([first, *file], path.name)
+            events = from_official(chain([first], lines), path.name)
     except OSError as error:
         raise RecordingError(f"{path} can't be read: {error.strerror or error}.") from error
     return _made(path, {"logged_by": "rlm"}, Scan(events, len(events), 0), [])
@@ -243,7 +248,13 @@ def _of_archive(path: Path, archive: zipfile.ZipFile) -> Recording:
     infos = archive.infolist()
     if len(infos) > MOST_FILES:
         raise RecordingError(f"{path} holds {len(infos):,} files: too many for a recording.")
-    _refuse_large(path, sum(info.file_size for info in infos))
+    size, packed = sum(info.file_size for info in infos), path.stat().st_size
+    _refuse_large(path, size)
+    if size > MOST_UNPACKED and size > MOST_PACKED * packed:
+        raise RecordingError(
+            f"{path} has {size_text(packed)} and would unpack to {size_text(size)}, as no "
+            "recording does: it isn't read."
+        )
     known = {info.filename for info in infos if _NAMES.fullmatch(info.filename)}
     if LOG_NAME not in known:
         raise RecordingError(f"{path} is a zip without a log: it is no recording of rlm-kernel.")
@@ -254,16 +265,22 @@ def _of_archive(path: Path, archive: zipfile.ZipFile) -> Recording:
         data = _read(archive, name, MOST) if name in known else None
         return data if data is not None and sha256(data).hexdigest() == digest else None
 
-    scanned = scan(io.BytesIO(_read(archive, LOG_NAME, MOST)), path, blob)
+    with io.BufferedReader(archive.open(_entry(archive, LOG_NAME)), 1 << 20) as file:  # type: ignore[type-var]
+        scanned = scan(file, path, blob, MOST_EVENTS)
     start = f"{CONTEXTS}/"
     contexts = sorted(name.removeprefix(start) for name in known if name.startswith(start))
     return _made(path, about, scanned, [name for name in contexts if name.isidentifier()])
 
 
-def _read(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+def _entry(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     info = archive.getinfo(name)
     if stat.S_ISLNK(info.external_attr >> 16):
         raise zipfile.BadZipFile(f"{name} in it is a link")
+    return info
+
+
+def _read(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    info = _entry(archive, name)
     with archive.open(info) as file:
         data = file.read(min(info.file_size, most) + 1)
     if len(data) > min(info.file_size, most):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from broken import CREATED, broken
 from collector import collecting
 
 from rlm_kernel import RLM
@@ -121,12 +122,17 @@ def test_a_branch_goes_on_with_the_code_of_a_file(
     assert "--cell takes the number of a cell and a file" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["replay", "fork"])
+@pytest.mark.parametrize("verb", ["replay", "fork", "export", "compare"])
 def test_what_is_no_recording_is_one_sentence(
-    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    verb: str, recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "x.rlm").write_text("no")
-    assert main([verb, str(tmp_path / "x.rlm")]) == 2
-    said = capsys.readouterr().err
-    assert "is no recording of rlm-kernel" in said
-    assert said.count("\n") == 1
+    (folder := tmp_path / "broken").mkdir()
+    for name, (path, words) in broken(recorded, folder).items():
+        more = {"export": [str(tmp_path / "x.html")], "compare": [str(recorded)]}.get(verb, [])
+        assert main([verb, str(path), *more]) == 2, name
+        said = capsys.readouterr()
+        assert words in said.err, name
+        assert said.err.count("\n") == 1, name
+        assert said.out == "", name
+    assert not (tmp_path / "x.html").exists()
+    assert not (folder / CREATED).exists()

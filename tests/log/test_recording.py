@@ -7,20 +7,22 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from broken import CREATED, broken
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlm_kernel.errors import RecordingError
-from rlm_kernel.log import Log, recording, tree_text
+from rlm_kernel.log import Log, Tree, read, recording, tree_text
 from rlm_kernel.log.migrate import migrated
 from rlm_kernel.log.recording import extract, load, save
-from rlm_kernel.protocol import PROTOCOL_VERSION
-from rlm_kernel.protocol.events import CallEnded
+from rlm_kernel.protocol import PROTOCOL_VERSION, Logged
+from rlm_kernel.protocol.events import CallEnded, Noted, RunStarted
 
 from .samples import a_batch, a_run, a_turn
 
@@ -220,6 +222,60 @@ def test_a_bomb_is_not_unpacked(saved: Path) -> None:
     saved.write_bytes(data)
     with pytest.raises(RecordingError):
         load(saved)
+
+
+def test_whatever_is_wrong_is_one_sentence_that_names_the_file(saved: Path, tmp_path: Path) -> None:
+    (folder := tmp_path / "broken").mkdir()
+    for name, (path, said) in broken(saved, folder).items():
+        tracemalloc.start()
+        try:
+            with pytest.raises(RecordingError) as caught:
+                load(path)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        text = str(caught.value)
+        assert said in text, name
+        assert path.name in text, name
+        assert "\n" not in text, name
+        assert len(text) < 400 + len(str(path)), name
+        assert peak < 16 << 20, f"{name}: it isn't unpacked"
+    assert not (folder / CREATED).exists()
+
+
+def test_a_log_of_endless_lines_or_events_is_refused_as_soon_as_it_is_seen(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read, "MOST_LINE", 1 << 20)
+    noise = os.urandom(1 << 20).hex().encode()
+    longer = repacked(saved, "log.jsonl", lambda old: old + noise)
+    with pytest.raises(RecordingError, match=r"Line \d+ of .* \(it has more than 1\.0 MiB\)"):
+        load(longer)
+    monkeypatch.setattr(recording, "MOST_EVENTS", 20)
+    with pytest.raises(RecordingError, match=r"one\.rlm has more than 20 events"):
+        load(saved)
+    monkeypatch.setattr(recording, "MOST_LINES", 10)
+    theirs = tmp_path / "theirs.jsonl"
+    theirs.write_text('{"type": "metadata"}\n' * 11)
+    with pytest.raises(RecordingError, match="has more than 10 lines"):
+        load(theirs)
+
+
+def test_what_is_said_of_a_later_version_is_never_long(saved: Path) -> None:
+    head = json.dumps({"v": "9\n" * 9999, "log": "rlm-kernel"}).encode() + b"\n"
+    with pytest.raises(RecordingError, match="later rlm-kernel") as caught:
+        load(repacked(saved, "log.jsonl", lambda _: head))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_note_costs_the_same_however_many_there_are() -> None:
+    notes = [Noted(node="run1", text=str(n)) for n in range(3)]
+    tree = Tree(Logged(n, 1.0, event) for n, event in enumerate([RunStarted(node="run1"), *notes]))
+    held = tree["run1"].notes
+    tree.apply(Logged(9, 1.0, Noted(node="run1", text="more")))
+    assert tree["run1"].notes is held, "they aren't copied for each"
+    assert len(held) == 4
 
 
 @settings(max_examples=60, deadline=None)

@@ -7,6 +7,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from broken import CREATED, broken
 from collector import collecting
 from conftest import SCRIPT
 
@@ -114,6 +115,17 @@ def test_a_run_is_sent_to_a_collector(ours: Any, saved: str) -> None:
         ours.run("%rlm approve")
         assert collector.wait_for(lambda spans: any(s.name == "run" for s in spans))
         assert len(collector.spans) == int(ours.value("len(s.tree)"))
+
+
+def test_what_is_no_recording_is_one_sentence(ours: Any, saved: str, tmp_path: Path) -> None:
+    (folder := tmp_path / "broken").mkdir()
+    for name, (path, words) in broken(Path(saved), folder).items():
+        for line in ("load {}", "replay {}", "fork {} --turn 1", "compare {} r"):
+            cell = ours.run("%rlm " + line.format(f'"{path}"'))
+            assert not cell.ok, name
+            assert words in cell.text, name
+            assert "Traceback" not in cell.text, name
+    assert not (folder / CREATED).exists()
 
 
 @pytest.mark.parametrize(
