@@ -35,7 +35,7 @@ import sys
 from rlm_kernel import RLM, Run
 run = Run.load(sys.argv[1])
 assert run.answer == ["re x", "re y"], run.answer
-with RLM(sandbox="none") as rlm:
+with RLM(sandbox="none", where="kernel") as rlm:
     print(sys.version_info[:2], rlm.replay(run))
 """
 
