@@ -104,10 +104,9 @@ class Follower:
         self._tree = Tree()
         self._spans: Any = None
         self._known = run.log.events[-1].seq if run.log.events else 0
-        self._lock = threading.Lock()
         self._over = False
-        self._end = run.log.listen(self._hear, since=0)
-        if run.ended:
+        self._unlisten = run.log.listen(self._hear, since=0)
+        if self._over or run.ended:
             self._finish()
 
     def _hear(self, logged: Logged) -> None:
@@ -130,25 +129,22 @@ class Follower:
         if top and isinstance(event, e.RunEnded) and logged.seq > self._known:
             self._finish()
 
+    def _finish(self) -> None:
+        """End what is open; what is left to send is sent by a thread that the process waits for."""
+        unlisten = getattr(self, "_unlisten", None)
+        first, self._over = not self._over, True
+        if first and self._spans is not None:
+            self._spans.end_all(self._tree)
+            threading.Thread(target=self._spans.provider.shutdown, name="rlm-spans").start()
+        if unlisten is not None:  # else it ended while it was told what it had done
+            unlisten()
+
     def _made(self, run: Any) -> Any:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
         from ..log.formats.spans import Spans
 
         return Spans(run, BatchSpanProcessor(_exporter(self._where, self._tell)))
-
-    def _finish(self) -> None:
-        with self._lock:
-            if self._over:
-                return
-            self._over = True
-        threading.Thread(target=self._close, name="rlm-spans", daemon=True).start()
-
-    def _close(self) -> None:
-        self._end()
-        if self._spans is not None:
-            self._spans.end_all(self._tree)
-            self._spans.provider.shutdown()
 
     def _tell(self) -> None:
         if not self._failed and not self._run.ended:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,28 @@ def test_the_model_alone_is_asked_only_where_that_is_said(
     assert len(openai_server.requests) == asked + 1
 
 
+def test_where_its_context_isnt_there_the_model_alone_isnt_asked(
+    recorded: Path, openai_server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    asked = len(openai_server.requests)
+    bare = load_run(recorded).save(tmp_path / "bare")
+    theirs = load_run(recorded).export(tmp_path / "theirs.jsonl")
+    for path, said in ((bare, "was in memory only"), (theirs, "doesn't hold what was asked over")):
+        given = [str(path), "--plain", "--api-base", openai_server.api_base]
+        assert main(["compare", *given]) == 2
+        error = capsys.readouterr().err
+        assert said in error
+        assert "--context" in error
+        assert error.count("\n") == 1
+    assert len(openai_server.requests) == asked
+    text = tmp_path / "text.txt"
+    text.write_text("abc" * 5)
+    assert main(["compare", *given, "--context", str(text)]) == 0
+    assert "2: plain" in capsys.readouterr().out
+
+
 def test_a_run_and_a_recording_are_sent_as_the_same_spans(
     recorded: Path, openai_server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -87,8 +111,11 @@ def test_a_run_and_a_recording_are_sent_as_the_same_spans(
         collector.spans.clear()
         asked = ["How long?", "--context", str(tmp_path / "text.txt"), "--model", "openai/x",
                  "--api-base", openai_server.api_base, "--sandbox", "none", "-q"]  # fmt: skip
-        assert main(["run", *asked, "--otlp", collector.url]) == 0
-        assert collector.wait_for(lambda spans: any(s.name == "run" for s in spans))
+        command = [sys.executable, "-m", "rlm_kernel.cli", "run", *asked, "--otlp", collector.url]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert any(s.name == "run" for s in collector.spans), "nothing is lost as it ends"
+        assert done.stderr == ""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     assert main(["export", str(recorded), "--otlp", collector.url]) == 2
     said = capsys.readouterr().err.splitlines()[-1]

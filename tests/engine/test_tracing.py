@@ -109,6 +109,22 @@ def test_a_run_is_the_same_trace_whenever_it_is_sent(
     assert not {s.trace for s in collector.spans} & {key[0] for key in live}
 
 
+def test_a_run_that_is_picked_up_is_one_trace_with_what_it_had_done(
+    make: Callable[..., RLM], collector: Collector
+) -> None:
+    first = make(["```repl\nx = len(context)\n```"], max_turns=1, where="kernel", sandbox="none")
+    ended = first.run("How long?", "abc")
+    assert ended.status != "done"
+    second = make(["```repl\nFINAL(x)\n```"], where="kernel", sandbox="none", otlp=collector.url)
+    run = second.resume(ended.log.folder or "")
+    assert run.answer == 3
+    assert collector.wait_for(lambda spans: any(s.name == "run" for s in spans))
+    [top] = [s for s in collector.spans if s.name == "run"]
+    assert top.attributes["output.value"] == "3"
+    assert {"turn 1", "turn 2"} <= {s.name for s in collector.spans}
+    assert len({s.trace for s in collector.spans}) == 1
+
+
 def test_spans_are_sent_while_the_run_goes_on(
     make: Callable[..., RLM], collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
