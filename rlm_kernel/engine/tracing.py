@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from .run import Run
+
+_log = logging.getLogger("rlm_kernel.engine")
 
 PATH = "/v1/traces"
 _AT_ONCE = 64  # spans of one request
@@ -135,7 +138,8 @@ class Follower:
         first, self._over = not self._over, True
         if first and self._spans is not None:
             self._spans.end_all(self._tree)
-            threading.Thread(target=self._spans.provider.shutdown, name="rlm-spans").start()
+            last = self._spans.provider.shutdown
+            threading.Thread(target=last, name="rlm-spans", daemon=False).start()
         if unlisten is not None:  # else it ended while it was told what it had done
             unlisten()
 
@@ -146,46 +150,68 @@ class Follower:
 
         return Spans(run, BatchSpanProcessor(_exporter(self._where, self._tell)))
 
-    def _tell(self) -> None:
-        if not self._failed and not self._run.ended:
-            self._run.note(
-                f"Its spans couldn't be sent to {oneline(self._where, 200)}; the run goes on."
-            )
+    def _tell(self, why: str) -> None:
+        if self._failed:
+            return
         self._failed = True
+        said = f"couldn't be sent to {oneline(self._where, 200)} ({why})"
+        if self._run.ended:
+            _log.error("Spans of the run %s %s.", self._run.id, said)
+        else:
+            self._run.note(f"Its spans {said}; the run goes on.")
 
 
 # -- private ----------------------------------------------------------------------------------
 
 
-def _exporter(where: str, failed: Any) -> Any:
+def _exporter(where: str, failed: Callable[[str], None]) -> Any:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import SpanExportResult
 
     class Exporter(OTLPSpanExporter):
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-            done = super().export(spans)
+            with _hearing() as said:
+                done = super().export(spans)
             if done is not SpanExportResult.SUCCESS:
-                failed()
+                failed(said())
             return done
 
     return Exporter(endpoint=where)
 
 
+class _Ear(logging.Filter):
+    """Takes what OpenTelemetry would log of our sending, so that it is said once, in a sentence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mine = threading.local()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        heard = getattr(self.mine, "heard", None)
+        if heard is None:
+            return True
+        heard.append(record.getMessage())
+        return False
+
+
+_EAR = _Ear()
+_ERRNO = re.compile(r"\[Errno -?\d+\] ([\w ]+)")
+
+
 @contextmanager
-def _hearing() -> Iterator[Any]:
-    """Hear what OpenTelemetry would log, so that it is said once, in our sentence."""
+def _hearing() -> Iterator[Callable[[], str]]:
+    """Hear what is logged by this thread's sending; give what says the last of it."""
+    from opentelemetry.exporter.otlp.proto.http import trace_exporter
+
+    logging.getLogger(trace_exporter.__name__).addFilter(_EAR)
     heard: list[str] = []
+    _EAR.mine.heard = heard
 
-    class Ear(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            heard.append(record.getMessage())
+    def said() -> str:
+        fault = next((found[1] for text in heard if (found := _ERRNO.search(text))), "")
+        return fault or oneline(heard[-1] if heard else "no reason was given", 300).rstrip(".")
 
-    logger, ear = logging.getLogger("opentelemetry.exporter"), Ear()
-    before = logger.propagate
-    logger.addHandler(ear)
-    logger.propagate = False
     try:
-        yield lambda: oneline(heard[-1] if heard else "no reason was given", 300).rstrip(".")
+        yield said
     finally:
-        logger.removeHandler(ear)
-        logger.propagate = before
+        _EAR.mine.heard = None

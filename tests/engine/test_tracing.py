@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -187,14 +188,32 @@ def test_a_collector_that_says_no_is_one_sentence(
 
 
 def test_a_run_goes_on_without_its_collector(
-    rlm: RLM, collector: Collector, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1")
+    rlm: RLM, collector: Collector, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
     collector.status = 400
     rlm.otlp = collector.url
-    assert rlm.run("What?", "abc" * 5).answer == "re part 2"
-    notes = [x.event.text for x in rlm.runs[0].events if isinstance(x.event, e.Noted)]
-    assert sum("spans couldn't be sent" in text for text in notes) <= 1
+    run = rlm.run("What?", "abc" * 5)
+    assert run.answer == "re part 2"
+    for thread in threading.enumerate():
+        if thread.name == "rlm-spans":
+            thread.join()
+    notes = [x.event.text for x in run.events if isinstance(x.event, e.Noted)]
+    said = [text for text in (*notes, *caplog.messages) if "couldn't be sent to http://" in text]
+    assert len(said) == 1, "once, however many there were"
+    assert "400" in said[0]
+    assert not any(record.name.startswith("opentelemetry") for record in caplog.records)
+
+
+def test_where_nobody_listens_the_reason_is_said(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    with collecting() as gone:
+        pass
+    with pytest.raises(RecordingError, match=r"v1/traces, 0 of \d+ were \(Connection refused\)"):
+        run.send_spans(gone.url)
 
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1:4318", "file:///etc/passwd", "http://", "http://[",
