@@ -117,6 +117,9 @@ def test_a_run_and_a_recording_are_sent_as_the_same_spans(
         assert any(s.name == "run" for s in collector.spans), "nothing is lost as it ends"
         assert done.stderr == ""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, "the answer doesn't need its collector"
+    assert "couldn't be sent to http://127.0.0.1" in done.stderr
     assert main(["export", str(recorded), "--otlp", collector.url]) == 2
     said = capsys.readouterr().err.splitlines()[-1]
     assert "The spans couldn't be sent to http://127.0.0.1" in said
