@@ -103,7 +103,7 @@ def typescript() -> str:
     parts.append(_union("Request", front.REQUESTS.values()))
     replies = (front.Reply, front.SyncReply, front.EventsReply, front.TextReply,
                front.ShownReply,
-               front.SteerReply, front.LeaseReply)  # fmt: skip
+               front.SteerReply, front.ForkReply, front.LeaseReply)  # fmt: skip
     for reply in replies:
         text = interface(reply, optional=False)
         parts.append(text.replace("events: Record<string, unknown>[]", "events: Logged[]"))

@@ -543,6 +543,9 @@ export interface RunInfo {
   in_flight: number;
   questions: number;
   interrupting: boolean;
+  recorded: boolean;
+  branch_of: string;
+  branch_turn: number;
 }
 
 /** Say what there is; a front end asks at its start and after every doubt. */
@@ -640,6 +643,19 @@ export interface Arm {
   queued?: boolean;
 }
 
+/** Begin a branch of a run, live, ended or recorded, in a kernel of its own. */
+export interface Fork {
+  type: "fork";
+  client?: string;
+  id?: string;
+  run?: string;
+  turn?: number;
+  change?: string;
+  node?: string;
+  text?: string;
+  model?: string;
+}
+
 export type Request =
   | Sync
   | GetEvents
@@ -650,7 +666,8 @@ export type Request =
   | Claim
   | Lease
   | Hold
-  | Arm;
+  | Arm
+  | Fork;
 
 /** The answer to a request; ``ok`` False comes with one sentence. */
 export interface Reply {
@@ -712,6 +729,15 @@ export interface SteerReply {
   message: string;
   to: string;
   phase: string;
+}
+
+/** The branch that has begun. */
+export interface ForkReply {
+  v: number;
+  ok: boolean;
+  message: string;
+  to: string;
+  info: RunInfo | null;
 }
 
 /** A lease lasts ``seconds`` unless it is renewed. */

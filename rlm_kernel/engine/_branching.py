@@ -76,7 +76,7 @@ class Branching:
         self._leave_to_parent()
         settings = self._settings()
         found = recorded(source)
-        if isinstance(source, Path | str):
+        if not isinstance(source, Run):
             refuse_unboxed(found.path, settings, self._make_repl is None)
         found.refuse_redacted()
         change = Change(cells=cells or {}, replies=replies or {}, told=told, question=question)
@@ -121,7 +121,7 @@ class Branching:
             RecordingError, ContextError, ConfigError: as for ``resume``.
         """
         found = recorded(source)
-        if isinstance(source, Path | str):
+        if not isinstance(source, Run):
             refuse_unboxed(found.path, self._settings(), self._make_repl is None)
         found.refuse_redacted()
         rerun = Rerun()

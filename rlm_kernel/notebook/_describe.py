@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..log.formats.page import recorded_info
 from ..log.node import Node
 from ..log.sealed import shown_folder
 from ..protocol.front import AskInfo, Executor, Meter, PendingInfo, RunInfo
@@ -17,6 +18,7 @@ from ._slim import HEAD, capped, clean_text, number
 
 if TYPE_CHECKING:
     from ..engine import Run
+    from ..engine.recorded import RecordedRun
     from ..lm import BudgetLedger
 
 ANSWER = 2_000  # characters
@@ -101,6 +103,19 @@ def session_info(
         budget=meters(ledger) if ledger is not None else {},
         in_flight=in_flight,
     )
+    return _sendable(info)
+
+
+def recording_info(recorded: RecordedRun, *, run_id: str, seq: int, name: str = "") -> RunInfo:
+    """Describe a run that was read from a recording: any text in it may be anybody's."""
+    info = recorded_info(recorded.tree[recorded.node], run_id, seq)
+    answer = info.answer
+    info = replace(
+        info, name=name, question=_head(info.question, ANSWER), reason=_head(info.reason, HEAD),
+        answer=None if answer is None else _head(answer, ANSWER), model=_head(info.model, HEAD),
+        mode=_head(info.mode, HEAD), where=_head(info.where, HEAD),
+        sandbox=_head(info.sandbox, HEAD), started=_finite(info.started) or 0.0,
+    )  # fmt: skip
     return _sendable(info)
 
 

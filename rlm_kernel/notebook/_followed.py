@@ -1,5 +1,7 @@
 """One log that front ends follow: what they know of it, what is new, what streams in.
 
+A recording is followed in the same way, and nothing new comes of it.
+
 ``hear`` runs under the log's lock on the thread that emits: it only takes notes and wakes the
 thread that pushes. All else runs on that thread, or on whichever answers a request.
 """
@@ -7,7 +9,7 @@ thread that pushes. All else runs on that thread, or on whichever answers a requ
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..log import Log, Tree
@@ -22,22 +24,23 @@ from ..protocol.events import (
     RunEnded,
 )
 from ..protocol.front import AskInfo, RunInfo
-from ._describe import run_info, session_info
+from ._describe import recording_info, run_info, session_info
 from ._slim import clean_text, slim
 
 if TYPE_CHECKING:
     from ..engine import Run
+    from ..engine.recorded import RecordedRun
     from ..lm import BudgetLedger
 
 PIECE = 65_536  # characters of a text pushed at once; a client asks for what is before them
 
 
 class Followed:
-    """A run, or a session's node, and how far the front ends are with it.
+    """A run, a session's node or a recording, and how far the front ends are with it.
 
     Args:
         key: the id that front ends know it by.
-        log: its log.
+        log: its log; None: it is a recording.
         tree: the tree folded from it.
         node: the node it is about.
         wake: called when there is something to push.
@@ -46,12 +49,13 @@ class Followed:
         anchor: the notebook cell that started it.
         session: the session of the front end that did.
         ledger: the budget, where there is no run to ask.
+        recorded: the recording, where it is one.
     """
 
     def __init__(
         self,
         key: str,
-        log: Log,
+        log: Log | None,
         tree: Tree,
         node: str,
         wake: Callable[[Followed], None],
@@ -61,9 +65,11 @@ class Followed:
         anchor: str = "",
         session: str = "",
         ledger: BudgetLedger | None = None,
+        recorded: RecordedRun | None = None,
     ) -> None:
         self.key, self.log, self.tree, self.node, self.run = key, log, tree, node, run
         self.name, self.anchor, self.session, self.ledger = name, anchor, session, ledger
+        self.recorded = recorded
         self.dirty = False  # it waits to be looked at
         self.sent = 0  # the number of the last event that was pushed
         self.next_at = 0.0  # monotonic: not pushed before
@@ -79,7 +85,8 @@ class Followed:
 
     def open(self) -> None:
         """Listen to the log, from its beginning."""
-        self._unlisten = self.log.listen(self._hear, since=0)
+        if self.log is not None:
+            self._unlisten = self.log.listen(self._hear, since=0)
 
     def close(self) -> None:
         """Listen no more."""
@@ -114,16 +121,43 @@ class Followed:
     # -- what there is ----------------------------------------------------------------------------
 
     @property
+    def events(self) -> Sequence[Logged]:
+        """All that has happened, oldest first."""
+        if self.log is not None:
+            return self.log.events
+        return self.recorded.events if self.recorded is not None else ()
+
+    @property
     def seq(self) -> int:
-        """The number of the log's last event."""
-        events = self.log.events
+        """The number of the last event."""
+        events = self.events
         return events[-1].seq if len(events) else 0
 
     @property
     def ended(self) -> bool:
         """Whether nothing more will come of it."""
         node = self.tree.get(self.node)
-        return self.run is not None and node is not None and node.ended is not None
+        over = self.run is not None and node is not None and node.ended is not None
+        return over or self.recorded is not None
+
+    @property
+    def origin(self) -> tuple[str, int]:
+        """The id of the run that it is a branch of, and the last turn that they have in common."""
+        node = self.tree.get(self.node)
+        forked = node.config.get("forked") if node is not None else None
+        if not isinstance(forked, dict):
+            return "", 0
+        run, turn = forked.get("run"), forked.get("turn")
+        if not isinstance(run, str) or not isinstance(turn, int) or not 0 <= turn < 1 << 31:
+            return "", 0
+        return run, int(turn)
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run in its own log."""
+        if self.recorded is not None:
+            return self.recorded.id
+        return self.run.id if self.run is not None else ""
 
     def page(self, since: int, limit: int, size: int) -> tuple[list[dict[str, Any]], int, bool]:
         """Give what came after an event: its number, at most so many, about so many characters.
@@ -132,7 +166,7 @@ class Followed:
             The events, cut; the number of the last of them (``since`` where there are none, or
             the log's last where that is smaller); whether there are more.
         """
-        events = self.log.events
+        events = self.events
         start = bisect_right(events, since, key=lambda logged: logged.seq)
         found: list[dict[str, Any]] = []
         for logged in events[start : start + limit]:
@@ -146,6 +180,8 @@ class Followed:
 
     def info(self, extra: Mapping[str, Any]) -> RunInfo:
         """Describe it as it is now."""
+        if self.recorded is not None:
+            return recording_info(self.recorded, run_id=self.key, seq=self.seq, name=self.name)
         if self.run is None:
             return session_info(
                 self.tree[self.node], run_id=self.key, seq=self.seq,

@@ -76,7 +76,7 @@ class Pusher:
     def announce(self, followed: Followed) -> None:
         """Push a run from its beginning; of one that is long already only what comes."""
         with self._changed:
-            if followed.seq > BATCH:
+            if followed.seq > BATCH or followed.recorded is not None:
                 followed.sent = followed.seq
             self._call(followed)
 

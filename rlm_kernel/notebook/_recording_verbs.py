@@ -9,7 +9,6 @@ from IPython.core.error import UsageError
 
 from ..engine.compare import compare
 from ..engine.recorded import RecordedRun, load_run
-from ..log import tree_html, tree_text
 from ..log.format import plural
 from . import _options
 from ._branch_notebook import write_branch
@@ -59,7 +58,7 @@ def export(magics: RLMMagics, name: str, words: Words) -> None:
         print(f"The spans of {known} are sent as it goes on.")
 
 
-@_verb("load PATH [NAME]", "shows a recorded run, and binds it to NAME")
+@_verb("load PATH [NAME]", "shows a recorded run, to play it, and binds it to NAME")
 def load(magics: RLMMagics, name: str, words: Words) -> None:
     """Show a recorded run."""
     if not 1 <= len(words) <= 2:
@@ -67,8 +66,9 @@ def load(magics: RLMMagics, name: str, words: Words) -> None:
     run = load_run(words[0])
     if len(words) == 2:
         magics.bind(words[1], run)
-    shown = {"text/plain": tree_text(run.tree), "text/html": tree_html(run.tree)}
-    publisher_of(magics.session.shell).show(shown, uuid.uuid4().hex, update=False)
+    session = magics.session
+    session.hub.add_recording(run, words[1] if len(words) == 2 else "")
+    session.widgets.show(run)
 
 
 @_verb("compare A B…", "sets runs side by side; --plain: the model alone, too, which is a call")

@@ -9,8 +9,11 @@ Guarantees (those of pushing are told in ``_pushing``):
 
 from __future__ import annotations
 
+import gzip
+import json
 import logging
 import queue
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -41,6 +44,7 @@ from ._slim import clean_text
 
 if TYPE_CHECKING:
     from ..engine import Run
+    from ..engine.recorded import RecordedRun
     from ..lm import BudgetLedger
 
 PAGE, PAGE_SIZE = 10_000, 512_000  # of one reply
@@ -80,6 +84,7 @@ class Hub:
         }  # fmt: skip
         self._once = Once()
         self._followed: dict[str, Followed] = {}
+        self._recordings = 0
         self._watched: dict[tuple[str, str], set[str]] = {}  # by run and client
         self._closed = False
         self._lock = threading.Lock()
@@ -118,6 +123,55 @@ class Hub:
             ledger: the budget of these calls.
         """
         self._follow(Followed(id, log, tree, node, self._pusher.wake, ledger=ledger))
+
+    def add_recording(self, recorded: RecordedRun, name: str = "") -> str:
+        """List a recording among the runs; it takes no commands.
+
+        Args:
+            recorded: the recording.
+            name: how it is called in the notebook.
+
+        Returns:
+            What front ends know it by: an id of ours, its own is whatever its file says.
+        """
+        there = next((one for one in self._followed.values() if one.recorded is recorded), None)
+        if there is not None:
+            there.name = name or there.name
+            self._pusher.wake(there)
+            return there.key
+        with self._lock:
+            self._recordings += 1
+            key = f"recording{self._recordings}"
+        self._follow(
+            Followed(
+                key, None, recorded.tree, recorded.node, self._pusher.wake, name=name,
+                recorded=recorded,
+            )
+        )  # fmt: skip
+        return key
+
+    def packed(self, key: str) -> bytes:
+        """Give what is known of a run and its events, as a page gets them, as JSON by gzip."""
+        followed = self._named(key)
+        events = followed.page(0, len(followed.events), sys.maxsize)[0]
+        data = {"info": plain(self._info(followed)), "events": events}
+        return gzip.compress(json.dumps(data, allow_nan=False).encode(), mtime=0)
+
+    def find(self, key: str) -> Run | RecordedRun:
+        """Give what front ends know by an id.
+
+        Raises:
+            Refused: it is no run, or not here.
+        """
+        followed = self._named(key)
+        found = followed.run or followed.recorded
+        if found is None:
+            raise Refused("These calls belong to no run.")
+        return found
+
+    def info(self, key: str) -> RunInfo:
+        """Describe a run as it is now."""
+        return self._info(self._named(key))
 
     def changed(self, run: Run) -> None:
         """Have a run's ``RunInfo`` looked at again; pushed where it differs. Never waits."""
@@ -253,7 +307,10 @@ class Hub:
         return Reply()
 
     def _steer(self, request: Steer) -> Reply:
-        run = self._named(request.run).run
+        followed = self._named(request.run)
+        run = followed.run
+        if followed.recorded is not None:
+            raise Refused("This is a recording: nothing can be changed in it.")
         if run is None:
             raise Refused("These calls belong to no run: there is nothing to steer.")
         ack = run.send(read_command(request.client, request.id, request.command))
@@ -266,7 +323,13 @@ class Hub:
                 extra = self.describe(followed.run)
             except Exception:
                 _note.exception("A run could only be described in part.")
-        return followed.info(extra)
+        info = followed.info(extra)
+        origin, turn = followed.origin
+        if origin:
+            runs = [one for one in self._followed.values() if one.run_id == origin]
+            live = [one.key for one in runs if one.run is not None] or [one.key for one in runs]
+            info = replace(info, branch_of=live[0] if live else "", branch_turn=turn)
+        return info
 
     def _serve(self) -> None:
         while (job := self._work.get()) is not None:

@@ -302,9 +302,7 @@ class RLMMagics(Magics, Configurable):
         """
         session = self.session
         front = front_of(self.shell)
-        known = {**options_of(Record(recorded(source).events)), "where": "kernel", **options}
-        self._check_free(known["where"])
-        rlm = session.make(**known, attended=front.stdin)
+        rlm = self.for_branch(source, options, attended=front.stdin)
         _options.check_person(rlm, front)
         self._say_where(rlm)
         with Interruptible() as interrupts:
@@ -314,6 +312,12 @@ class RLMMagics(Magics, Configurable):
                 pump(lambda: run.restored or run.ended)
             session.add(run, name, session.announced())
             self._hand_over(run, front, interrupts)
+
+    def for_branch(self, source: Any, options: dict[str, Any], *, attended: bool) -> RLM:
+        """Make what goes on with a branch: as its run was asked, in a kernel of its own."""
+        known = {**options_of(Record(recorded(source).events)), "where": "kernel", **options}
+        self._check_free(known["where"])
+        return self.session.make(**known, attended=attended)
 
     def bind(self, name: str, value: Any) -> None:
         """Bind a variable of the person's, which has no other value."""

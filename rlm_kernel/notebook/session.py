@@ -28,10 +28,11 @@ from ..lm import BudgetLedger, Gateway, engine_loop, run_sync
 from ..log import Log, Tree, new_run_folder
 from ..protocol import Call, ModelInfo, Provider
 from ..protocol.events import SessionStarted
-from ..protocol.front import GetShown, Reply
+from ..protocol.front import Fork, GetShown, Reply
 from ..repl import LocalBridge, ShellRepl, shell_runtime
 from . import _comm, _control_channel
 from ._behind import LastQuestion
+from ._forking import Forking
 from ._front import cell_of, parent_of, session_of_client
 from ._person import Keyboard, Recorder
 from ._shell_replies import send_by_stream
@@ -86,6 +87,7 @@ class Session:
         self._own: weakref.WeakSet[RLM] = weakref.WeakSet()  # made for magics: they tell of runs
         self.hub = Hub(version=__version__, describe=self._describe)
         self.hub.on(GetShown, self._shown)
+        self.hub.on(Fork, Forking(self).fork)
         self.placing = Placing(self.hub, on_main=self._on_main, shell=shell)
         self.tap = Tap(getattr(shell, "kernel", None))
         self.widgets = Widgets(shell, self.hub, self.tap, lambda: self.runtime.in_cell)
@@ -161,12 +163,23 @@ class Session:
             name: the variable that holds it, or empty.
             anchor: the notebook cell, where a page announced it and a server executes for it.
         """
+        self.tap.open()  # not at our start: the kernel isn't reading its channels then
+        session = "" if anchor else session_of_client(self.shell)  # a server's is no page's
+        self.know(run, name, anchor or cell_of(self.shell), session)
+
+    def know(self, run: Run, name: str, anchor: str, session: str) -> None:
+        """Keep a run that no cell of this shell need have started, and make it the current one.
+
+        Args:
+            run: the run.
+            name: the variable that holds it, or empty.
+            anchor: the notebook cell that it belongs to, or empty.
+            session: the session of the front end that started it, or empty.
+        """
         key = name or f"run{len(self.runs) + 1}"
         self.runs[key] = run
         self.current = run
-        self.tap.open()  # not at our start: the kernel isn't reading its channels then
-        session = "" if anchor else session_of_client(self.shell)  # a server's is no page's
-        self.placing.add(run, key, anchor or cell_of(self.shell), session)
+        self.placing.add(run, key, anchor, session)
         self.shell.push({"_rlm": run, **({name: run} if name else {})}, interactive=bool(name))
 
     def take_over(self, runs: dict[str, Run]) -> None:

@@ -5,7 +5,8 @@ Guarantees:
   it, whatever became of the widget;
 - a front end that can't be asked (nbclient, papermill, consoles) never gets a widget;
 - a front end that was given a view and doesn't speak (it has no anywidget) gets the HTML instead;
-- a run has one widget, however often it is shown.
+- a run has one widget, however often it is shown;
+- a recording is shown like a run that is over.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..engine import Run
+from ..engine.recorded import RecordedRun
 from ..log import tree_html, tree_text
 from ..protocol.events import RunEnded
 from ._front import Front, front_of
@@ -113,11 +115,13 @@ class Widgets:
 
     def open(self) -> None:
         """Have a run that is a cell's last value, or displayed, shown as its live tree."""
-        self._shell.display_formatter.ipython_display_formatter.for_type(Run, self._display)
+        for kind in (Run, RecordedRun):
+            self._shell.display_formatter.ipython_display_formatter.for_type(kind, self._display)
 
     def close(self) -> None:
         """Take all of it away; the static trees stay."""
-        self._shell.display_formatter.ipython_display_formatter.pop(Run, None)
+        for kind in (Run, RecordedRun):
+            self._shell.display_formatter.ipython_display_formatter.pop(kind, None)
         made, self._made = self._made, {}
         for widget in made.values():
             widget.close()
@@ -133,23 +137,29 @@ class Widgets:
             return "This is the static tree: the live one needs anywidget (pip install anywidget)."
         return ""
 
-    def live(self, run: Run, front: Front | None = None) -> LiveTree | None:
+    def live(self, run: Run | RecordedRun, front: Front | None = None) -> LiveTree | None:
         """Give a run's live tree, or None where the front end can't show it."""
         front = front or front_of(self._shell)
         if not front.widgets or self.missing():
             return None
-        key = (run.id, front.widgets)
+        id, held = run.id, isinstance(run, RecordedRun)
+        if isinstance(run, RecordedRun):
+            id = self._hub.add_recording(run)
+        key = (id, front.widgets)
         widget = self._made.get(key)
         if widget is None or widget.comm is None:
             from .widget import RunWidget
 
-            widget = RunWidget(self._hub, run.id, tap=self._tap, static=lambda: static_tree(run))
+            widget = RunWidget(
+                self._hub, id, tap=self._tap, static=lambda: static_tree(run),
+                recording=self._hub.packed(id) if held else b"",
+            )  # fmt: skip
             self._made[key] = widget
         if any(one.spoke.is_set() for one in self._made.values()):
             self._silent.clear()
         return LiveTree(widget, front.widgets, self._silent)
 
-    def show(self, run: Run) -> None:
+    def show(self, run: Run | RecordedRun) -> None:
         """Show a run in the running cell's output: live where that can be, else as it is now."""
         out, key = publisher_of(self._shell), uuid.uuid4().hex
         live = self.live(run)
@@ -160,19 +170,24 @@ class Widgets:
         threading.Thread(target=_to_the_end, args=(run, live, out, key), daemon=True,
                          name="rlm-shown").start()  # fmt: skip
 
-    def _display(self, run: Run) -> None:
+    def _display(self, run: Run | RecordedRun) -> None:
         if self._in_cell() or not front_of(self._shell).widgets or self.missing():
             raise NotImplementedError  # IPython goes on to the usual formats
         self.show(run)
 
 
-def static_tree(run: Run) -> Bundle:
+def static_tree(run: Run | RecordedRun) -> Bundle:
     """Give a run's tree as HTML and as text."""
     return {"text/plain": tree_text(run.tree), "text/html": tree_html(run.tree)}
 
 
-def _to_the_end(run: Run, live: LiveTree, out: Publisher, key: str) -> None:
+def _to_the_end(run: Run | RecordedRun, live: LiveTree, out: Publisher, key: str) -> None:
     """Take away a view that doesn't speak; publish the last state when there is one."""
+    if isinstance(run, RecordedRun):
+        live.wait(SHOWN)
+        if live.given_up:
+            out.show(live.go_on(static_tree(run)), key, update=True)
+        return
     over = threading.Event()
 
     def on_event(logged: Logged) -> None:

@@ -1,7 +1,8 @@
 """The live tree as an anywidget: for front ends without our JupyterLab extension.
 
 The same bundle as in the panel; its messages are the requests and pushes of ``protocol.front``, a
-reply comes as ``{"kind": "reply", …}``.
+reply comes as ``{"kind": "reply", …}``. A recording's events are in the widget itself: to play it
+asks nothing of the kernel but, where somebody looks, the rest of a long text.
 
 Where it stands in the page (tried in JupyterLab 4.6): a saved output that is a widget view shows
 "Error displaying widget: model not found" once its kernel is gone, and its HTML isn't looked at.
@@ -49,12 +50,14 @@ class RunWidget(anywidget.AnyWidget):
         run: the id of the run that it shows first; empty: the latest.
         tap: hears it while a cell runs, where that is possible.
         static: gives the tree as HTML and as text, for front ends that show no widgets.
+        recording: of a recorded run what is known of it and its events, as ``packed`` gives it.
     """
 
     _esm = t.Unicode().tag(sync=True)
     _css = t.Unicode().tag(sync=True)
     run = t.Unicode("", help="The id of the run that is shown first.").tag(sync=True)
     mount = t.Unicode("", help="The class of elements to stand in.").tag(sync=True)
+    recording = t.Bytes(b"", help="JSON, by gzip.").tag(sync=True)
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class RunWidget(anywidget.AnyWidget):
         *,
         tap: Tap | None = None,
         static: Callable[[], dict[str, str]] | None = None,
+        recording: bytes = b"",
     ) -> None:
         self.spoke = threading.Event()  # the front end has shown it, and we have heard so
         self._hub = hub
@@ -74,6 +78,7 @@ class RunWidget(anywidget.AnyWidget):
         style = showing.BUNDLE.with_suffix(".css")
         super().__init__(
             run=run,
+            recording=recording,
             mount=f"rlm-mount-{uuid.uuid4().hex}",
             _esm=showing.BUNDLE.read_text(encoding="utf-8"),
             _css=style.read_text(encoding="utf-8") if style.is_file() else "",

@@ -144,9 +144,27 @@ class Arm(Request):
     queued: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fork(Request):
+    """Begin a branch of a run, live, ended or recorded, in a kernel of its own.
+
+    ``change`` says what is otherwise in it: nothing (it goes on after ``turn`` by itself, or by
+    ``model``), the ``code`` of a cell, the ``reply`` to a call (``node`` names either), what the
+    model was ``told`` after ``turn``, or the ``question``; ``text`` is what stands there instead.
+    """
+
+    type = "fork"
+    run: str = ""
+    turn: int = 0
+    change: str = ""
+    node: str = ""
+    text: str = ""
+    model: str = ""
+
+
 REQUESTS: dict[str, type[Request]] = {
     cls.type: cls
-    for cls in (Sync, GetEvents, GetText, GetShown, Watch, Steer, Claim, Lease, Hold, Arm)
+    for cls in (Sync, GetEvents, GetText, GetShown, Watch, Steer, Claim, Lease, Hold, Arm, Fork)
 }  # fmt: skip
 
 
@@ -220,6 +238,9 @@ class RunInfo:
     in_flight: int = 0
     questions: int = 0  # of code to a person, that wait for an answer
     interrupting: bool = False
+    recorded: bool = False  # it was read from a recording: it takes no commands
+    branch_of: str = ""  # the run here that it is a branch of …
+    branch_turn: int = 0  # … and the last turn that they have in common
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,6 +295,13 @@ class SteerReply(Reply):
     """The answer to a command: the phase after it."""
 
     phase: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForkReply(Reply):
+    """The branch that has begun."""
+
+    info: RunInfo | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from ...protocol import Logged, event_to_dict
 from ...protocol.front import RunInfo
 from ..format import clean, oneline
 from ..html import tree_html
+from ..node import Node
 from ..tree import Tree
 
 _PAGE = """\
@@ -44,6 +45,23 @@ main {{ height: 100%; font: 14px/1.45 system-ui, sans-serif; }}
 </html>"""
 
 
+def recorded_info(node: Node, key: str, seq: int) -> RunInfo:
+    """Describe a recorded run as front ends show it.
+
+    Args:
+        node: of the run.
+        key: what front ends know it by.
+        seq: the number of its last event.
+    """
+    cut = node.ended is None
+    return RunInfo(
+        run=key, node=node.id, question=node.question, phase="stopped" if cut else node.status,
+        reason="The recording ends here." if cut else node.reason, ended=True, answer=node.answer,
+        mode=node.mode, where=node.where, model=node.model, sandbox=node.sandbox, seq=seq,
+        started=node.started or 0.0, recorded=True,
+    )  # fmt: skip
+
+
 def to_page(
     events: Sequence[Logged], tree: Tree, run: str, script: str, style: str
 ) -> str:
@@ -57,11 +75,7 @@ def to_page(
         style: of the tree (``rlm-tree.css``).
     """
     node = tree[run]
-    info = RunInfo(
-        run=node.run_id or run, node=run, question=node.question, phase=node.status,
-        reason=node.reason, ended=True, answer=node.answer, mode=node.mode, where=node.where,
-        model=node.model, sandbox=node.sandbox, seq=len(events), started=node.started or 0.0,
-    )  # fmt: skip
+    info = recorded_info(node, node.run_id or run, len(events))
     data = {"info": asdict(info), "events": [
         {"seq": i, "time": x.time, "event": event_to_dict(x.event)}
         for i, x in enumerate(events, 1)
