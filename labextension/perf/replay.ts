@@ -43,6 +43,9 @@ export function runInfo(run: string, more: Partial<RunInfo>): RunInfo {
     in_flight: 0,
     questions: 0,
     interrupting: false,
+    recorded: false,
+    branch_of: '',
+    branch_turn: 0,
     ...more,
   };
 }
@@ -142,6 +145,14 @@ export class FakeKernel implements Transport {
       case 'steer':
         this.steered.push(request.command ?? {});
         return this.refuses === '' ? { phase: 'running' } : { ok: false, message: this.refuses };
+      case 'fork': {
+        if (this.refuses !== '') return { ok: false, message: this.refuses, info: null };
+        const more = { branch_of: request.run ?? '', branch_turn: request.turn ?? 0 };
+        const run = `${request.run}-fork${this.runs.size}`;
+        const info = runInfo(run, { started: Date.now() / 1000, ...more });
+        this.add({ info, log: [], texts: new Map() });
+        return { info };
+      }
       default:
         return {};
     }

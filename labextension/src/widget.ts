@@ -1,4 +1,5 @@
 import { mountInPlace } from './mount.js';
+import { Held, type Recorded } from './core/held.js';
 import type { Push, Reply, Request } from './protocol.js';
 import { Store } from './core/store.js';
 import type { Transport } from './core/transport.js';
@@ -70,10 +71,22 @@ export class WidgetTransport implements Transport {
   };
 }
 
+/** A recording from the widget's own data: JSON by gzip; null where there is none. */
+export function recordingOf(model: WidgetModel): Promise<Recorded> | null {
+  const data = model.get('recording');
+  if (!(data instanceof DataView) || data.byteLength === 0) {
+    return null;
+  }
+  const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  const json = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
+  return new Response(json).json() as Promise<Recorded>;
+}
+
 /** Show the tree of a widget's run in an output; gives what takes it away again. */
 function show({ model, el }: { model: WidgetModel; el: HTMLElement }): () => void {
   const transport = new WidgetTransport(model);
-  const store = new Store(transport);
+  const recording = recordingOf(model);
+  const store = new Store(recording === null ? transport : new Held(recording, transport));
   const box = el.ownerDocument.createElement('div');
   box.style.cssText = 'height:480px;min-height:160px;resize:vertical;overflow:hidden';
   box.className = 'rlm-widget';

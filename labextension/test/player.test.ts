@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Player, type Recorded } from '../src/core/player.js';
+import { Held, type Recorded } from '../src/core/held.js';
+import { Player } from '../src/core/player.js';
 import { Store } from '../src/core/store.js';
 import { RunTree } from '../src/core/tree.js';
 import type { Event, Logged } from '../src/protocol.js';
-import { runInfo } from '../perf/replay.js';
+import { FakeKernel, runInfo } from '../perf/replay.js';
 
 const EVENTS: [number, Event][] = [
   [0, { type: 'run.started', node: 'run1', question: 'Q' }],
@@ -27,7 +28,7 @@ function recorded(): Recorded {
 }
 
 /** A player whose time is told. */
-function played(): { player: Player; store: Store; pass: (ms: number) => void } {
+function played(): { player: Player; pass: (ms: number) => void } {
   let now = 0;
   let work: (() => void) | null = null;
   const clock = (given: () => void) => {
@@ -37,13 +38,11 @@ function played(): { player: Player; store: Store; pass: (ms: number) => void } 
     };
   };
   const player = new Player(recorded(), clock, () => now);
-  const store = new Store(player);
-  player.attach(store);
   const pass = (ms: number): void => {
     now += ms;
     work?.();
   };
-  return { player, store, pass };
+  return { player, pass };
 }
 
 /** The tree that so many events fold to. */
@@ -61,10 +60,10 @@ function same(a: RunTree | undefined, b: RunTree): void {
 }
 
 test('it begins at its end, as the run was left', () => {
-  const { player, store } = played();
+  const { player } = played();
   assert.equal(player.index, EVENTS.length);
-  same(store.tree('r'), folded(EVENTS.length));
-  assert.equal(store.info('r')?.answer, 'A');
+  same(player.tree, folded(EVENTS.length));
+  assert.equal(player.info.answer, 'A');
 });
 
 test('an idle time counts for a second, and marks stand where things happened', () => {
@@ -82,14 +81,14 @@ test('an idle time counts for a second, and marks stand where things happened', 
 });
 
 test('wherever it goes, forward and back, the tree is that of the events until then', () => {
-  const { player, store } = played();
+  const { player } = played();
   for (const share of [0, 0.5, 1, 0.2, 0.9, 0.1, 0.6]) {
     player.seek(player.length * share);
-    same(store.tree('r'), folded(player.index));
+    same(player.tree, folded(player.index));
   }
   player.seek(0);
-  assert.equal(store.info('r')?.ended, false);
-  assert.equal(store.info('r')?.answer, null);
+  assert.equal(player.info.ended, false);
+  assert.equal(player.info.answer, null);
 });
 
 test('it plays as fast as is asked, ends at its end, and begins again from there', () => {
@@ -133,12 +132,45 @@ test('steps go from one thing to the next, and to a node', () => {
   assert.equal(EVENTS[player.index - 1]?.[1].type, 'cell.proposed');
 });
 
-test('nothing can be changed in a recording, and the sentence says so', async () => {
-  const { player, store } = played();
+test('back to a turn is the moment at which it has just ended, and playing stops there', () => {
+  const { player } = played();
+  player.play();
+  player.goToEnd('turn1');
+  assert.equal(player.playing, false);
+  assert.equal(EVENTS[player.index - 1]?.[1].type, 'turn.ended');
+  assert.equal(player.info.ended, false);
+  player.goToEnd('nowhere');
+  assert.equal(EVENTS[player.index - 1]?.[1].type, 'turn.ended');
+});
+
+test('of a run that waits for a person nothing waits in its replay', () => {
+  const waits = runInfo('r', { node: 'run1', phase: 'proposed', in_flight: 3, questions: 1 });
+  const player = new Player({ info: waits, events: recorded().events });
+  assert.deepEqual(
+    [player.info.pending, player.info.in_flight, player.info.questions],
+    [null, 0, 0],
+  );
+});
+
+test('a recording that is held takes no commands, and asks a kernel for cut texts only', async () => {
+  const store = new Store(new Held(Promise.resolve(recorded())));
+  await store.sync();
+  assert.equal(store.info('r')?.answer, 'A');
+  assert.deepEqual(await store.events('r'), recorded().events);
+  store.show('r');
   const reply = await store.steer('r', { type: 'stop' });
   assert.equal(reply.ok, false);
   assert.match(reply.message, /recording/);
-  await store.sync();
-  assert.equal(store.info('r')?.run, 'r');
-  same(store.tree('r'), folded(player.index));
+  assert.equal((await store.text('r', 'call1', 'text', 0, 9)).ok, false);
+
+  const kernel = new FakeKernel();
+  kernel.add({ info: runInfo('other', {}), log: [], texts: new Map() });
+  kernel.add({ info: runInfo('r', {}), log: [], texts: new Map([['call1 text', 'xyz']]) });
+  const both = new Store(new Held(recorded(), kernel));
+  await both.sync();
+  await both.events('r');
+  await both.steer('r', { type: 'stop' });
+  assert.deepEqual([kernel.asked, kernel.steered], [[], []]);
+  assert.equal((await both.text('r', 'call1', 'text', 1, 3)).text, 'yz');
+  assert.deepEqual(await both.events('other'), []);
 });

@@ -82,6 +82,9 @@ function info(more: Partial<RunInfo> = {}): RunInfo {
     in_flight: 0,
     questions: 0,
     interrupting: false,
+    recorded: false,
+    branch_of: '',
+    branch_turn: 0,
     ...more,
   };
 }

@@ -86,6 +86,19 @@ export function asked(node: TreeNode): number {
   return node.total.calls + node.amiss.unmade;
 }
 
+/** The fields of a node that hold texts, which may be cut. */
+export type TextField =
+  | 'question'
+  | 'code'
+  | 'prompt'
+  | 'text'
+  | 'output'
+  | 'traceback'
+  | 'observation'
+  | 'answer'
+  | 'result'
+  | 'error';
+
 /** Input and output tokens together. */
 export function tokens(used: Used): number {
   return used.input_tokens + used.output_tokens;

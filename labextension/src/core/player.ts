@@ -1,21 +1,11 @@
-/** A recorded run, played: the tree as it was at any moment, without a kernel. */
+/** A run, played: the tree as it was at any moment, without a kernel. */
 
-import {
-  FRONT_VERSION,
-  type Logged,
-  type Push,
-  type Reply,
-  type Request,
-  type RunInfo,
-} from '../protocol.js';
-import type { Store } from './store.js';
-import type { Transport } from './transport.js';
+import type { Logged, RunInfo } from '../protocol.js';
+import type { Recorded } from './held.js';
 import { RunTree } from './tree.js';
 
 /** Seconds that a time in which nothing happened takes, at most. */
 const IDLE = 1;
-/** What a store knows a recording by, in the place of a kernel. */
-const KERNEL = 'recording';
 /** Speeds to choose from. */
 export const SPEEDS = [0.5, 1, 2, 4, 8] as const;
 /** Ms between two steps of a player. */
@@ -36,13 +26,7 @@ export interface Mark {
   node: string;
 }
 
-/** A recording as a page holds it. */
-export interface Recorded {
-  /** What is known of the run in the end. */
-  info: RunInfo;
-  /** Its events, whole. */
-  events: Logged[];
-}
+let count = 0;
 
 /** Calls `work` every so many ms until what it gives is called. */
 export type Clock = (work: () => void, ms: number) => () => void;
@@ -53,20 +37,23 @@ const EVERY: Clock = (work, ms) => {
 };
 
 /**
- * Plays a recording into a store.
+ * Plays a run from its events.
  *
- * Guarantees: at every moment the store has exactly the tree that the events until then fold to;
- * gaps count for a second at most; playing ends at the end; nothing is asked of any kernel.
+ * Guarantees: at every moment `tree` is exactly what the events until then fold to; gaps count for
+ * a second at most; playing ends at the end; nothing is asked of any kernel.
  */
-export class Player implements Transport {
+export class Player {
+  /** Another one has another. */
+  readonly id = (count += 1);
   /** How many events have happened. */
   index = 0;
+  /** The run as it is there. */
+  tree: RunTree;
   playing = false;
   speed = 1;
   readonly marks: Mark[] = [];
 
   private readonly times: number[] = [];
-  private tree: RunTree;
   private at = 0;
   private last = 0;
   private stop: (() => void) | null = null;
@@ -112,13 +99,6 @@ export class Player implements Transport {
   onChange(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
-  }
-
-  /** Show it in a store from now on. */
-  attach(store: Store): void {
-    this.store = store;
-    store.kernel = KERNEL;
-    this.give();
   }
 
   /** Go to a moment, in seconds from the beginning. */
@@ -168,10 +148,20 @@ export class Player implements Transport {
 
   /** Go to the first moment at which a node is there. */
   goToNode(node: string): void {
-    const i = this.recorded.events.findIndex((one) => one.event.node === node);
-    if (i < 0) return;
-    this.at = this.times[i] ?? 0;
-    this.goTo(i + 1);
+    this.goToEvent(this.recorded.events.findIndex((one) => one.event.node === node));
+  }
+
+  /** Go to the moment at which a node has just ended. */
+  goToEnd(node: string): void {
+    const { events } = this.recorded;
+    let i = events.length - 1;
+    while (
+      i >= 0 &&
+      !(events[i]?.event.node === node && events[i]?.event.type.endsWith('.ended'))
+    ) {
+      i -= 1;
+    }
+    this.goToEvent(i);
   }
 
   dispose(): void {
@@ -179,31 +169,21 @@ export class Player implements Transport {
     this.listeners.clear();
   }
 
-  // -- as what a store asks -------------------------------------------------------------------
-
-  async request<T extends Reply>(request: Request): Promise<T> {
-    await Promise.resolve();
-    const reply = { v: FRONT_VERSION, ok: true, message: '', to: '' };
-    if (request.type === 'sync') {
-      return {
-        ...reply,
-        kernel: KERNEL,
-        version: '',
-        notice: '',
-        runs: [this.info],
-      } as unknown as T;
-    }
-    if (request.type === 'events') {
-      // The store gets its tree whole, from `give`.
-      const { index: seq } = this;
-      return { ...reply, run: this.run, events: [], seq, more: false } as unknown as T;
-    }
-    const message = 'This is a recording: nothing can be changed in it.';
-    return { ...reply, ok: request.type === 'watch', message } as unknown as T;
-  }
-
-  onPush(_: (push: Push) => void): () => void {
-    return () => undefined;
+  /** What is known of the run where it is. */
+  get info(): RunInfo {
+    const { info, events } = this.recorded;
+    // Nothing waits for anybody in what is past.
+    const past = { ...info, pending: null, asking: null, in_flight: 0, questions: 0 };
+    if (this.index === events.length) return past;
+    const node = this.tree.get(info.node);
+    return {
+      ...past,
+      phase: node?.status ?? 'starting',
+      reason: node?.reason ?? '',
+      ended: node !== undefined && node.ended !== null,
+      answer: node?.answer ?? null,
+      budget: {},
+    };
   }
 
   // -- private --------------------------------------------------------------------------------
@@ -239,37 +219,19 @@ export class Player implements Transport {
       const logged = events[this.index];
       if (logged) this.tree.apply(logged);
     }
-    this.give();
     this.tell();
   }
 
-  /** What is known of the run where it is. */
-  private get info(): RunInfo {
-    const { info, events } = this.recorded;
-    if (this.index === events.length) return info;
-    const node = this.tree.get(info.node);
-    return {
-      ...info,
-      phase: node?.status ?? 'starting',
-      reason: node?.reason ?? '',
-      ended: node !== undefined && node.ended !== null,
-      answer: node?.answer ?? null,
-      pending: null,
-      asking: null,
-      in_flight: 0,
-      budget: {},
-    };
-  }
-
-  private give(): void {
-    this.store?.put(this.info, this.tree, this.index);
+  private goToEvent(i: number): void {
+    if (i < 0) return;
+    this.pause();
+    this.at = this.times[i] ?? 0;
+    this.goTo(i + 1);
   }
 
   private tell(): void {
     for (const listener of [...this.listeners]) listener();
   }
-
-  private store: Store | null = null;
 }
 
 function recordedTree(): RunTree {

@@ -1,5 +1,7 @@
 import type {
   EventsReply,
+  Fork,
+  ForkReply,
   Logged,
   Push,
   RunInfo,
@@ -23,6 +25,9 @@ export interface Change {
 
 /** How well the kernel is reached: `gone` after its goodbye, `lost` when requests fail. */
 export type Connection = 'new' | 'open' | 'lost' | 'gone';
+
+/** Events of a run asked for at a time where all are wanted. */
+const MANY = 10_000;
 
 /** How a store is set up. */
 export interface StoreOptions {
@@ -202,16 +207,32 @@ export class Store {
     }
   }
 
-  /** Have a run as a player gives it: what is known of it, and its tree as it was. */
-  put(info: RunInfo, tree: RunTree, seq: number): void {
-    this.connection = 'open';
-    this.infos.set(info.run, info);
-    this.trees.set(info.run, tree);
-    this.known.set(info.run, seq);
-    this.latest.set(info.run, seq);
-    this.selected ??= info.run;
-    this.tell();
-    this.tell(info.run);
+  /** Begin a branch of a run; `ok` false comes with the sentence that says why not. */
+  async fork(request: Omit<Fork, 'type'>): Promise<ForkReply> {
+    try {
+      const reply = await this.transport.request<ForkReply>({ type: 'fork', ...request });
+      if (reply.ok && reply.info !== null) this.takeRun(reply.info);
+      return reply;
+    } catch {
+      const message = 'The kernel could not be reached; no branch was begun. Try again.';
+      return { v: 1, ok: false, message, to: '', info: null };
+    }
+  }
+
+  /** All events of a run until now, to play it; what is kept of it here doesn't change. */
+  async events(run: string): Promise<Logged[]> {
+    const found: Logged[] = [];
+    for (;;) {
+      const reply = await this.transport.request<EventsReply>({
+        type: 'events',
+        run,
+        since: found[found.length - 1]?.seq ?? 0,
+        limit: MANY,
+      });
+      if (!reply.ok) throw new Error(reply.message);
+      found.push(...(reply.events as unknown as Logged[]));
+      if (!reply.more || reply.events.length === 0) return found;
+    }
   }
 
   /** Hear nothing any more. */

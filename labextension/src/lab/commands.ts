@@ -14,6 +14,10 @@ export interface Views {
   /** Null where there is no place for a tab. */
   showTab: (() => void) | null;
   showNode(seat: Seat, run: string, node: string): void;
+  /** Play the run that is shown. */
+  replay(): void;
+  /** Write what is otherwise in a branch, where a node is. */
+  forkAt(seat: Seat, run: string, node: string): void;
   tour(cwd: string): Promise<void>;
 }
 
@@ -162,6 +166,24 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
       if (meta) views.showNode(m.seat, meta.run, meta.cell);
     },
   );
+  onRun(
+    'rlm:fork',
+    t.__('Fork the Run at the Active Cell…'),
+    (m) => activeMeta(m) !== null,
+    (m) => {
+      const meta = activeMeta(m);
+      if (meta) views.forkAt(m.seat, meta.run, meta.cell);
+    },
+  );
+  add('rlm:replay', {
+    label: t.__('Replay the Run That Is Shown'),
+    icon: rlmIcon,
+    isEnabled: () => {
+      const shown = desk.shownOf(desk.current);
+      return shown !== null && shown.phase !== 'session';
+    },
+    execute: () => views.replay(),
+  });
   add('rlm:show-tree', {
     label: t.__('Show the Runs of the Notebook'),
     icon: rlmIcon,
@@ -187,7 +209,16 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
   desk.changed.connect(() => {
     const now = meant()?.info;
     const { run, phase, ended, asking, pending } = now ?? {};
-    const key = JSON.stringify([run, phase, ended, asking?.ask, pending?.cell, pending?.asks]);
+    const shown = desk.shownOf(desk.current)?.run;
+    const key = JSON.stringify([
+      run,
+      phase,
+      ended,
+      asking?.ask,
+      pending?.cell,
+      pending?.asks,
+      shown,
+    ]);
     if (key === before) return;
     before = key;
     commands.notifyCommandChanged();

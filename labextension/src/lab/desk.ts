@@ -68,10 +68,19 @@ export class Desk {
   runOf(seat: Seat | null): RunInfo | null {
     if (!seat?.link.store) return null;
     const here = seat.placer.runs;
-    const runs = here.length ? here : seat.link.store.runs.filter((i) => i.phase !== 'session');
+    const runs = here.length
+      ? here
+      : seat.link.store.runs.filter((i) => i.phase !== 'session' && !i.recorded);
     const open = runs.filter((info) => !info.ended);
     const wants = open.find((info) => info.asking ?? info.pending?.asks);
     return wants ?? open[open.length - 1] ?? runs[runs.length - 1] ?? null;
+  }
+
+  /** The run that the tree shows of a notebook. */
+  shownOf(seat: Seat | null): RunInfo | null {
+    const store = seat?.link.store;
+    const run = store?.selected ?? null;
+    return run === null ? null : (store?.info(run) ?? null);
   }
 
   /** Send a command, and say where it isn't taken. */

@@ -72,11 +72,14 @@ function activate(
   let tab: MainAreaWidget<RunPanel> | null = null;
 
   const showPanel = (): void => app.shell.activateById(panel.id);
-  const showNode = (seat: Seat, run: string, node: string): void => {
-    const target = tab && !tab.isDisposed && tab.isVisible ? tab.content : panel;
-    if (target === panel) app.shell.activateById(panel.id);
-    target.focusNode(seat, run, node);
+  /** The tree that a person looks at; the panel comes forward where it isn't there. */
+  const target = (): RunPanel => {
+    if (tab && !tab.isDisposed && tab.isVisible) return tab.content;
+    showPanel();
+    return panel;
   };
+  const showNode = (seat: Seat, run: string, node: string): void =>
+    target().focusNode(seat, run, node);
   desk.showNode = showNode;
   desk.started.connect(() => {
     if (!settings.values.openPanel || opened || panel.isVisible) return;
@@ -93,6 +96,8 @@ function activate(
     {
       showPanel,
       showNode,
+      replay: () => target().replay(),
+      forkAt: (seat, run, node) => target().forkAt(seat, run, node),
       // Notebook 7 has one main area, and that is the notebook's.
       showTab:
         labShell &&

@@ -36,6 +36,7 @@ function letters(t: TranslationBundle): string {
     `H ${t.__('hand back')}`,
     `X ${t.__('stop')}`,
     `J ${t.__('go to what waits')}`,
+    `V ${t.__('replay')}`,
   ].join(' · ');
 }
 
@@ -87,14 +88,30 @@ export class RunPanel extends Widget {
 
   /** Show a node of a run of a notebook. */
   focusNode(seat: Seat, run: string, node: string): void {
+    this.whenThere(seat, run, node, (mounted) => mounted.focusNode(node));
+  }
+
+  /** Write what is to be otherwise in a branch, where a node of a run is. */
+  forkAt(seat: Seat, run: string, node: string): void {
+    this.whenThere(seat, run, node, (mounted) => mounted.forkAt(node));
+  }
+
+  /** Play the run that is shown. */
+  replay(): void {
+    this.draw();
+    void this.mounted?.replay();
+  }
+
+  private whenThere(seat: Seat, run: string, node: string, then: (mounted: Mounted) => void): void {
     this.follow(seat);
     this.draw();
     seat.link.store?.select(run);
     const tries = (left: number): void => {
       if (this.isDisposed) return;
       // The events of a run that nobody looked at before may still be on their way.
-      if (seat.link.store?.tree(run)?.get(node) ?? left <= 0) this.mounted?.focusNode(node);
-      else setTimeout(() => tries(left - 1), 100);
+      if (seat.link.store?.tree(run)?.get(node) ?? left <= 0) {
+        if (this.mounted) then(this.mounted);
+      } else setTimeout(() => tries(left - 1), 100);
     };
     requestAnimationFrame(() => tries(20));
   }

@@ -80,8 +80,9 @@ export class App extends Component<{ model: Model }, { filters: boolean }> {
   private keyDown = (event: KeyboardEvent): void => {
     const typing =
       event.target instanceof HTMLElement && event.target.matches('input,textarea,select');
-    const { player } = this.props.model;
-    if (player !== null && !typing && playerKey(player, event)) {
+    const { model } = this.props;
+    const { player } = model;
+    if (player !== null && !typing && playerKey(model, player, event)) {
       event.preventDefault();
       event.stopPropagation();
       return;
@@ -100,13 +101,13 @@ export class App extends Component<{ model: Model }, { filters: boolean }> {
       rows = model.refresh();
       this.along = model.isCarried();
     }
-    const { info, tree, store, host, tab } = model;
+    const { info, tree, store, host, tab, player } = model;
     const t = model.trans;
     const { runs } = store;
     const several = host.showRuns ?? runs.length > 1;
     return (
       <div
-        class={`rlm-tree${host.compact ? ' rlm-compact' : ''}`}
+        class={`rlm-tree${host.compact ? ' rlm-compact' : ''}${player ? ' rlm-replays' : ''}`}
         ref={this.root}
         onKeyDown={this.keyDown}
       >
@@ -118,7 +119,7 @@ export class App extends Component<{ model: Model }, { filters: boolean }> {
           ) : (
             <>
               <Header model={model} info={info} />
-              {model.player !== null && <PlayerBar model={model} player={model.player} />}
+              {player !== null && <PlayerBar key={player.id} model={model} player={player} />}
               {tree === undefined || tree.size === 0 ? (
                 <p class="rlm-hint rlm-empty-view" role="status">
                   {t('Fetching what happened so far …')}
@@ -147,6 +148,17 @@ export class App extends Component<{ model: Model }, { filters: boolean }> {
                       open={this.state.filters}
                       onOpen={(filters) => this.setState({ filters })}
                     />
+                    {player === null && (
+                      <button
+                        class="rlm-quiet-button rlm-replay"
+                        title={`${t('Replay the run from its beginning')} (P)`}
+                        aria-label={t('Replay')}
+                        onClick={() => void model.play()}
+                      >
+                        <ActionIcon name="replay" />
+                        <span class="rlm-tool-word">{t('Replay')}</span>
+                      </button>
+                    )}
                     <button
                       class="rlm-quiet-button"
                       title={`${t('Keys')} (?)`}

@@ -21,6 +21,7 @@ import type { RunTree } from '../core/tree.js';
 import { timeOf } from '../core/waits.js';
 import { Actions } from './actions.js';
 import { Strip } from './bar.js';
+import { Branches } from './branches.js';
 import { Difference } from './cell.js';
 import { Pieces } from './code.js';
 import { ActionIcon, StatusIcon } from './icons.js';
@@ -51,7 +52,12 @@ export class Details extends Component<{ model: Model; tree: RunTree }> {
     const { model } = this.props;
     const { node, run } = model;
     const streams =
-      run !== null && node !== undefined && node.kind === 'call' && live(node) && !model.over;
+      run !== null &&
+      node !== undefined &&
+      node.kind === 'call' &&
+      live(node) &&
+      !model.over &&
+      model.player === null;
     const key = streams ? `${run}\n${node.id}` : '';
     if (key !== (this.watching?.key ?? '')) {
       this.watching?.stop();
@@ -123,7 +129,11 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
       : oneLine(node.question || titleText(node), 400);
   const waits = model.wanting?.id === node.id;
   const { jumpToCell } = model.host;
-  const placed = node.kind === 'cell' && jumpToCell !== undefined && model.waiting?.id !== node.id;
+  const placed =
+    node.kind === 'cell' &&
+    jumpToCell !== undefined &&
+    model.waiting?.id !== node.id &&
+    !model.info?.recorded;
   return (
     <>
       <div class="rlm-details-head">
@@ -142,6 +152,7 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
         </p>
       )}
       {!waits && <Actions model={model} node={node} />}
+      <Branches model={model} tree={tree} node={node} />
       {node.notes.map(([level, text], i) => (
         <p
           class={`rlm-note rlm-note-${level === 'info' ? 'info' : level === 'error' ? 'error' : 'warning'}`}

@@ -7,6 +7,7 @@ import { Controls } from './controls.js';
 import { StatusIcon, tone } from './icons.js';
 import type { Model } from './model.js';
 import { standing, whyOf } from '../core/standing.js';
+import { Origin } from './branches.js';
 import { Short } from './short.js';
 
 /** The run: its question, how it stands, what it used, and what can be done to it as a whole. */
@@ -41,6 +42,7 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
           </button>
         )}
         {whyOf(info) !== '' && <span class="rlm-reason">{clean(whyOf(info))}</span>}
+        {info.recorded && <span class="rlm-tag">{t('recording')}</span>}
         {info.model !== '' && <span class="rlm-said">{clean(info.model)}</span>}
         {info.sandbox !== '' && <span class="rlm-said">{clean(sandboxText(info.sandbox))}</span>}
         {info.in_flight > 0 && (
@@ -50,6 +52,7 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
         )}
         <Meters model={model} info={info} />
       </p>
+      <Origin model={model} info={info} />
       {!info.ended && model.player === null && <Short model={model} info={info} key={info.run} />}
       {!info.ended && info.phase !== 'session' && model.player === null && (
         <Controls model={model} info={info} />
@@ -127,7 +130,15 @@ export function Runs({ model, runs }: { model: Model; runs: RunInfo[] }): JSX.El
       >
         {[...runs].reverse().map((info, i) => (
           <option value={info.run} key={info.run}>
-            {`${number(i)} · ${t(standing(info).words)} · ${oneLine(info.question || info.name || info.run, 70)}`}
+            {[
+              number(i),
+              clean(info.name),
+              info.recorded ? t('recording') : t(standing(info).words),
+              info.branch_of === '' ? '' : t('a branch'),
+              oneLine(info.question || info.run, 70),
+            ]
+              .filter(Boolean)
+              .join(' · ')}
           </option>
         ))}
       </select>

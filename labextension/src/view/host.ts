@@ -17,6 +17,8 @@ export interface Host {
   language?: Language;
   /** Few columns from the start, whatever the width. */
   compact?: boolean;
+  /** Whether runs can be forked; false where there is no kernel that could. */
+  forks?: boolean;
   /** Whether to list the kernel's runs (by default where there are several). */
   showRuns?: boolean;
 }

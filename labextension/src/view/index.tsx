@@ -1,10 +1,10 @@
 import { render } from 'preact';
 import { setLanguage } from '../core/say.js';
-import type { Player } from '../core/player.js';
 import type { Store } from '../core/store.js';
 import { App } from './app.js';
 import type { Host } from './host.js';
 import { Model } from './model.js';
+import { playerKey } from './playerbar.js';
 
 export type { Host } from './host.js';
 
@@ -12,8 +12,6 @@ export type { Host } from './host.js';
 export interface MountOptions {
   store: Store;
   host?: Host;
-  /** Plays what the store holds; it is a recording then. */
-  player?: Player;
 }
 
 /** A mounted tree. */
@@ -24,6 +22,14 @@ export interface Mounted {
   focusNode(id: string): void;
   /** Show a run, from now on whatever the store has chosen; the empty string follows it again. */
   setRun(run: string): void;
+  /** Play the run that is shown, from its beginning. */
+  replay(): Promise<void>;
+  /** Show the run as it was when a node came, and select it. */
+  replayTo(node: string): Promise<void>;
+  /** Write what is to be otherwise in a branch, where a node is. */
+  forkAt(node: string): void;
+  /** Do what a key means for the player; false where it means nothing, or nothing is played. */
+  playerKey(event: KeyboardEvent): boolean;
 }
 
 /** Show the runs of a store in an element; the styles are those of `style/tree.css`. */
@@ -31,7 +37,7 @@ export function mountTree(element: HTMLElement, options: MountOptions): Mounted 
   if (options.host?.language) {
     setLanguage(options.host.language);
   }
-  const model = new Model(options.store, options.host ?? {}, options.player ?? null);
+  const model = new Model(options.store, options.host ?? {});
   render(<App model={model} />, element);
   return {
     dispose() {
@@ -44,6 +50,21 @@ export function mountTree(element: HTMLElement, options: MountOptions): Mounted 
     },
     setRun(run) {
       model.setRun(run);
+    },
+    async replay() {
+      (await model.replay())?.play();
+    },
+    async replayTo(node) {
+      (await model.replay())?.goToNode(node);
+      model.setTab('tree');
+      model.reveal(node);
+    },
+    forkAt(node) {
+      model.setTab('tree');
+      model.begin('fork', node);
+    },
+    playerKey(event) {
+      return model.player !== null && playerKey(model, model.player, event);
     },
   };
 }

@@ -1,6 +1,8 @@
 import type { Row } from '../core/rows.js';
 import type { Model } from './model.js';
+import { backTo, placeOf } from './branches.js';
 import { nameOf } from './person.js';
+import { playerKey } from './playerbar.js';
 
 /** What keys do while the tree has the focus, for the overlay that lists them. */
 export const KEYS: readonly (readonly [keys: string, what: string])[] = [
@@ -19,6 +21,11 @@ export const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ['T', 'Take over or hand back'],
   ['X', 'Cancel the selected call, batch or child'],
   ['.', 'Stop the run (twice)'],
+  ['P', 'Replay the run; then play or pause'],
+  ['[ ]', 'In a replay: step back, step forward'],
+  ['L', 'End the replay: the run as it is now'],
+  ['B', 'Back to the turn of the row, as it was'],
+  ['K', 'Fork at the row: a branch with a change'],
   ['F', 'Show only what is below the row'],
   ['/', 'Search'],
   ['1 2 3', 'Tree, icicle, cell'],
@@ -97,11 +104,34 @@ export function runKey(model: Model, event: KeyboardEvent): boolean {
   if (event.ctrlKey || event.metaKey || event.altKey) {
     return false;
   }
-  const { info, waiting, node } = model;
+  const { info, waiting, node, player } = model;
   if (event.key !== '.') {
     forgetStop(model);
   }
+  if (player !== null && playerKey(model, player, event)) {
+    return true;
+  }
+  if (player !== null && event.key === ' ') {
+    player.toggle();
+    return true;
+  }
   switch (event.key) {
+    case 'p':
+    case 'P':
+      void model.play();
+      return true;
+    case 'b':
+    case 'B':
+      if (node !== undefined) {
+        void backTo(model, node);
+      }
+      return true;
+    case 'k':
+    case 'K':
+      if (node !== undefined && model.host.forks !== false && placeOf(model, node) !== null) {
+        model.begin('fork', node.id);
+      }
+      return true;
     case 'a':
     case 'A':
       approve(model);
@@ -166,6 +196,8 @@ export function runKey(model: Model, event: KeyboardEvent): boolean {
         model.showDetails(false);
       } else if (model.focus !== null) {
         model.focusOn(null);
+      } else if (player !== null && !info?.recorded) {
+        model.endReplay();
       } else {
         return false;
       }
@@ -177,7 +209,7 @@ export function runKey(model: Model, event: KeyboardEvent): boolean {
 
 /** Stop the run for good with the second press. */
 export function stop(model: Model): void {
-  if (model.sure) {
+  if (model.sure || model.player !== null) {
     void model.steer({ type: 'stop' });
   } else if (model.info !== undefined && !model.info.ended) {
     model.announcer.say(model.trans('Stop for good?'));

@@ -1,12 +1,13 @@
 import { type Axis, axis } from '../core/axis.js';
 import { type Filter, isEmpty, Matcher, type Matches, NO_FILTER } from '../core/filter.js';
-import { live, type TreeNode } from '../core/node.js';
-import type { Player } from '../core/player.js';
+import { live, type TextField, type TreeNode } from '../core/node.js';
+import { Player } from '../core/player.js';
 import { type Row, Rows } from '../core/rows.js';
 import { say } from '../core/say.js';
 import type { Store } from '../core/store.js';
 import { isOver, type RunTree } from '../core/tree.js';
-import type { Command, RunInfo } from '../protocol.js';
+import { length } from '../core/words.js';
+import type { Command, Fork, RunInfo } from '../protocol.js';
 import { Announcer } from './announce.js';
 import { Colours } from './code.js';
 import { Drawing } from './drawing.js';
@@ -16,6 +17,8 @@ import { isYours, thinkingSince, waitingCell, wantingNode } from '../core/waitin
 /** The linked views of a run. */
 export type Tab = 'tree' | 'icicle' | 'cell';
 
+/** Characters that are copied at most. */
+const COPIED = 16_000_000;
 /** How often a filter looks through a tree that grows, in ms. */
 const FILTER_EVERY = 250;
 
@@ -43,6 +46,8 @@ export class Model {
   replying = false;
   /** The phase in which the person asked to take over; empty: they didn't. */
   taking = '';
+  /** Plays the run that is shown: it is shown as it was, and nothing can be steered then. */
+  player: Player | null = null;
   readonly rows = new Rows();
   /** How many rows came by themselves, not by opening something. */
   arrivedRows = 0;
@@ -75,8 +80,6 @@ export class Model {
   constructor(
     readonly store: Store,
     readonly host: Host,
-    /** Plays what is shown, where it is a recording: nothing can be steered then. */
-    readonly player: Player | null = null,
   ) {
     this.colours = new Colours(host, () => this.changed());
     this.stopStore = store.subscribe(() => this.drawing.soon());
@@ -95,6 +98,7 @@ export class Model {
   /** End everything that was begun. */
   dispose(): void {
     this.stopStore();
+    this.player?.dispose();
     this.showing?.stop();
     this.announcer.dispose();
     this.drawing.dispose();
@@ -115,11 +119,20 @@ export class Model {
   }
 
   get info(): RunInfo | undefined {
-    return this.run === null ? undefined : this.store.info(this.run);
+    const { run, player } = this;
+    if (player?.run === run) return player?.info;
+    return run === null ? undefined : this.store.info(run);
   }
 
   get tree(): RunTree | undefined {
-    return this.run === null ? undefined : this.store.tree(this.run);
+    const { run, player } = this;
+    if (player?.run === run) return player?.tree;
+    return run === null ? undefined : this.store.tree(run);
+  }
+
+  /** Whether the run goes on, whatever is shown of it. */
+  get goesOn(): boolean {
+    return this.run !== null && this.store.info(this.run)?.ended === false;
   }
 
   /** Whether the run is over, so that what hasn't ended never will. */
@@ -132,6 +145,12 @@ export class Model {
   setRun(run: string): void {
     this.own = run;
     this.changed();
+  }
+
+  /** Go to another run, in this view where it shows one of its own. */
+  goToRun(run: string): void {
+    if (this.own !== '') this.setRun(run);
+    else this.store.select(run);
   }
 
   /** Now in epoch seconds, never before what the kernel told last. */
@@ -153,7 +172,14 @@ export class Model {
     const { run } = this;
     if (run !== (this.showing?.run ?? null)) {
       this.showing?.stop();
-      this.showing = run === null ? null : { run, stop: this.store.show(run) };
+      this.player?.dispose();
+      this.player = null;
+      this.fetching = null;
+      // A recording is always played: its events are fetched once, and by the player.
+      const recorded = run !== null && this.store.info(run)?.recorded === true;
+      const stop = run === null || recorded ? () => undefined : this.store.show(run);
+      this.showing = run === null ? null : { run, stop };
+      if (recorded) void this.replay();
       this.selected = this.focus = null;
       this.offered = this.waited = null;
       this.doing = null;
@@ -167,7 +193,7 @@ export class Model {
       this.taking = '';
     }
     const { tree } = this;
-    this.beat(tree !== undefined && !this.over);
+    this.beat(tree !== undefined && !this.over && this.player === null);
     if (tree === undefined) {
       this.made = null;
       return (this.rows.list = []);
@@ -378,6 +404,70 @@ export class Model {
     this.changed();
   }
 
+  // -- as it was ----------------------------------------------------------------------------
+
+  /** Show the run as it was, at first at its end; gives what plays it, null where that fails. */
+  replay(): Promise<Player | null> {
+    const { run, player } = this;
+    if (player !== null || run === null) return Promise.resolve(player);
+    this.fetching ??= this.fetch(run);
+    return this.fetching;
+  }
+
+  /** Play the run from its beginning, or go on where it was paused. */
+  async play(): Promise<void> {
+    (await this.replay())?.play();
+  }
+
+  /** Show the run as it is now. */
+  endReplay(): void {
+    if (this.player === null || this.info?.recorded) return;
+    this.player.dispose();
+    this.player = null;
+    this.doing = null;
+    this.message = '';
+    this.made = null;
+    this.changed();
+  }
+
+  private async fetch(run: string): Promise<Player | null> {
+    try {
+      const events = await this.store.events(run);
+      const info = this.store.info(run);
+      if (this.run !== run || info === undefined || events.length === 0) return null;
+      this.player = new Player({ info, events });
+      this.player.onChange(() => this.drawing.soon());
+      this.doing = null;
+      this.made = null;
+      return this.player;
+    } catch (error) {
+      const said = error instanceof Error ? error.message : '';
+      this.message = said || this.trans('The kernel could not be reached for the events.');
+      return null;
+    } finally {
+      if (this.run === run) this.fetching = null;
+      this.changed();
+    }
+  }
+
+  private fetching: Promise<Player | null> | null = null;
+
+  /** Begin a branch of the run and go to it; what is refused is said. */
+  async fork(change: Omit<Fork, 'type' | 'run'>): Promise<void> {
+    const { run } = this;
+    if (run === null) return;
+    const reply = await this.store.fork({ run, ...change });
+    if (!reply.ok || reply.info === null) {
+      this.message = reply.message || this.trans('The branch could not be begun.');
+    } else {
+      this.doing = null;
+      this.message = '';
+      this.goToRun(reply.info.run);
+      this.announcer.say(this.trans('The branch has begun.'));
+    }
+    this.changed();
+  }
+
   // -- steering -----------------------------------------------------------------------------
 
   /** Send a command; what is refused is said. Gives whether it was taken. */
@@ -402,6 +492,11 @@ export class Model {
   /** Send a command; why it was refused, or the empty string. */
   async tell(command: Command): Promise<string> {
     const { run } = this;
+    if (this.player !== null) {
+      return this.info?.recorded
+        ? this.trans('This is a recording: nothing can be changed in it.')
+        : this.trans('This is the run as it was: go back to it as it is now to steer it.');
+    }
     const reply = run === null ? null : await this.store.steer(run, command);
     return reply?.ok ? '' : reply?.message || this.trans('The run refused it.');
   }
@@ -446,6 +541,23 @@ export class Model {
       });
     }
     this.announcer.say(this.trans('Copied'));
+  }
+
+  /** A text of a node, whole, as much of it as a clipboard is good for. */
+  async whole(node: TreeNode, field: TextField): Promise<string> {
+    const { run } = this;
+    const here = node[field] ?? '';
+    const parts = [here];
+    let have = length(here);
+    while (run !== null && have < Math.min(node.cut[field] ?? have, COPIED)) {
+      const reply = await this.store.text(run, node.id, field, have, have + COPIED);
+      if (!reply.ok || reply.text === '') {
+        break;
+      }
+      parts.push(reply.text);
+      have += length(reply.text);
+    }
+    return parts.join('');
   }
 
   /** Copy a text that may still have to be fetched. */

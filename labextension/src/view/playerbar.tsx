@@ -17,8 +17,8 @@ const WORDS: Record<MarkKind, string> = {
   decision: 'decision',
 };
 
-/** What keys do while a recording is shown; false where one means nothing here. */
-export function playerKey(player: Player, event: KeyboardEvent): boolean {
+/** What keys do while a run is played; false where one means nothing here. */
+export function playerKey(model: Model, player: Player, event: KeyboardEvent): boolean {
   if (event.ctrlKey || event.metaKey || event.altKey) return false;
   switch (event.key) {
     case 'p':
@@ -31,12 +31,16 @@ export function playerKey(player: Player, event: KeyboardEvent): boolean {
     case ']':
       player.step(1);
       return true;
+    case 'l':
+    case 'L':
+      model.endReplay();
+      return true;
     default:
       return false;
   }
 }
 
-/** Play, pause, speed, and where the recording is. */
+/** Play, pause, speed, where the run is, and back to it as it is now. */
 export class PlayerBar extends Component<{ model: Model; player: Player }> {
   private stop: () => void = () => undefined;
   private readonly marks = thinned(this.props.player);
@@ -69,8 +73,10 @@ export class PlayerBar extends Component<{ model: Model; player: Player }> {
         <ActionIcon name={icon} />
       </button>
     );
+    const { info } = model;
     return (
       <div class="rlm-player" role="group" aria-label={t('Replay')}>
+        <span class="rlm-player-word">{info?.recorded ? t('Recording') : t('Replay')}</span>
         {button('step', 'Step back', '[', () => player.step(-1))}
         {playing
           ? button('pause', 'Pause', 'P', () => player.pause())
@@ -119,6 +125,15 @@ export class PlayerBar extends Component<{ model: Model; player: Player }> {
             ))}
           </select>
         </label>
+        {!info?.recorded && (
+          <button
+            class="rlm-button rlm-player-end"
+            title={`${t('Show the run as it is now')} (L)`}
+            onClick={() => model.endReplay()}
+          >
+            {model.goesOn ? t('Live') : t('End')}
+          </button>
+        )}
       </div>
     );
   }

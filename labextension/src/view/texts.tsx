@@ -1,31 +1,19 @@
 import { Component, type ComponentChildren, type JSX } from 'preact';
 import { clean, sizeText, whole } from '../core/format.js';
 import { sayN } from '../core/say.js';
-import { live, type TreeNode } from '../core/node.js';
+import { live, type TextField, type TreeNode } from '../core/node.js';
 import { length } from '../core/words.js';
 import { ActionIcon } from './icons.js';
 import type { Model } from './model.js';
 
 /** Characters shown at first and with each "Show next". */
 export const PAGE = 65_536;
-/** Characters that are copied at most. */
-const COPIED = 16_000_000;
 
 interface TextProps {
   model: Model;
   node: TreeNode;
   /** The field of the node that holds the text. */
-  field:
-    | 'question'
-    | 'code'
-    | 'prompt'
-    | 'text'
-    | 'output'
-    | 'traceback'
-    | 'observation'
-    | 'answer'
-    | 'result'
-    | 'error';
+  field: TextField;
   title: string;
   /** What to say beside it. */
   hint?: string;
@@ -77,28 +65,6 @@ export class Text extends Component<
     }
   };
 
-  /** The whole text, as much of it as a clipboard is good for. */
-  private async whole(): Promise<string> {
-    const { model, node, field } = this.props;
-    const { run } = model;
-    const parts = this.long() ? [this.here.slice(0, PAGE), ...this.state.pages] : [this.here];
-    let have = parts.reduce((sum, one) => sum + length(one), 0);
-    while (run !== null && have < Math.min(this.chars, COPIED)) {
-      const reply = await model.store.text(run, node.id, field, have, have + 4 * PAGE);
-      if (!reply.ok || reply.text === '') {
-        break;
-      }
-      parts.push(reply.text);
-      have += length(reply.text);
-    }
-    return parts.join('');
-  }
-
-  /** Whether only a part of it is here, or shown. */
-  private long(): boolean {
-    return this.here.length > PAGE || this.state.pages.length > 0;
-  }
-
   private key(): string {
     return `${this.props.model.run}\n${this.props.node.id}\n${this.props.field}`;
   }
@@ -131,7 +97,7 @@ export class Text extends Component<
         model={model}
         title={title}
         said={chars > 200 || left > 0 ? sayN('%1 character', '%1 characters', chars) : ''}
-        copy={() => this.whole()}
+        copy={() => model.whole(node, field)}
       >
         {hint ? <p class="rlm-hint">{hint}</p> : null}
         {long && streams && <p class="rlm-hint">{t('The end of what has streamed in so far:')}</p>}
