@@ -563,6 +563,7 @@ export interface GetEvents {
   run?: string;
   since?: number;
   limit?: number;
+  packed?: boolean;
 }
 
 /** Give characters ``start:stop`` of a text of a node: prompt, text, code, output, … */
@@ -697,6 +698,7 @@ export interface EventsReply {
   to: string;
   run: string;
   events: (Record<string, unknown>)[];
+  packed: string;
   seq: number;
   more: boolean;
 }

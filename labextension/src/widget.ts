@@ -1,5 +1,6 @@
 import { mountInPlace } from './mount.js';
 import { Held, type Recorded } from './core/held.js';
+import { UNPACKS, unpack } from './core/packed.js';
 import type { Push, Reply, Request } from './protocol.js';
 import { Store } from './core/store.js';
 import type { Transport } from './core/transport.js';
@@ -74,12 +75,11 @@ export class WidgetTransport implements Transport {
 /** A recording from the widget's own data: JSON by gzip; null where there is none. */
 export function recordingOf(model: WidgetModel): Promise<Recorded> | null {
   const data = model.get('recording');
-  if (!(data instanceof DataView) || data.byteLength === 0) {
+  if (!(data instanceof DataView) || data.byteLength === 0 || !UNPACKS) {
     return null;
   }
-  const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
-  const json = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
-  return new Response(json).json() as Promise<Recorded>;
+  const { buffer, byteOffset, byteLength } = data;
+  return unpack(new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength)) as Promise<Recorded>;
 }
 
 /** Show the tree of a widget's run in an output; gives what takes it away again. */

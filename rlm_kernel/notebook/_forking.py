@@ -37,7 +37,7 @@ class Forking:
         rlm = session.magics.for_branch(source, options, attended=True)
         run = rlm.fork(source, **change)
         session.tap.open()
-        session.know(run, self._name(source), session.hub.info(request.run).anchor, "")
+        session.know(run, self._name(source), "", "")
         return ForkReply(info=session.hub.info(run.id))
 
     def _name(self, source: Run | RecordedRun) -> str:

@@ -9,13 +9,12 @@ Guarantees (those of pushing are told in ``_pushing``):
 
 from __future__ import annotations
 
-import gzip
-import json
 import logging
 import queue
 import sys
 import threading
 import uuid
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,14 +39,15 @@ from ._followed import Followed
 from ._once import Once
 from ._pushing import Pusher, Send, plain, start_thread
 from ._requests import Refused, read_command, read_request, request_id
-from ._slim import clean_text
+from ._slim import clean_text, packed
 
 if TYPE_CHECKING:
     from ..engine import Run
     from ..engine.recorded import RecordedRun
     from ..lm import BudgetLedger
 
-PAGE, PAGE_SIZE = 10_000, 512_000  # of one reply
+PAGE, PAGE_SIZE = 10_000, 512_000  # events, and about characters, of one reply …
+PACKED, PACKED_SIZE = 50_000, 32_000_000  # … and of a packed one
 TEXT = 262_144  # characters of one reply
 KEPT = 100  # runs; of more, those that ended first are forgotten
 WATCHING = 100  # clients and runs of which texts are watched
@@ -154,8 +154,7 @@ class Hub:
         """Give what is known of a run and its events, as a page gets them, as JSON by gzip."""
         followed = self._named(key)
         events = followed.page(0, len(followed.events), sys.maxsize)[0]
-        data = {"info": plain(self._info(followed)), "events": events}
-        return gzip.compress(json.dumps(data, allow_nan=False).encode(), mtime=0)
+        return packed({"info": plain(self._info(followed)), "events": events})
 
     def find(self, key: str) -> Run | RecordedRun:
         """Give what front ends know by an id.
@@ -278,8 +277,12 @@ class Hub:
 
     def _events(self, request: GetEvents) -> Reply:
         followed = self._named(request.run)
-        limit = min(max(request.limit, 1), PAGE)
-        events, seq, more = followed.page(max(request.since, 0), limit, PAGE_SIZE)
+        most, size = (PACKED, PACKED_SIZE) if request.packed else (PAGE, PAGE_SIZE)
+        limit = min(max(request.limit, 1), most)
+        events, seq, more = followed.page(max(request.since, 0), limit, size)
+        if request.packed:
+            text = b64encode(packed(events)).decode()
+            return EventsReply(run=request.run, packed=text, seq=seq, more=more)
         return EventsReply(run=request.run, events=events, seq=seq, more=more)
 
     def _text(self, request: GetText) -> Reply:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 BUNDLE = Path(__file__).with_name("static") / "rlm-tree.js"
 NOBODY = 0.1  # seconds that a page is waited for that has never shown one
+ROWS = 1_000  # of a tree as text
 SHOWN = 3.0  # seconds after which a view that doesn't speak is taken away
 
 
@@ -178,7 +179,7 @@ class Widgets:
 
 def static_tree(run: Run | RecordedRun) -> Bundle:
     """Give a run's tree as HTML and as text."""
-    return {"text/plain": tree_text(run.tree), "text/html": tree_html(run.tree)}
+    return {"text/plain": tree_text(run.tree, max_rows=ROWS), "text/html": tree_html(run.tree)}
 
 
 def _to_the_end(run: Run | RecordedRun, live: LiveTree, out: Publisher, key: str) -> None:

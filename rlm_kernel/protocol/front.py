@@ -42,12 +42,16 @@ class Sync(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetEvents(Request):
-    """Give the events of a run after ``since``, at most ``limit``; long texts are cut."""
+    """Give the events of a run after ``since``, at most ``limit``; long texts are cut.
+
+    ``packed`` asks for them as one text, many times shorter: for all events of a long run.
+    """
 
     type = "events"
     run: str = ""
     since: int = 0
     limit: int = 2000
+    packed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +273,7 @@ class EventsReply(Reply):
 
     run: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
+    packed: str = ""  # the events as JSON, by gzip, as base64; ``events`` is empty then
     seq: int = 0
     more: bool = False
 

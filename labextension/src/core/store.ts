@@ -10,6 +10,7 @@ import type {
   TextReply,
   Command,
 } from '../protocol.js';
+import { UNPACKS, unpackText } from './packed.js';
 import { RunTree } from './tree.js';
 import type { TreeNode } from './node.js';
 import type { Transport } from './transport.js';
@@ -27,7 +28,7 @@ export interface Change {
 export type Connection = 'new' | 'open' | 'lost' | 'gone';
 
 /** Events of a run asked for at a time where all are wanted. */
-const MANY = 10_000;
+const MANY = 50_000;
 
 /** How a store is set up. */
 export interface StoreOptions {
@@ -228,10 +229,13 @@ export class Store {
         run,
         since: found[found.length - 1]?.seq ?? 0,
         limit: MANY,
+        packed: UNPACKS,
       });
       if (!reply.ok) throw new Error(reply.message);
-      found.push(...(reply.events as unknown as Logged[]));
-      if (!reply.more || reply.events.length === 0) return found;
+      const came = reply.packed ? await unpackText(reply.packed) : reply.events;
+      const events = came as Logged[];
+      for (const one of events) found.push(one); // too many to be arguments
+      if (!reply.more || events.length === 0) return found;
     }
   }
 

@@ -300,6 +300,6 @@ function said(model: Model, turn: number, change: Change['change']): string {
 function focusFirst(element: HTMLSelectElement | null): void {
   if (element !== null && !element.closest('.rlm-fork')?.contains(document.activeElement)) {
     element.focus({ preventScroll: true });
-    element.scrollIntoView({ block: 'nearest' });
+    element.closest('.rlm-fork')?.scrollIntoView({ block: 'start' });
   }
 }

@@ -19,6 +19,7 @@ import { tally } from '../core/groups.js';
 import { asked, live, type TreeNode } from '../core/node.js';
 import type { RunTree } from '../core/tree.js';
 import { timeOf } from '../core/waits.js';
+import type { RunInfo } from '../protocol.js';
 import { Actions } from './actions.js';
 import { Strip } from './bar.js';
 import { Branches } from './branches.js';
@@ -133,7 +134,7 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
     node.kind === 'cell' &&
     jumpToCell !== undefined &&
     model.waiting?.id !== node.id &&
-    !model.info?.recorded;
+    inNotebook(model.info);
   return (
     <>
       <div class="rlm-details-head">
@@ -191,6 +192,11 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
       </div>
     </>
   );
+}
+
+/** Whether a run's cells, or the one that asked, are in a notebook. */
+function inNotebook(info: RunInfo | undefined): boolean {
+  return info !== undefined && (info.executor !== 'kernel' || info.anchor !== '');
 }
 
 function pathOf(tree: RunTree, node: TreeNode): string {

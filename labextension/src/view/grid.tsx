@@ -124,6 +124,8 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
       return;
     }
     let wanted = this.top;
+    // A replay that grows from its beginning is followed, until the person scrolls away.
+    this.atEnd ||= model.player !== null && this.end === 0;
     if (this.atEnd && !model.over) {
       wanted = this.end;
       this.seenRows = this.props.model.arrivedRows;
@@ -217,7 +219,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
     if (tabbable >= to && tabbable < rows.length) {
       shown.push(tabbable);
     }
-    const fresh = this.atEnd ? 0 : model.arrivedRows - this.seenRows;
+    const fresh = this.atEnd || model.player !== null ? 0 : model.arrivedRows - this.seenRows;
     const t = model.trans;
     const marks = axis === null ? [] : marksFor(axis, this.axisWidth);
     const step = marks.length > 0 && axis !== null ? (marks[0] as number) / axis.seconds : 1;

@@ -462,6 +462,7 @@ export class Model {
     } else {
       this.doing = null;
       this.message = '';
+      this.details = false;
       this.goToRun(reply.info.run);
       this.announcer.say(this.trans('The branch has begun.'));
     }

@@ -1,14 +1,17 @@
 import { Component, type JSX } from 'preact';
-import { durationText, oneLine } from '../core/format.js';
+import { tickText } from '../core/axis.js';
+import { oneLine } from '../core/format.js';
 import { type Mark, type MarkKind, type Player, SPEEDS } from '../core/player.js';
+import { say } from '../core/say.js';
 import { ActionIcon } from './icons.js';
 import type { Model } from './model.js';
 import { nameOf } from './person.js';
 
 /** Of several marks at one place the first of these is drawn. */
 const RANK: readonly MarkKind[] = ['error', 'decision', 'child', 'turn'];
-/** Places on the scrubber. */
+/** Places on the scrubber; turns, of which there may be many, have fewer. */
 const PLACES = 240;
+const TURNS = 60;
 
 const WORDS: Record<MarkKind, string> = {
   turn: 'turn',
@@ -100,7 +103,7 @@ export class PlayerBar extends Component<{ model: Model; player: Player }> {
             <span
               key={`${mark.at}`}
               class={`rlm-mark rlm-mark-${mark.kind}`}
-              style={{ insetInlineStart: `${length ? (100 * mark.at) / length : 0}%` }}
+              style={{ '--rlm-at': length ? mark.at / length : 0 }}
               title={this.title(mark)}
               aria-hidden="true"
               onClick={() => {
@@ -131,7 +134,7 @@ export class PlayerBar extends Component<{ model: Model; player: Player }> {
             title={`${t('Show the run as it is now')} (L)`}
             onClick={() => model.endReplay()}
           >
-            {model.goesOn ? t('Live') : t('End')}
+            {model.goesOn ? t('Live') : t('Close')}
           </button>
         )}
       </div>
@@ -149,7 +152,10 @@ export class PlayerBar extends Component<{ model: Model; player: Player }> {
 function thinned(player: Player): Mark[] {
   const places = new Map<number, Mark>();
   for (const mark of player.marks) {
-    const place = player.length ? Math.round((PLACES * mark.at) / player.length) : 0;
+    const part = player.length ? mark.at / player.length : 0;
+    const fine = PLACES / TURNS;
+    const place =
+      mark.kind === 'turn' ? Math.round(part * TURNS) * fine : Math.round(part * PLACES);
     const there = places.get(place);
     if (!there || RANK.indexOf(mark.kind) < RANK.indexOf(there.kind)) places.set(place, mark);
   }
@@ -157,5 +163,5 @@ function thinned(player: Player): Mark[] {
 }
 
 function clockText(seconds: number): string {
-  return seconds < 60 ? `${seconds.toFixed(1)} s` : durationText(Math.round(seconds));
+  return seconds < 60 ? say('%1 s', seconds.toFixed(1)) : tickText(Math.round(seconds));
 }
