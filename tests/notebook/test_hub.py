@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import math
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,9 +18,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rlm_kernel.engine.recorded import RecordedRun
 from rlm_kernel.errors import RLMError
 from rlm_kernel.lm import BudgetLedger
 from rlm_kernel.log import Log, Tree
+from rlm_kernel.log.recording import Recording
 from rlm_kernel.notebook import _pushing
 from rlm_kernel.notebook._slim import CODE, HEAD, clean_text, slim
 from rlm_kernel.notebook.hub import KEPT, TEXT, Hub
@@ -181,6 +186,73 @@ def test_whenever_a_front_end_joins_it_has_exactly_what_the_log_holds(
             assert page.events["r1"] == [slim(logged)[0] for logged in run.log.events]
     finally:
         hub.close()
+
+
+def recorded(run: FakeRun, **ended: Any) -> RecordedRun:
+    run.emit(ev.CallStarted(node="c9", parent=run.node, prompt="p" * 3000))
+    if ended:
+        run.emit(ev.RunEnded(node=run.node, **ended))
+    return RecordedRun(Recording(Path("old.rlm"), {}, list(run.log.events), run.tree))
+
+
+def test_a_recording_is_listed_and_takes_no_commands(hub: Hub) -> None:
+    page = Page(hub)
+    page.sync()
+    live = FakeRun("r1", start=False)
+    live.emit(ev.RunStarted(node=live.node, run_id="r1", question="Now?"))
+    hub.add(live)  # type: ignore[arg-type]
+    old = FakeRun("r1", start=False)  # a recording of that very run
+    old.emit(ev.RunStarted(node=old.node, run_id="r1", question="Then?"))
+    held = recorded(old, status="done", answer="42")
+    key = hub.add_recording(held, "old")
+    assert hub.add_recording(held) == key, "shown again it is the same"
+    page.until(lambda: page.infos(key))
+    info = page.infos(key)[-1]
+    assert (info["name"], info["question"], info["answer"]) == ("old", "Then?", "42")
+    assert info["recorded"]
+    assert info["ended"]
+    assert [run["run"] for run in page.sync()["runs"]] == ["r1", key]
+    assert page.events[key] == [slim(logged)[0] for logged in held.events]
+    text = page.ask("text", run=key, node="c9", field="prompt", start=2990, stop=4000)
+    assert (text["text"], text["chars"]) == ("p" * 10, 3000)
+    refused = page.ask("steer", run=key, command={"type": "stop"})
+    assert not refused["ok"]
+    assert "recording" in refused["message"]
+    assert live.sent == []
+
+
+def test_a_recording_that_was_cut_is_over_all_the_same(hub: Hub) -> None:
+    key = hub.add_recording(recorded(FakeRun()))
+    info = hub.info(key)
+    assert (info.ended, info.phase, info.answer) == (True, "stopped", None)
+
+
+def test_all_events_come_packed_where_that_is_asked_for(hub: Hub) -> None:
+    run = FakeRun()
+    for n in range(3000):
+        run.emit(ev.Noted(node=run.node, text=f"{n} " + "z" * 900))
+    hub.add(run)  # type: ignore[arg-type]
+    page = Page(hub)
+    reply = page.ask("events", run="r1", limit=50_000, packed=True)
+    page.fetch("r1")
+    assert json.loads(gzip.decompress(base64.b64decode(reply["packed"]))) == page.events["r1"]
+    assert (reply["events"], reply["seq"], reply["more"]) == ([], 3001, False)
+    assert len(reply["packed"]) < 100_000, "one page, of 2.9 MB"
+
+
+def test_a_branch_names_the_run_here_that_it_came_from(hub: Hub) -> None:
+    first = FakeRun("r1", start=False)
+    first.emit(ev.RunStarted(node=first.node, run_id="r1", question="Q"))
+    forks = {}
+    for id, forked in {"f1": {"run": "r1", "turn": 3}, "f2": {"run": "elsewhere", "turn": 1},
+                       "f3": {"run": ["r1"], "turn": "x"}, "f4": "r1"}.items():  # fmt: skip
+        forks[id] = FakeRun(id, start=False)
+        forks[id].emit(ev.RunStarted(node=forks[id].node, run_id=id, config={"forked": forked}))
+    for run in (first, *forks.values()):
+        hub.add(run)  # type: ignore[arg-type]
+    infos = {id: hub.info(id) for id in forks}
+    assert (infos["f1"].branch_of, infos["f1"].branch_turn) == ("r1", 3)
+    assert [infos[id].branch_of for id in ("f2", "f3", "f4")] == ["", "", ""]
 
 
 def test_pages_hold_what_fits_and_say_that_there_is_more(hub: Hub) -> None:

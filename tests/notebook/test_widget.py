@@ -225,6 +225,31 @@ def test_unloading_takes_the_widgets_away(kernel: Any) -> None:
         kernel.run("%load_ext rlm\nS = session_of(get_ipython())")
 
 
+def test_a_recording_is_in_its_widget_and_its_tree_is_what_is_saved(kernel: Any) -> None:
+    ask(kernel, "aside", None, stdin=["a", "a"])
+    assert kernel.run("aside.save('kept.rlm')").ok
+    page = Page(kernel)
+    cell = kernel.run("%rlm load kept.rlm old", stdin=[], on_output=page)
+    again = kernel.run("old", stdin=[], on_output=page)
+    assert len(page.models) == 1
+    (model,) = page.models.values()
+    held = kernel.value(
+        "__import__('json').loads(__import__('gzip').decompress("
+        "next(iter(w for k, w in S.widgets._made.items() if k[0].startswith('recording')))"
+        ".recording))['info']['answer']"
+    )
+    assert held == "'3'"
+    assert model["run"].startswith("recording")
+    for shown in (cell, again):
+        (html,) = [data["text/html"] for data in shown.displays.values()]
+        assert model["mount"] in html
+        assert "done" in html
+        assert not any(VIEW in data for data in shown.displays.values())
+    plain = kernel.run("%rlm load kept.rlm", on_output=page)
+    assert len(page.models) == 1, "no page that asks, no widget"
+    assert "done" in plain.html
+
+
 # -- the widget by itself -------------------------------------------------------------------------
 
 
