@@ -55,6 +55,10 @@ export class FakeKernel implements Transport {
   readonly runs = new Map<string, FakeRun>();
   readonly steered: Record<string, unknown>[] = [];
   readonly asked: Request[] = [];
+  /** How many events a packed reply has; 0: none is packed. */
+  packs = 0;
+  /** Packs as the kernel does; tests give it. */
+  pack: (value: unknown) => string = () => '';
   watched: string[] = [];
   private listeners = new Set<(push: Push) => void>();
 
@@ -122,7 +126,12 @@ export class FakeKernel implements Transport {
         const log = this.runs.get(request.run ?? '')?.log ?? [];
         const since = request.since ?? 0;
         const limit = request.limit ?? 2000;
-        const events = log.slice(since, since + limit);
+        const many = request.packed && this.packs > 0 ? this.packs : limit;
+        const events = log.slice(since, since + many);
+        if (request.packed && this.packs > 0) {
+          const packed = this.pack(events);
+          return { run: request.run, events: [], packed, seq: 0, more: since + many < log.length };
+        }
         return {
           run: request.run,
           events,

@@ -1,7 +1,8 @@
 """What a person allows a boxed kernel to spend, as the relay sees them do it.
 
 Nothing that the kernel says counts. What counts is what comes from the front end: the line of a
-``%%rlm`` cell, ``%rlm resume FOLDER``, ``%rlm budget``, and the panel's own budget command; a cell
+``%%rlm`` cell, ``%rlm resume FOLDER``, ``%rlm fork``, ``%rlm budget``, and the panel's own budget
+command and its forks; a cell
 that the front end runs as a model's proposal is the model's, and allows nothing: its metadata say
 so, or, where a server executes in the front end's place and drops them, the front end has said so
 before. Each run that a
@@ -37,6 +38,7 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._armed: set[bytes] = set()  # the sources of models' cells, as digests
+        self._counted: set[tuple[str, str]] = set()  # requests that have raised it
 
     def executed(self, content: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
         """Look at a cell that a front end has executed."""
@@ -54,8 +56,17 @@ class Authority:
         if content.get("type") == "arm" and content.get("run") and isinstance(source, str):
             self._armed.add(_digest(source))
         command = content.get("command")
-        if isinstance(command, dict) and command.get("type") == "budget":
-            self.allow(str(command.get("budget") or ""))
+        if content.get("type") == "fork":
+            budget = DEFAULT
+        elif isinstance(command, dict) and command.get("type") == "budget":
+            budget = str(command.get("budget") or "")
+        else:
+            return
+        request = (str(content.get("client"))[:200], str(content.get("id"))[:200])
+        if content.get("id") and request in self._counted:
+            return  # a front end may send it twice, and it is done once
+        self._counted.add(request)
+        self.allow(budget)
 
     def allow(self, budget: str, base: str = "") -> None:
         """Add a budget to what may be spent, and a server; what isn't a budget adds nothing."""
@@ -76,7 +87,7 @@ def budget_in(code: str) -> str | None:
     line = code.lstrip().partition("\n")[0].strip()
     if line.startswith("%rlm budget "):
         return line.removeprefix("%rlm budget ").strip().strip("'\"")
-    if not re.match(r"%%rlm(\s|$)|%rlm resume\s+[^-\s]", line):
+    if not re.match(r"%%rlm(\s|$)|%rlm resume\s+[^-\s]|%rlm fork(\s|$)", line):
         return None
     return option_in(code, "--budget") or option_in(code, "-b") or DEFAULT
 

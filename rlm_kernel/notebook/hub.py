@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ..lm import BudgetLedger
 
 PAGE, PAGE_SIZE = 10_000, 512_000  # events, and about characters, of one reply …
-PACKED, PACKED_SIZE = 50_000, 32_000_000  # … and of a packed one
+PACKED, PACKED_SIZE = 50_000, 8_000_000  # … and of a packed one
 TEXT = 262_144  # characters of one reply
 KEPT = 100  # runs; of more, those that ended first are forgotten
 WATCHING = 100  # clients and runs of which texts are watched

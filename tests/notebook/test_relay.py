@@ -323,7 +323,8 @@ def test_it_ends_with_its_code_and_can_be_started_again(box: Kernel) -> None:
     [("%%rlm\nq", "$1, 1000 calls"), ("%%rlm r --budget '$2, 5 calls' -m x\nq", "$2, 5 calls"),
      ("%%rlm -b $3\nq", "$3"), ("%%rlm --budget=$4\nq", "$4"), ("%rlm budget $9", "$9"),
      ("%rlm resume /a/b --budget $2", "$2"), ("%rlm resume /a/b", "$1, 1000 calls"),
-     ("%rlm resume", None), ("%rlm resume --run r", None),
+     ("%rlm fork --turn 2", "$1, 1000 calls"), ("%rlm fork r.rlm --budget $2", "$2"),
+     ("%rlm forks", None), ("%rlm resume", None), ("%rlm resume --run r", None),
      ("x = 1\n%%rlm", None), ("print('%rlm budget $9')", None), ("%rlm status", None),
      ("%%rlmx --budget $5", None), ("", None)],
 )  # fmt: skip
@@ -347,6 +348,20 @@ def test_a_server_is_named_by_the_person(tmp_path: Path) -> None:
     assert option_in("%%rlm 'unclosed", "--budget") == ""
     authority.asked({"type": "steer", "command": {"type": "budget", "budget": "no limit at all"}})
     assert read_grants(tmp_path)["t"].budget == "$3.000000, 15 calls"
+
+
+def test_a_fork_of_the_panel_is_a_run_that_a_person_starts_and_counts_once(tmp_path: Path) -> None:
+    from rlm_kernel.lm.served.place import Grant, read_grants, write_grants
+
+    write_grants(tmp_path, {"t": Grant("t", "$1, 10 calls", closed=True)})
+    authority = Authority(tmp_path)
+    for _ in range(2):  # it is sent again where the kernel takes its time
+        authority.asked({"type": "fork", "run": "r", "turn": 1, "client": "lab", "id": "lab-7"})
+    assert read_grants(tmp_path)["t"].budget == "$2.000000, 1010 calls"
+    budget = {"type": "steer", "command": {"type": "budget", "budget": "$1"}, "client": "lab"}
+    for id in ("lab-8", "lab-8", "lab-9"):
+        authority.asked({**budget, "id": id})
+    assert read_grants(tmp_path)["t"].budget == "$4.000000"
 
 
 def test_a_cell_that_was_armed_is_the_models_though_its_metadata_are_dropped(
