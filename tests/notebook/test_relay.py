@@ -361,7 +361,7 @@ def test_a_fork_of_the_panel_is_a_run_that_a_person_starts_and_counts_once(tmp_p
     budget = {"type": "steer", "command": {"type": "budget", "budget": "$1"}, "client": "lab"}
     for id in ("lab-8", "lab-8", "lab-9"):
         authority.asked({**budget, "id": id})
-    assert read_grants(tmp_path)["t"].budget == "$4.000000"
+    assert read_grants(tmp_path)["t"].budget == "$4.000000, 3010 calls"
 
 
 def test_a_cell_that_was_armed_is_the_models_though_its_metadata_are_dropped(

@@ -4,6 +4,7 @@ import { live, type TextField, type TreeNode } from '../core/node.js';
 import { Player } from '../core/player.js';
 import { type Row, Rows } from '../core/rows.js';
 import { say } from '../core/say.js';
+import { standing } from '../core/standing.js';
 import type { Store } from '../core/store.js';
 import { isOver, type RunTree } from '../core/tree.js';
 import { length } from '../core/words.js';
@@ -139,6 +140,12 @@ export class Model {
   get over(): boolean {
     const { tree, info } = this;
     return info?.ended === true || (tree !== undefined && isOver(tree));
+  }
+
+  /** Whether the run waits for the person, whatever is shown of it. */
+  get waits(): boolean {
+    const info = this.run === null ? undefined : this.store.info(this.run);
+    return info !== undefined && !info.ended && standing(info).waits;
   }
 
   /** Show a run whatever the store has chosen; the empty string follows the store again. */

@@ -130,11 +130,11 @@ export class PlayerBar extends Component<{ model: Model; player: Player }> {
         </label>
         {!info?.recorded && (
           <button
-            class="rlm-button rlm-player-end"
+            class={`rlm-button rlm-player-end${model.waits ? ' rlm-primary' : ''}`}
             title={`${t('Show the run as it is now')} (L)`}
             onClick={() => model.endReplay()}
           >
-            {model.goesOn ? t('Live') : t('Close')}
+            {model.waits ? t('Waits for you') : model.goesOn ? t('Live') : t('Close')}
           </button>
         )}
       </div>
