@@ -1,7 +1,8 @@
 /**
  * The page of the measurements and of the screenshots: the real store and view over a fake kernel.
  *
- * `?show=done|waits|asks` shows a run, with `&pseudo` in a language of its own; `?show=perf` waits for `rlmPerf.start(...)`.
+ * `?show=done|waits|asks` shows a run, with `&pseudo` in a language of its own; `?show=perf` waits
+ * for `rlmPerf.start(...)`, `?show=none` for `rlmPerf.open(...)`.
  */
 import { fill, type Language } from '../src/core/say.js';
 import { Store } from '../src/core/store.js';
@@ -177,10 +178,40 @@ async function perf(nodes: number, perPush: number, everyMs: number): Promise<Me
   };
 }
 
+/** Open a recording of so many nodes; gives the ms until its rows are painted. */
+async function open(nodes: number): Promise<number> {
+  const log = [...growing(nodes)].map((event, i) => ({ seq: i + 1, time: 1000 + i / 50, event }));
+  const about = { ended: true, phase: 'done', recorded: true, seq: log.length };
+  kernel.add({ info: runInfo('old', about), log: [], texts: new Map() });
+  const packed = await new Response(
+    new Blob([JSON.stringify(log)]).stream().pipeThrough(new CompressionStream('gzip')),
+  ).arrayBuffer();
+  let text = '';
+  for (const byte of new Uint8Array(packed)) text += String.fromCharCode(byte);
+  const said = btoa(text);
+  kernel.packs = Infinity;
+  kernel.pack = () => said;
+  const began = performance.now();
+  mount();
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (element.querySelectorAll('[role=row][data-key]').length < 10) {
+        requestAnimationFrame(look);
+        return;
+      }
+      const channel = new MessageChannel();
+      channel.port1.onmessage = () => resolve(performance.now() - began);
+      channel.port2.postMessage(0);
+    };
+    look();
+  });
+}
+
 declare global {
   interface Window {
     rlmPerf: {
       start: (nodes: number, perPush: number, everyMs: number) => Promise<Measured>;
+      open: (nodes: number) => Promise<number>;
       kernel: FakeKernel;
       mount: () => void;
       focus: (id: string) => void;
@@ -213,11 +244,12 @@ if (show === 'perf') {
 }
 window.rlmPerf = {
   start: perf,
+  open,
   kernel,
   mount,
   focus: (id) => mounted?.focusNode(id),
   dispose: () => mounted?.dispose(),
 };
-if (show !== 'perf') {
+if (show !== 'perf' && show !== 'none') {
   mount();
 }
