@@ -81,7 +81,7 @@ def measure(folder: Path, nodes: int, rate: int) -> dict[str, Any]:
                 page.wait_for_timeout(150)
             found: dict[str, Any] = page.evaluate("window.done")
             after = _memory(cdp)
-            page.goto(f"{(folder / 'perf.html').as_uri()}?show=none")
+            page.goto(f"{(folder / 'perf.html').as_uri()}?show=open")
             opened = page.evaluate("(nodes) => rlmPerf.open(nodes)", nodes)
             return {
                 **found,

@@ -2,7 +2,7 @@
  * The page of the measurements and of the screenshots: the real store and view over a fake kernel.
  *
  * `?show=done|waits|asks` shows a run, with `&pseudo` in a language of its own; `?show=perf` waits
- * for `rlmPerf.start(...)`, `?show=none` for `rlmPerf.open(...)`.
+ * for `rlmPerf.start(...)`, `?show=open` for `rlmPerf.open(...)`.
  */
 import { fill, type Language } from '../src/core/say.js';
 import { Store } from '../src/core/store.js';
@@ -238,7 +238,7 @@ if (show === 'perf') {
     log: [],
     texts: new Map(),
   });
-} else if (show !== 'none') {
+} else if (show !== 'none' && show !== 'open') {
   const size = Number(params.get('size') ?? 200);
   kernel.add(demoRun(show as 'done' | 'waits' | 'asks', size, Date.now() / 1000));
 }
@@ -250,6 +250,6 @@ window.rlmPerf = {
   focus: (id) => mounted?.focusNode(id),
   dispose: () => mounted?.dispose(),
 };
-if (show !== 'perf' && show !== 'none') {
+if (show !== 'perf' && show !== 'open') {
   mount();
 }

@@ -468,6 +468,15 @@ def test_every_word_that_is_ours_is_said_in_the_language_of_the_page(
         page.get_by_role("button", name="⟦Keys⟧").click()
         page.get_by_role("dialog").wait_for()
         seen |= set(page.evaluate(_UNSAID))
+        page.keyboard.press("Escape")
+        page.get_by_role("tab").first.click()
+        for key, group in (("k", "⟦Fork⟧"), ("b", "⟦Replay⟧")):
+            page.evaluate("rlmPerf.focus('cell2')")
+            page.locator("[data-key='cell2']:focus").wait_for()
+            page.keyboard.press(key)
+            page.get_by_role("group", name=group).wait_for()
+            seen |= set(page.evaluate(_UNSAID))
+            page.keyboard.press("Escape")
     assert sorted(seen) == []
 
 
