@@ -82,7 +82,8 @@ def _defaults(cls: type[Event]) -> tuple[tuple[str, Any], ...]:
 
 def packed(data: Any) -> bytes:
     """Give JSON by gzip: a long run's events are some thirtieth of what they were."""
-    return gzip.compress(json.dumps(data, allow_nan=False).encode(), compresslevel=3, mtime=0)
+    text = json.dumps(data, allow_nan=False, ensure_ascii=False)
+    return gzip.compress(text.encode(), compresslevel=3, mtime=0)
 
 
 def number(value: bool | int | float) -> bool | int | float | None:

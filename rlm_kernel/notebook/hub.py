@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import sys
 import threading
 import uuid
 from base64 import b64encode
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
 
 PAGE, PAGE_SIZE = 10_000, 512_000  # events, and about characters, of one reply …
 PACKED, PACKED_SIZE = 50_000, 8_000_000  # … and of a packed one
+HELD_SIZE = 64_000_000  # about characters of what a widget holds
 TEXT = 262_144  # characters of one reply
 KEPT = 100  # runs; of more, those that ended first are forgotten
 WATCHING = 100  # clients and runs of which texts are watched
@@ -151,9 +151,14 @@ class Hub:
         return key
 
     def packed(self, key: str) -> bytes:
-        """Give what is known of a run and its events, as a page gets them, as JSON by gzip."""
+        """Give what is known of a run and its events, as a page gets them, as JSON by gzip.
+
+        Nothing where that is too much for a page to hold twice: it asks for them by and by then.
+        """
         followed = self._named(key)
-        events = followed.page(0, len(followed.events), sys.maxsize)[0]
+        events, _, more = followed.page(0, len(followed.events), HELD_SIZE)
+        if more:
+            return b""
         return packed({"info": plain(self._info(followed)), "events": events})
 
     def find(self, key: str) -> Run | RecordedRun:

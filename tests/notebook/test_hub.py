@@ -24,6 +24,7 @@ from rlm_kernel.lm import BudgetLedger
 from rlm_kernel.log import Log, Tree
 from rlm_kernel.log.recording import Recording
 from rlm_kernel.notebook import _pushing
+from rlm_kernel.notebook import hub as hub_module
 from rlm_kernel.notebook._slim import CODE, HEAD, clean_text, slim
 from rlm_kernel.notebook.hub import KEPT, TEXT, Hub
 from rlm_kernel.protocol import Ack, Command, Logged, Usage
@@ -219,6 +220,18 @@ def test_a_recording_is_listed_and_takes_no_commands(hub: Hub) -> None:
     assert not refused["ok"]
     assert "recording" in refused["message"]
     assert live.sent == []
+
+
+def test_a_widget_holds_a_recording_unless_it_is_too_large(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = recorded(FakeRun(), status="done", answer="ä")
+    key = hub.add_recording(held)
+    data = json.loads(gzip.decompress(hub.packed(key)))
+    assert (data["info"]["run"], data["info"]["answer"]) == (key, "ä")
+    assert data["events"] == [slim(logged)[0] for logged in held.events]
+    monkeypatch.setattr(hub_module, "HELD_SIZE", 100)
+    assert hub.packed(key) == b""
 
 
 def test_a_recording_that_was_cut_is_over_all_the_same(hub: Hub) -> None:

@@ -1,7 +1,7 @@
 /** What comes packed: JSON by gzip. */
 
 /** Bytes that something unpacked may have: a little can be packed that fills the memory. */
-const MOST = 64e6;
+const MOST = 256e6;
 
 /** Whether this browser can unpack. */
 export const UNPACKS = typeof DecompressionStream !== 'undefined';
