@@ -2,9 +2,9 @@
 
 The real store and view, fed by a kernel that isn't there, with as many events a second as asked
 for, while a person presses keys. Prints frames a second, how long a key takes until what it did is
-painted, what the page takes more of memory, and how long a recording of as many nodes takes from its
-opening until its rows are painted. Exits with 1 where a figure misses its goal. It
-needs Node, Playwright and Chromium; `scripts/test.py` brings them.
+painted, what the page takes more of memory, and how long a recording of as many nodes takes until
+its rows are painted. Exits with 1 where a figure misses its goal. It needs Node, Playwright and
+Chromium; `scripts/test.py` brings them.
 """
 
 from __future__ import annotations
