@@ -97,6 +97,15 @@ def test_a_run_is_replayed_rewound_and_forked_in_the_panel(lab: Lab, pictures: P
     panel.get_by_role("button", name="report_2").wait_for()
     assert lab.axe(".rlm-Panel") == []
 
+    # The same by Lab's commands: at the active cell, and of the run that is shown.
+    lab.select(lab.index(lab.ours()[0]))
+    lab.command("rlm:fork")
+    panel.get_by_role("group", name="Fork").wait_for()
+    expect(what).to_have_value("1")
+    expect(what.locator("option:checked")).to_have_text("the code of cell 1")
+    lab.command("rlm:replay")
+    player.wait_for()
+
 
 def test_a_recording_is_played_in_the_panel_and_in_its_cell_while_the_kernel_is_busy(
     tab: Callable[..., Lab], pictures: Path, tmp_path: Path
