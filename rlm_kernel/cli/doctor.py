@@ -151,9 +151,6 @@ def _keys() -> list[Finding]:
 
 
 def _gateway() -> list[Finding]:
-    if sys.platform == "win32":
-        return [Finding("keys in notebooks", "note", "no gateway process on Windows: code in a "
-                        "notebook can read the keys it uses")]  # fmt: skip
     closed = "its memory is closed to your other processes" if sys.platform == "linux" else (
         "your other processes could read its memory"
     )  # fmt: skip

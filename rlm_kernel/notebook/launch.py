@@ -2,8 +2,8 @@
 
 The gateway process gets this environment, keys and all; the kernel gets one without secrets, and
 what it needs to reach the gateway. This process then *becomes* the kernel, so that signals, the
-debugger and the process id are what Jupyter expects. Where there can be no gateway process (on
-Windows, or where its folder can't be made) the kernel starts with the gateway in it, and says so.
+debugger and the process id are what Jupyter expects. Where there can be no gateway process, as
+where its folder can't be made, the kernel starts with the gateway in it, and says so.
 
 ``RLM_KEEP_ENV=NAME,NAME`` leaves variables that look like secrets in the kernel, for own cells.
 """
@@ -11,14 +11,16 @@ Windows, or where its folder can't be made) the kernel starts with the gateway i
 from __future__ import annotations
 
 import os
+import runpy
 import sys
 
 from ..lm.served.environment import scrubbed
 
-KERNEL = ["-m", "rlm_kernel.notebook.kernel"]
-RELAY = ["-m", "rlm_kernel.notebook.relay"]
+KERNEL, RELAY = "rlm_kernel.notebook.kernel", "rlm_kernel.notebook.relay"
 SANDBOXED = "--sandboxed"
 IN_PROCESS = "RLM_GATEWAY_PROBLEM"
+# On Windows exec starts another process and ends this one, which Jupyter takes for the kernel.
+REPLACES = sys.platform != "win32"
 
 
 def main() -> None:
@@ -31,7 +33,26 @@ def main() -> None:
             f"RLM (sandboxed) needs a gateway process and there can be none ({env[IN_PROCESS]}): "
             "choose the kernel RLM (Python 3)."
         )
-    os.execve(sys.executable, [sys.executable, *(RELAY if boxed else KERNEL), *arguments], env)
+    become(RELAY if boxed else KERNEL, arguments, env)
+
+
+def become(
+    module: str, arguments: list[str], env: dict[str, str], *, replace: bool = REPLACES
+) -> None:
+    """Run a module in the place of this program.
+
+    Args:
+        module: its name.
+        arguments: what follows it on its command line.
+        env: its environment.
+        replace: whether it gets a process image of its own, under this process's id.
+    """
+    if replace:
+        os.execve(sys.executable, [sys.executable, "-m", module, *arguments], env)
+    os.environ.clear()
+    os.environ.update(env)
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def kernel_environment(file: str, boxed: bool = False) -> dict[str, str]:
@@ -41,9 +62,8 @@ def kernel_environment(file: str, boxed: bool = False) -> dict[str, str]:
         file: the connection file.
         boxed: whether the kernel will be in a box, so that what it spends is limited outside.
     """
-    if sys.platform == "win32" or not file:
-        why = "there is none on Windows" if sys.platform == "win32" else "no connection file"
-        return {**os.environ, IN_PROCESS: why}
+    if not file:
+        return {**os.environ, IN_PROCESS: "no connection file"}
     from ..lm.served.place import folder_for
     from ..lm.served.start import gateway_for
 

@@ -408,13 +408,11 @@ def test_nobody_connected_ends_it(home: Path, monkeypatch: pytest.MonkeyPatch) -
     code = textwrap.dedent("""
         import socket, sys
         from pathlib import Path
-        from rlm_kernel.lm.served import worker
+        from rlm_kernel.lm.served import address, worker
         worker.IDLE = 0.3
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(sys.argv[1] + "/s")
-        listener.listen()
+        way = address.Address(Path(sys.argv[1], address.SOCKET))
         ours, theirs = socket.socketpair()
-        worker.serve(Path(sys.argv[1]), listener, theirs)
+        worker.serve(way, way.listen(), theirs)
         print("ended")
     """)
     done = subprocess.run(

@@ -27,8 +27,17 @@ TIMEOUT = 60.0
 KERNELS: dict[str, str] = json.loads(os.environ.get("RLM_TEST_KERNELS", "{}")) or {
     version("ipykernel"): sys.executable
 }
+LOOPBACK = """
+from functools import partial
+from rlm_kernel.lm.served import start
+from rlm_kernel.notebook import launch
+start.gateway_for = partial(start.gateway_for, unix=False)
+launch.become = partial(launch.become, replace=False)
+launch.main()
+"""
 ARGV = {
     "ours": ["-m", "rlm_kernel.notebook.launch"],
+    "loopback": ["-c", LOOPBACK],  # as on Windows
     "plain": ["-m", "ipykernel_launcher"],
 }
 

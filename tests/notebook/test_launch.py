@@ -12,7 +12,7 @@ import pytest
 from conftest import Kernel
 from servers import OpenAIServer
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is none on Windows")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the front end's socket is ipc")
 KEY = "sk-planted-for-the-kernel-0123456789"
 
 LOOK = f"""
@@ -123,6 +123,26 @@ def test_a_restart_keeps_the_gateway_and_what_it_was_given(
     kernel.run("text = 'abc'")
     assert kernel.run(ASK).ok
     assert server.requests[-1].headers["Authorization"] == "Bearer sk-kept-over-a-restart"
+
+
+def test_where_there_are_no_unix_sockets_a_gateway_process_has_the_key_all_the_same(
+    server: OpenAIServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_BASE_URL", server.api_base)
+    kernel = Kernel("loopback", tmp_path)
+    try:
+        kernel.run("text = 'abc'")
+        cell = kernel.run(ASK)
+        assert cell.ok, cell.text
+        assert "Answer: re: hi" in cell.text
+        assert server.requests[-1].headers["Authorization"] == f"Bearer {KEY}"
+        assert kernel.value("__import__('os').environ.get('OPENAI_API_KEY')") == "None"
+        assert "gateway process" in kernel.run("%rlm status r").text
+        ours = "__import__('rlm_kernel.lm.served.client', fromlist=['x']).installed().address"
+        assert kernel.value(ours).strip("'").endswith("port.json")
+    finally:
+        kernel.close()
 
 
 def test_without_a_gateway_process_it_is_said_once(

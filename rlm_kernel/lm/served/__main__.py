@@ -1,8 +1,9 @@
-"""The process that keeps the keys: ``python -m rlm_kernel.lm.served FOLDER``.
+"""The process that keeps the keys: ``python -m rlm_kernel.lm.served ADDRESS``.
 
 Guarantees: nobody but root can read its memory or its environment (not dumpable, Linux); a worker
 that dies is started again, with the keys that it had been given meanwhile; it ends with a worker
-that ended by itself, which is when nobody has been connected for a while.
+that ended by itself, which is when nobody has been connected for a while. Where a process can't
+fork, it is its own worker.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import resource
 import signal
 import socket
 import sys
@@ -18,13 +18,19 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-_PR_SET_DUMPABLE = 4
+from .address import Address
+from .place import GRANTS, SPENT
+
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 PATIENCE = 5  # workers that may die within a minute
 
 
 def close_to_others() -> None:
     """Let no other process of this user look into this one."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(ImportError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
@@ -32,17 +38,33 @@ def close_to_others() -> None:
 def main() -> None:
     """Serve until nobody needs it any more."""
     close_to_others()
-    folder = Path(sys.argv[1])
-    listener = socket.socket(fileno=int(os.environ.pop("RLM_GATEWAY_LISTENS")))
+    address = Address(Path(sys.argv[1]))
+    inherited = os.environ.pop("RLM_GATEWAY_LISTENS", "")
+    listener = socket.socket(fileno=int(inherited)) if inherited else address.listen()
     listener.set_inheritable(False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # interrupts are for kernels
+    if hasattr(os, "fork"):
+        _keep(address, listener)
+    else:
+        nobody, keys = socket.socketpair()
+        nobody.close()
+        _work(address, listener, keys)
+    for name in (address.path.name, GRANTS, SPENT):
+        with suppress(OSError):
+            address.path.with_name(name).unlink()
+
+
+def _keep(address: Address, listener: socket.socket) -> None:
+    """Have a worker, until one has ended by itself."""
     deaths: list[float] = []
     while True:
         ours, theirs = socket.socketpair()
         child = os.fork()
         if child == 0:
             ours.close()
-            _work(folder, listener, theirs)
+            if sys.platform == "linux":
+                ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            os._exit(_work(address, listener, theirs))
         theirs.close()
         _take_keys(ours)  # until the worker is gone
         ours.close()
@@ -52,25 +74,21 @@ def main() -> None:
         deaths = [*(d for d in deaths if d > time.monotonic() - 60), time.monotonic()]
         if len(deaths) > PATIENCE:
             break
-    for name in ("s", "grants.json", "spent.jsonl"):
-        with suppress(OSError):
-            (folder / name).unlink()
 
 
-def _work(folder: Path, listener: socket.socket, keys: socket.socket) -> None:
-    code = 1
+def _work(address: Address, listener: socket.socket, keys: socket.socket) -> int:
+    """Serve; give an exit code."""
     try:
         from .worker import serve
 
-        serve(folder, listener, keys)
-        code = 0
+        serve(address, listener, keys)
     except BaseException:
         import traceback
 
         traceback.print_exc()
-    finally:
         sys.stderr.flush()
-        os._exit(code)
+        return 1
+    return 0
 
 
 def _take_keys(end: socket.socket) -> None:

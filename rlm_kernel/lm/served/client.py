@@ -20,11 +20,13 @@ import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError, ProviderError
 from ...protocol.frames import HEAD, body_size, pack, read_frame, unpack
 from . import wire
+from .address import Address
 from .ends import Asker
 
 WAIT = 30.0  # seconds for a question that is answered at once
@@ -42,7 +44,7 @@ class Client:
     """The connection of a kernel to its gateway process.
 
     Args:
-        address: path of its socket.
+        address: the path of an ``Address``.
         capability: what lets this kernel in.
         asker: gives connections that are let in already, in the place of both: for a kernel that
             may make none.
@@ -101,9 +103,7 @@ class Client:
             self._socket = self._asker.take()
             self._socket.settimeout(WAIT)
         elif self._socket is None:
-            end = socket.socket(socket.AF_UNIX)
-            end.settimeout(WAIT)
-            end.connect(self.address)
+            end = Address(Path(self.address)).connect(WAIT)
             end.sendall(b"".join(pack(self._hello())))
             self._socket = end
         assert self._socket is not None
@@ -198,13 +198,13 @@ class _Wire:
 
     @classmethod
     async def open(cls, address: str, hello: dict[str, Any]) -> _Wire:
-        reader, writer = await asyncio.open_unix_connection(address, limit=4 << 20)
-        writer.write(b"".join(pack(hello)))
-        return cls(reader, writer)
+        wired = await cls.over(await asyncio.to_thread(Address(Path(address)).connect, WAIT))
+        wired._writer.write(b"".join(pack(hello)))
+        return wired
 
     @classmethod
     async def over(cls, end: socket.socket) -> _Wire:
-        return cls(*await asyncio.open_unix_connection(sock=end, limit=4 << 20))
+        return cls(*await asyncio.open_connection(sock=end, limit=4 << 20))
 
     async def ask(
         self, message: dict[str, Any], body: bytes, on_text: Callable[[str], None] | None

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LONGEST = 90  # bytes of a socket's path: Linux takes 107, macOS 103
-SOCKET, GRANTS, SPENT, LOG = "s", "grants.json", "spent.jsonl", "log.txt"
+from .address import HAS_UNIX, LONGEST, SOCKET
+
+GRANTS, SPENT, LOG = "grants.json", "spent.jsonl", "log.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def folder_for(connection_file: str) -> Path:
     home = os.environ.get("RLM_HOME", "").strip()
     base = Path(home).expanduser() / "gateways" if home else _runtime()
     folder = base / name
-    if len(str(folder / SOCKET).encode()) > LONGEST:
+    if HAS_UNIX and len(str(folder / SOCKET).encode()) > LONGEST:
         folder = Path(tempfile.gettempdir(), f"rlm-gateways-{os.getuid()}", name)
     return folder
 
@@ -62,6 +63,8 @@ def make_private(folder: Path) -> None:
     """
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
+    if not hasattr(os, "getuid"):
+        return  # what lies in a user's own folders is theirs alone there
     for one in (folder, folder.parent):
         stat = one.lstat()
         if stat.st_uid != os.getuid() or (one == folder and stat.st_mode & 0o077):

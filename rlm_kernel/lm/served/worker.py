@@ -19,9 +19,7 @@ import fnmatch
 import json
 import os
 import re
-import signal
 import socket
-import struct
 import sys
 import time
 from collections.abc import Callable
@@ -43,6 +41,7 @@ from ..budget import BudgetLedger, Reservation
 from ..gateway import Gateway
 from ..pricing import cost_of
 from . import wire
+from .address import Address
 from .book import Book
 from .place import GRANTS, SPENT, Grant, read_grants
 
@@ -61,14 +60,11 @@ DEAR = 15e-6, 75e-6  # dollars a token that a call that was cut counts by, where
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{1,80}")
 _NAMED = 16  # characters of a token
-_PR_SET_PDEATHSIG = 1
 
 
-def serve(folder: Path, listener: socket.socket, keys: socket.socket) -> None:
+def serve(address: Address, listener: socket.socket, keys: socket.socket) -> None:
     """Serve until nobody is connected any more."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    asyncio.run(Worker(folder, listener, keys).run())
+    asyncio.run(Worker(address, listener, keys).run())
 
 
 @dataclass(eq=False)
@@ -92,28 +88,27 @@ class Worker:
     """The server.
 
     Args:
-        folder: of this gateway.
-        listener: a bound Unix socket.
+        address: of this gateway.
+        listener: what the address gave.
         keys: takes keys that a person gave, to be kept for the next worker.
     """
 
-    def __init__(self, folder: Path, listener: socket.socket, keys: socket.socket) -> None:
-        self.folder, self._listener, self._keys = folder, listener, keys
+    def __init__(self, address: Address, listener: socket.socket, keys: socket.socket) -> None:
+        self.folder = address.path.parent
+        self._address, self._listener, self._keys = address, listener, keys
         self._owners: dict[str, Owner] = {}
         self._stamp = 0
         self._gateways: dict[tuple[str | None, bool], Gateway] = {}
         self._connected = 0
         self._alone = asyncio.Event()
         self.journal = Journal()
-        self.book = Book(folder / SPENT)
+        self.book = Book(self.folder / SPENT)
         self.looking = asyncio.Lock()  # one file of replies is looked through at a time
         self.given: set[str] = set()  # names of keys that a person gave
 
     async def run(self) -> None:
         """Serve."""
-        server = await asyncio.start_unix_server(
-            self._connection, sock=self._listener, limit=4 << 20
-        )
+        server = await asyncio.start_server(self._connection, sock=self._listener, limit=4 << 20)
         async with server:
             while True:
                 self._alone.clear()
@@ -178,9 +173,9 @@ class Worker:
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connected += 1
         try:
-            if not _same_user(writer.get_extra_info("socket")):
-                return
             async with asyncio.timeout(HELLO):
+                if not await self._address.admits(reader, writer):
+                    return
                 message, _ = await read_frame(reader, 1 << 12)
             owner = self.owner(str(message.get("token")))
             if owner is None or message.get("op") != "hello":
@@ -523,14 +518,6 @@ async def _skip(reader: asyncio.StreamReader, size: int) -> None:
 
 def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float)
-
-
-def _same_user(end: socket.socket) -> bool:
-    if not hasattr(socket, "SO_PEERCRED"):
-        return True  # the folder is this user's alone
-    data = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    _, user, _ = struct.unpack("3i", data)
-    return bool(user == os.getuid())
 
 
 def _dumpable() -> int | None:
