@@ -165,8 +165,9 @@ def _sandbox() -> list[Finding]:
     found = look()
     why = "; ".join(found.problems)
     if found.best == "none":
+        install = "install bubblewrap; " if sys.platform == "linux" else ""
         return [Finding("sandbox of a run's own kernels", "missing", why,
-                        "install bubblewrap; without a sandbox code has all your rights "
+                        f"{install}without a sandbox code has all your rights "
                         "(--sandbox none)")]  # fmt: skip
     more = "" if found.best == "bubblewrap" else f" ({why})"
     return [Finding("sandbox of a run's own kernels", "ok", words(found.best) + more),
@@ -178,8 +179,11 @@ def _sandbox() -> list[Finding]:
 def _disk() -> list[Finding]:
     folder = runs_dir()
     place = folder
-    while not place.exists():
+    while not os.path.exists(place):
         place = place.parent
+    if not os.access(place, os.W_OK | os.X_OK):
+        return [Finding("logs", "missing", f"{folder} can't be written",
+                        "set RLM_HOME to a folder that can be")]  # fmt: skip
     free = shutil.disk_usage(place).free
     return [Finding("logs", "ok" if free > 1 << 30 else "note",
                     f"{folder}, {size_text(free)} free")]  # fmt: skip

@@ -62,7 +62,11 @@ def list_inside(folder: Path, *names: str, most: int) -> list[str]:
     Raises:
         OSError: as there; or it is no folder.
     """
-    place = open_inside(folder, *names, flags=os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    if not NO_LINK:  # and a folder can't be opened there
+        refuse_links(folder, *names)
+        with os.scandir(folder.joinpath(*names)) as found:
+            return [one.name for one in islice(found, most)]
+    place = open_inside(folder, *names, flags=os.O_RDONLY | os.O_DIRECTORY)
     try:
         with os.scandir(place) as found:
             return [one.name for one in islice(found, most)]

@@ -1,6 +1,7 @@
 """Which box a kernel gets, and what is said where none can be had."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ from rlm_kernel import RLM, ScriptedModel
 from rlm_kernel.cli import main
 from rlm_kernel.errors import ConfigError
 from rlm_kernel.repl import box
-from rlm_kernel.repl.box import probing, seccomp
+from rlm_kernel.repl.box import probing, python_files, seccomp
 from rlm_kernel.repl.box.policy import Policy
 
 
@@ -96,6 +97,20 @@ def test_a_path_that_is_not_there_is_named_before_anything_starts(tmp_path):
     rlm = RLM(model=ScriptedModel(ANSWER), allow_read=[str(tmp_path / "nope")])
     with pytest.raises(ConfigError, match=r"allow_read names .*nope"):
         rlm.run("What?", "abc")
+
+
+def test_a_folder_that_this_user_may_not_look_into_is_left_out(monkeypatch):
+    """As where the interpreter was moved, or a package lies in somebody else's home."""
+    stat = os.stat
+
+    def refusing(path, *more, **how):
+        if str(path) == "/closed/lib":
+            raise PermissionError(13, "Permission denied", path)
+        return stat(path, *more, **how)
+
+    monkeypatch.setattr(os, "stat", refusing)
+    monkeypatch.setattr(python_files.sysconfig, "get_config_var", lambda name: "/closed/lib")
+    assert "/closed/lib" not in python_files.python_files()
 
 
 @pytest.mark.parametrize("method", ["bubblewrap", "landlock"])

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 
-from . import landlock, rlimits, seccomp
+from . import landlock, seccomp
 from .policy import Policy
 from .python_files import python_files, system_files
 
@@ -55,5 +55,7 @@ def _landlock(read: list[str], write: list[str], *, net: bool) -> None:
 def then(policy: Policy) -> None:
     """Bring the limits and the filter on system calls in force, for every thread."""
     if policy.method in ("bubblewrap", "landlock"):
+        from . import rlimits  # Windows lacks what it imports, and has no box
+
         rlimits.limit(policy)
         seccomp.install(policy.net, policy.local)

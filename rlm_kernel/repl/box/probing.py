@@ -6,6 +6,7 @@ import functools
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 
@@ -17,8 +18,7 @@ from .policy import Method, Policy
 BOXED = "RLM_BOXED"  # in the environment of a kernel that a box holds: by which method
 NO_BOX = (
     "Nothing on this machine can hold the code of a run in a sandbox ({why}), so nothing was "
-    'started. Install bubblewrap, or let the code run with all your rights: sandbox="none" '
-    "(--sandbox none)."
+    'started. {install} the code run with all your rights: sandbox="none" (--sandbox none).'
 )
 
 
@@ -90,7 +90,8 @@ def choose(wanted: str) -> Method:
     why = "; ".join(found.problems)
     if wanted == "auto":
         if found.best == "none":
-            raise ConfigError(NO_BOX.format(why=why))
+            install = "Install bubblewrap, or let" if sys.platform == "linux" else "You can let"
+            raise ConfigError(NO_BOX.format(why=why, install=install))
         return found.best
     works = found.bubblewrap if wanted == "bubblewrap" else bool(found.landlock)
     if not works:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import site
 import sys
 import sysconfig
@@ -23,7 +24,7 @@ PACKAGE = Path(__file__).resolve().parents[2]
 def system_files(net: bool) -> list[str]:
     """Give the system's files that are there."""
     names = ETC + (ETC_NET if net else ())
-    return [p for p in (*SYSTEM, *(f"/etc/{name}" for name in names)) if Path(p).exists()]
+    return [p for p in (*SYSTEM, *(f"/etc/{name}" for name in names)) if os.path.exists(p)]
 
 
 def python_files() -> list[str]:
@@ -36,7 +37,8 @@ def python_files() -> list[str]:
     found |= set(sites) | set(_linked(sites))
     found |= {str(Path(sys.executable).parent), str(PACKAGE)}
     found |= {str(Path(p).resolve()) for p in found}
-    there = sorted(p for p in found if Path(p).exists() and p not in ("/", str(Path.home())))
+    # Path.exists() raises where this user may not look.
+    there = sorted(p for p in found if os.path.exists(p) and p not in ("/", str(Path.home())))
     return [p for p in there if not any(p != q and Path(p).is_relative_to(q) for q in there)]
 
 
@@ -54,6 +56,6 @@ def _linked(sites: list[str]) -> list[str]:
                 if line.strip() and not line.startswith(("import ", "import\t", "#")):
                     if folder == PACKAGE.parent:
                         continue  # ours: the package is enough, not the project around it
-                    if folder.is_dir():
+                    if os.path.isdir(folder):
                         folders.append(str(folder))
     return folders
