@@ -94,14 +94,18 @@ class FrontEnd:
     def run(self, code: str, metadata: dict[str, Any] | None = None) -> dict[str, Any]:
         """Execute a cell and give its reply, with ``stdout`` and ``errors``."""
         msg_id = self.execute(code, metadata)
-        reply = self.until(lambda: self.replies.get(msg_id))
-        self.until(lambda: any(
-            m["header"]["msg_type"] == "status" and m["content"]["execution_state"] == "idle"
-            for m in self.of(msg_id)
-        ))  # fmt: skip
+        reply = self.over(msg_id)
         return {**reply, "stdout": self.stdout(msg_id), "errors": [
             m["content"] for m in self.of(msg_id) if m["header"]["msg_type"] == "error"
         ]}  # fmt: skip
+
+    def over(self, msg_id: str) -> dict[str, Any]:
+        """Wait until a cell has ended and all that it printed is here; give its reply."""
+        self.until(lambda: msg_id in self.replies and any(
+            m["header"]["msg_type"] == "status" and m["content"]["execution_state"] == "idle"
+            for m in self.of(msg_id)
+        ))  # fmt: skip
+        return self.replies[msg_id]
 
     def of(self, msg_id: str) -> list[dict[str, Any]]:
         return [m for m in self.seen if m["parent_header"].get("msg_id") == msg_id]

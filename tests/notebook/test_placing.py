@@ -76,8 +76,8 @@ def test_a_failing_cell_shows_its_error_and_aborts_nothing_behind_it(front: Fron
     cell = front.pending(run, asks=True)
     first = front.execute(cell["code"], {"rlm": {"run": run, "cell": cell["cell"]}})
     behind = front.execute("print('mine')")
-    front.until(lambda: behind in front.replies and first in front.replies)
-    assert front.replies[behind]["status"] == "ok"
+    front.over(first)
+    assert front.over(behind)["status"] == "ok"
     assert [m["content"]["ename"] for m in front.of(first) if m["header"]["msg_type"] == "error"]
     front.pending(run, number=2)
     assert (
@@ -358,7 +358,8 @@ def test_run_all_does_not_run_an_earlier_runs_cells_in_the_new_run(front: FrontE
     waits = front.execute("await __import__('asyncio').sleep(0)\nprint('again')", mine)
     gone = front.execute("print('again')", {"rlm": {"run": "of another kernel", "cell": "cell1"}})
     own = front.execute("print('mine')")
-    front.until(lambda: all(i in front.replies for i in (question, left, waits, gone, own)))
+    for cell in (question, left, waits, gone, own):
+        front.over(cell)
     for cell in (left, waits, gone):
         assert "Not run again" in front.stdout(cell)
         assert "again\n" not in front.stdout(cell)

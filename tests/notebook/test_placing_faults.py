@@ -110,7 +110,7 @@ def test_a_cell_that_stands_behind_a_long_one_of_the_person_is_run_by_nobody_els
     cell = front.pending(run, asks=False)
     front.execute("import time; time.sleep(1.5)")
     late = front.execute(cell["code"], mark(run, cell))
-    front.until(lambda: late in front.replies)
+    front.over(late)
     front.pending(run, number=2)
     assert front.infos[run]["executor"] == "notebook"
     assert front.stdout(late) == "ran 1\n"
@@ -125,7 +125,7 @@ def test_who_had_the_lease_and_comes_too_late_sees_the_outputs(front: FrontEnd) 
     assert front.lease(run, cell["cell"])["ok"]
     waiting = front.execute("print('answer', r.answer)")  # stands before what the lease is for
     late = front.execute(cell["code"], mark(run, cell))
-    front.until(lambda: late in front.replies)
+    front.over(late)
     assert front.stdout(waiting) == "answer 1\n"
     assert front.run("print(ran)")["stdout"] == "1\n"
 
