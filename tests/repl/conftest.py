@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -105,6 +106,7 @@ def services() -> Scripted:
 def shell() -> Iterator[InteractiveShell]:
     InteractiveShell.clear_instance()
     it = InteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
+    atexit.unregister(it.atexit_operations)  # collects garbage, once for each shell
     yield it
     InteractiveShell.clear_instance()
 
