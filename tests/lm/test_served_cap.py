@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from rlm_kernel.errors import ProviderError
 from rlm_kernel.lm._flight import Target
 from rlm_kernel.lm._limits import Throttle
+from rlm_kernel.lm.served.address import SOCKET, Address
 from rlm_kernel.lm.served.place import SPENT, Grant, write_grants
 from rlm_kernel.lm.served.worker import Connection, Worker
 from rlm_kernel.lm.tokens import estimate_messages
@@ -67,7 +68,7 @@ class Life:
     def __init__(self, folder: Path, provider: Metered, throttle: Throttle) -> None:
         folder.mkdir(exist_ok=True)
         write_grants(folder, {"t": Grant("t", f"${MONEY}, {CALLS} calls")})
-        self.worker = Worker(folder, socket.socket(), socket.socket())
+        self.worker = Worker(Address(folder / SOCKET), socket.socket(), socket.socket())
         owner = self.worker.owner("t")
         assert owner is not None
         self.connection = Connection(self.worker, owner, MagicMock())

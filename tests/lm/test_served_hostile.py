@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from servers import OpenAIServer
 
 from rlm_kernel.lm.served import wire, worker
+from rlm_kernel.lm.served.address import SOCKET, Address
 from rlm_kernel.lm.served.place import Grant, write_grants
 from rlm_kernel.lm.served.worker import Worker
 from rlm_kernel.protocol.frames import HEAD, body_size, pack, unpack
@@ -76,21 +77,20 @@ class Serving:
     def __init__(self, folder: Path, budget: str | None, runs: Path | None = None) -> None:
         grant = Grant(TOKEN, budget, runs=str(runs), closed=True) if runs else Grant(TOKEN, budget)
         write_grants(folder, {TOKEN: grant})
-        self.address = str(folder / "s")
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(self.address)
-        self._listener.listen(100)
+        place = Address(folder / SOCKET)
+        self.address = str(place.path)
+        self._listener = place.listen()
         self._keys = socket.socketpair()
         self.faults: list[dict[str, Any]] = []
         self._up = threading.Event()
-        self.thread = threading.Thread(target=asyncio.run, args=(self._run(folder),))
+        self.thread = threading.Thread(target=asyncio.run, args=(self._run(place),))
         self.thread.start()
         assert self._up.wait(20)
 
-    async def _run(self, folder: Path) -> None:
+    async def _run(self, place: Address) -> None:
         self.loop = asyncio.get_running_loop()
         self.loop.set_exception_handler(lambda _, about: self.faults.append(about))
-        self.worker = Worker(folder, self._listener, self._keys[0])
+        self.worker = Worker(place, self._listener, self._keys[0])
         self._task = asyncio.current_task()
         self._up.set()
         with suppress(asyncio.CancelledError):
