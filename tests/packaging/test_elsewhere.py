@@ -24,7 +24,7 @@ with RLM(model=ScriptedModel(turns), sub_model=ScriptedModel(["ho"]), sandbox="n
 """
 
 
-def there(system: str, home: Path, *arguments: str) -> str:
+def there(system: str, home: Path, *arguments: str, codes: tuple[int, ...] = (0,)) -> str:
     """Run our modules as on another system; give what they printed."""
     path = os.pathsep.join([str(Path(__file__).resolve().parents[2]), str(home)])
     env = {**os.environ, "RLM_HOME": str(home / "rlm"), "COLUMNS": "200", "PYTHONPATH": path}
@@ -32,7 +32,7 @@ def there(system: str, home: Path, *arguments: str) -> str:
         [sys.executable, str(Path(__file__).with_name("elsewhere.py")), system, *arguments],
         env=env, cwd=home, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in codes, done.stderr
     return done.stdout
 
 
@@ -55,7 +55,9 @@ def test_a_question_is_answered_and_its_recording_replayed(system: str, tmp_path
 def test_doctor_says_what_there_is_and_advises_nothing_that_is_not(
     system: str, tmp_path: Path
 ) -> None:
-    said = " ".join(there(system, tmp_path, "rlm_kernel.cli", "doctor").split())
+    # 1: there is no model here that can be reached
+    said = " ".join(there(system, tmp_path, "rlm_kernel.cli", "doctor", codes=(0, 1)).split())
+    assert "could not look" not in said
     assert "gateway process" in said
     assert "your other processes could read its memory" in said
     assert "install bubblewrap" not in said
