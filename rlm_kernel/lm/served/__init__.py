@@ -8,5 +8,5 @@ everything else of a call (node, cache, budget of the run, retries) stays where 
 - ``place``: where its files lie. ``address``: where it listens. ``start``: starting it.
 - ``__main__``: the process that keeps the keys and starts the worker again when that dies.
   ``worker``: the server. ``wire``: what is sent.
-- ``client``: the kernel's end. ``remote``: its provider.
+- ``client``: the kernel's end. ``ends``: connections for one in a box. ``remote``: its provider.
 """
