@@ -7,7 +7,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A slow machine is no failure.
+hypothesis.settings.register_profile("rlm-kernel", deadline=None)
+hypothesis.settings.load_profile("rlm-kernel")
 
 for folder in (Path(__file__).parent, Path(__file__).parent / "lm"):
     sys.path.insert(0, str(folder))

@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
@@ -212,9 +214,9 @@ class KernelProcess:
             else:
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)
-            await asyncio.to_thread(process.wait)
+            await _aside(process.wait)
         await self._manager.cleanup_resources()
-        await asyncio.to_thread(folders.remove, self.folder)
+        await _aside(partial(folders.remove, self.folder))
 
 
 def _room_for_files() -> None:
@@ -226,6 +228,14 @@ def _room_for_files() -> None:
     finally:
         for descriptor in taken:
             os.close(descriptor)
+
+
+async def _aside(work: Callable[[], object]) -> None:
+    """Do something in a thread; here where none can be started: 3.12.0 to 3.12.2, at their end."""
+    try:
+        await asyncio.to_thread(work)
+    except RuntimeError:
+        work()
 
 
 def _has_directory() -> bool:

@@ -53,6 +53,26 @@ def test_a_warm_kernel_is_at_hand_and_is_never_used_twice(services):
     assert not any(f.exists() for f in folders)
 
 
+def test_kernels_end_where_no_thread_can_be_started_any_more(services, monkeypatch):
+    """As at the end of a process under Python 3.12.0 to 3.12.2."""
+
+    async def none(*_):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    async def go():
+        it = KernelPool(size=0)
+        kernel = await it.acquire()
+        monkeypatch.setattr(asyncio, "to_thread", none)
+        await kernel.end()
+        monkeypatch.undo()
+        await it.close()
+        return kernel
+
+    kernel = asyncio.run(go())
+    assert gone(kernel.pid)
+    assert not kernel.folder.exists()
+
+
 def test_a_kernel_that_died_waiting_is_not_handed_out(services):
     async def go():
         it = KernelPool(size=0)

@@ -119,9 +119,10 @@ def test_a_cell_that_cannot_be_stopped_is_said_to_be_stuck_and_told_later(inshel
     release = threading.Event()
     inshell.shell.push({"release": release})
     code = (
+        "def busy():\n"  # Python 3.13 doesn't count a loop's own jump to the try around it
+        "    while not release.is_set(): pass\n"
         "while not release.is_set():\n"
-        "    try:\n"
-        "        while not release.is_set(): pass\n"
+        "    try: busy()\n"
         "    except KeyboardInterrupt: pass\n"
         "'after all'"
     )
