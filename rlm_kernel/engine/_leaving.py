@@ -18,7 +18,7 @@ _left: list[bool] = []
 
 def leaving() -> bool:
     """Say whether the process is about to end."""
-    return bool(_left)
+    return bool(_left) or not threading.main_thread().is_alive()
 
 
 def tell_at_end(run: Any) -> None:

@@ -230,10 +230,24 @@ def test_a_fork_that_lives_on_does_not_hold_a_log(make: Make, tmp_path: Path) ->
             0, "The process ends, since its main thread is done",
         ),
         (
-            "threading.Thread(target=lambda: hanging() and time.sleep(1)).start(); time.sleep(4)",
+            "up = threading.Event()\n"
+            "threading.Thread(target=lambda: hanging() and up.set() or time.sleep(1)).start()\n"
+            "up.wait()",
             0, "",
         ),
-        ("threading.Thread(target=hanging, daemon=True).start(); time.sleep(4)", 0, ""),
+        (
+            "up = threading.Event()\n"
+            "threading.Thread(target=lambda: hanging() and up.set(), daemon=True).start()\n"
+            "up.wait()",
+            0, "",
+        ),
+        (
+            "def late():\n"
+            "    threading.main_thread().join()\n"
+            "    rlm(ENDS).run('q', 'abc')\n"
+            "threading.Thread(target=late).start()",
+            0, "so no run can be started",
+        ),
         (
             "import asyncio\n"
             "run = hanging()\n"
@@ -252,8 +266,8 @@ def test_a_fork_that_lives_on_does_not_hold_a_log(make: Make, tmp_path: Path) ->
         ),
     ],
     ids=["main", "starting", "an error", "sys.exit", "os._exit", "killed", "a thread waits",
-         "a thread wants the answer", "a thread asks", "a daemon", "a loop waits",
-         "a late question"],
+         "a thread wants the answer", "a thread asks", "a daemon", "a first question, late",
+         "a loop waits", "a late question"],
 )  # fmt: skip
 def test_the_process_ends_in_the_middle_of_a_run(
     tmp_path: Path, ending: str, code: int, words: str

@@ -89,7 +89,7 @@ def test_importing_and_the_magics_talk_to_nobody(tmp_path: Path) -> None:
         print("quiet")
     """)
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False,
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False,
         cwd=tmp_path,
     )  # fmt: skip
     assert done.stdout == "quiet\n", done.stderr[-2_000:]
