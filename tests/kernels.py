@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -35,10 +36,15 @@ def manager(folder: Path, python: str, kind: str) -> AsyncKernelManager:
     return AsyncKernelManager(kernel_name=kind, kernel_spec_manager=specs)
 
 
-def execute(notebook: NotebookNode, folder: Path, python: str, kind: str) -> NotebookNode:
-    """Run a notebook; an error in a cell is an exception here."""
+def execute(
+    notebook: NotebookNode, folder: Path, python: str, kind: str, beside: Path | None = None
+) -> NotebookNode:
+    """Run a notebook, with what lies ``beside`` it; an error in a cell is an exception here."""
     work = folder / "work"
-    work.mkdir()
+    if beside is None:
+        work.mkdir()
+    else:
+        shutil.copytree(beside, work)
     client = NotebookClient(
         notebook,
         timeout=SECONDS,

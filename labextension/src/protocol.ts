@@ -68,6 +68,10 @@ export interface RunResumed {
   node: string;
   turns?: number;
   branch?: string;
+  model?: string;
+  sub_model?: string;
+  where?: string;
+  sandbox?: string;
 }
 
 /** A notebook session began: calls typed outside a run belong to it. */

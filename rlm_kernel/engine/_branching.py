@@ -19,6 +19,7 @@ from .recorded import RecordedRun, recorded
 from .regrant import refuse_unboxed
 from .rerun import Offline, Rerun
 from .run import Run
+from .settings import Settings
 
 if TYPE_CHECKING:
     from .rlm import RLM
@@ -79,6 +80,7 @@ class Branching:
         if not isinstance(source, Run):
             refuse_unboxed(found.path, settings, self._make_repl is None)
         found.refuse_redacted()
+        settings = self._as_deep(settings, found)
         change = Change(cells=cells or {}, replies=replies or {}, told=told, question=question)
         with self._one_at_a_time():
             folder = self._folder()
@@ -128,7 +130,7 @@ class Branching:
         with tempfile.TemporaryDirectory(prefix="rlm-replay-") as folder:
             extract(found.recording, Path(folder))
             log, tree, record = open_log(folder, whole=True)
-            with self._offline(record) as rlm:
+            with self._offline(record, found) as rlm:
                 run = rlm._again(
                     rlm._settings(), log, tree, record, BudgetLedger(None),
                     source if isinstance(source, Run) and context is UNSET else context,
@@ -174,13 +176,25 @@ class Branching:
             contexts = contexts_again(found, ... if context is UNSET else context)
         return ask_plain(cast("RLM", self), found.question, contexts, tell)
 
-    def _offline(self, record: Record) -> RLM:
+    def _as_deep(self, settings: Settings, found: RecordedRun) -> Settings:
+        """Give the settings with the depth that the run had, so that its cells have children too.
+
+        Where this ``RLM`` was given a depth, that one holds.
+        """
+        logged = found.depth
+        if "max_depth" in self.given or logged <= settings.max_depth:
+            return settings
+        return replace(settings, max_depth=logged)
+
+    def _offline(self, record: Record, found: RecordedRun) -> RLM:
         """Give an RLM with these options that calls nobody."""
         from .rlm import RLM
 
         models = {"model": record.started.model, "sub_model": record.started.sub_model}
         here = {name: getattr(self, name) for name in self.given}
-        fixed = {"mode": "auto", "save": False, "keep": False, "budget": None, "otlp": ""}
+        depth = self._as_deep(self._settings(), found).max_depth
+        fixed = {"mode": "auto", "save": False, "keep": False, "budget": None, "otlp": "",
+                 "max_depth": depth}  # fmt: skip
         nobody: Any = Offline()
         return RLM(**{**here, **models, **fixed}, gateway=nobody, ask=self.ask,
                    make_repl=self._make_repl)  # fmt: skip

@@ -9,11 +9,13 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import zip_longest
 from typing import Any
 
 from ..errors import ConfigError
 from ..log import duration_text
 from ..log.format import clean, cost_text, oneline, plural
+from ..log.recording import SUFFIX
 from ..protocol import Usage
 from .recorded import RecordedRun, recorded
 
@@ -115,11 +117,12 @@ class Comparison:
         return [clean(line) for line in said]
 
 
-def compare(*runs: Any) -> Comparison:
+def compare(*runs: Any, names: Sequence[str] = ()) -> Comparison:
     """Set runs side by side; the first is what the others are compared with.
 
     Args:
         *runs: two or more: live or ended runs, recorded ones, or paths of recordings.
+        names: how they are called; left out: by the name of the file, else by their ids.
 
     Raises:
         ConfigError: there are fewer than two.
@@ -130,7 +133,8 @@ def compare(*runs: Any) -> Comparison:
     found = [recorded(run) for run in runs]
     cells = [_cells(run) for run in found]
     return Comparison(
-        [_side(run, number) for number, run in enumerate(found, 1)],
+        [_side(run, number, name)
+         for number, (run, name) in enumerate(zip_longest(found, names), 1)],
         [_aligned(cells[0], other) for other in cells[1:]],
         len({run.question for run in found}) == 1,
     )
@@ -161,15 +165,19 @@ def _aligned(left: list[Cell], right: list[Cell]) -> list[Pair]:
     return pairs
 
 
-def _side(run: RecordedRun, number: int) -> Side:
+def _side(run: RecordedRun, number: int, name: str | None) -> Side:
     node = run.tree[run.node]
     turns = sum(child.kind == "turn" for child in run.tree.children(node))
-    name = "plain" if run.plain else oneline(run.id, _SHOWN)
+    name = name or ("plain" if run.plain else _name(run))
     return Side(
-        name=f"{number}: {name}", model=node.model, status=run.status,
+        name=f"{number}: {oneline(name, _SHOWN)}", model=node.model, status=run.status,
         answer=run.answer_text or "", turns=turns, calls=node.calls, usage=node.total,
         seconds=node.seconds or 0.0, reason=node.reason, alone=run.plain,
     )  # fmt: skip
+
+
+def _name(run: RecordedRun) -> str:
+    return run.path.stem if run.path.suffix == SUFFIX else run.id
 
 
 def _rows(sides: Sequence[Side]) -> list[list[str]]:

@@ -417,6 +417,7 @@ class Driver:
     def person_ran(self, text: str) -> None:
         """Remember what a person did, to be told to the model at the next turn."""
         self._human.append(text)
+        self.looked = True  # by whatever name: it is a person's work that is submitted now
 
     def _told_of_person(self) -> str:
         """Tell the root what a person did meanwhile; give what it was told."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AnswerError, ContextError, RecordingError
+from ..errors import AnswerError, ConfigError, ContextError, RecordingError
 from ..lm.secrets import hide_secrets
 from ..log import Tree, recording, tree_html
 from ..log.recording import Recording, Redact
@@ -76,6 +76,12 @@ class RecordedRun:
         return found if isinstance(found, dict) else {}
 
     @property
+    def depth(self) -> int:
+        """How deep it was allowed to go (``max_depth``); 1 where that wasn't kept."""
+        found = self._started.config.get("max_depth")
+        return found if isinstance(found, int) and found > 0 else 1
+
+    @property
     def status(self) -> str:
         """How it had ended; ``"cut"`` where the recording stops before its end."""
         node = self.tree[self.node]
@@ -108,6 +114,31 @@ class RecordedRun:
     def transcript(self) -> Transcript:
         """Its turns: reply, code, what it showed."""
         return Transcript(self.tree, self.node, self.answer_text, self.status)
+
+    def note(self, text: str, at: str = "") -> None:
+        """Put a sentence into the recording, which whoever plays it sees from its moment on.
+
+        Args:
+            text: the sentence.
+            at: the node with which it comes, such as ``"cell2"``; empty: the end.
+
+        Raises:
+            ConfigError: there is no such node.
+        """
+        events = list(self.events)
+        place = len(events)
+        if at:
+            found = (i for i, logged in enumerate(events) if logged.event.node == at)
+            place = next(found, -1) + 1
+            if not place:
+                raise ConfigError(f"The recording has no node {at!r:.60}: its tree names them.")
+        time = events[place - 1].time
+        events.insert(place, Logged(0, time, e.Noted(node=self.node, text=text)))
+        events = [replace(logged, seq=seq) for seq, logged in enumerate(events, 1)]
+        self.tree = Tree()
+        for logged in events:
+            self.tree.apply(logged)
+        self.recording = replace(self.recording, events=events, tree=self.tree)
 
     def save(
         self, path: Path | str, *, context: bool = False, redact: Redact | None = None

@@ -155,7 +155,10 @@ class Run(Live, Reading, Steering):
         )  # fmt: skip
         if record is not None:
             close_open_nodes(log, tree, self.node)
-            self.emit(RunResumed(node=self.node, turns=len(record.turns), branch=branch))
+            self.emit(RunResumed(
+                node=self.node, turns=len(record.turns), branch=branch, model=settings.model,
+                sub_model=settings.sub_model, where=settings.where, sandbox=self._held,
+            ))  # fmt: skip
             return
         config = {"max_turns": settings.max_turns, "max_depth": settings.max_depth,
                   "budget": ledger.remaining_text(), **({"options": options} if options else {})}
@@ -166,8 +169,13 @@ class Run(Live, Reading, Steering):
             context=opening.infos, model=settings.model, sub_model=settings.sub_model,
             mode=settings.mode, where=settings.where, depth=settings.depth, line=place[0],
             index=place[1], config=config,
-            sandbox=settings.sandbox if settings.where == "kernel" else settings.held,
+            sandbox=self._held,
         ))  # fmt: skip
+
+    @property
+    def _held(self) -> str:
+        """What holds its cells."""
+        return self.settings.sandbox if self.settings.where == "kernel" else self.settings.held
 
     def save(
         self, path: Path | str, *, context: bool = False, redact: Redact | None = None

@@ -57,6 +57,8 @@ def _run_resumed(tree: Tree, e: ev.RunResumed, time: float) -> Node:
     node.ended = node.seconds = node.answer = None
     node.status, node.reason, node.answer_type, node.forced = "starting", "", "", False
     node._text, node._pieces = "", None
+    node.model, node.sub_model = e.model or node.model, e.sub_model or node.sub_model
+    node.where, node.sandbox = e.where or node.where, e.sandbox or node.sandbox
     turns = f"after turn {e.turns}" if e.turns else "from its start"
     what = f"This is a branch of {e.branch}" if e.branch else "The run was picked up again"
     node.add_note("info", f"{what} {turns}.")

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,7 @@ class Keyboard:
         self._parent: Any = None
         self.there = False
         self.asking = ""  # the question that has the line
+        self._wanted: Callable[[], bool] | None = None  # whether lines that are asked for still are
 
     def arrive(self) -> None:
         """Note who sits at the front end of the running cell, and whether they can be asked."""
@@ -129,20 +131,40 @@ class Keyboard:
                 return choices[int(text) - 1]
             prompt = "One of the choices, please (its number will do)\n> "
 
-    def ask_lines(self, question: str) -> str:
+    def ask_lines(self, question: str, wanted: Callable[[], bool]) -> str:
         """Ask for several lines; one that is a single dot ends them.
+
+        Args:
+            question: what is asked.
+            wanted: whether its answer still is; ``look`` looks at it again meanwhile.
 
         Raises:
             ModelError: nobody can be asked here, or the question was given up.
         """
         with self._one:
+            self._wanted = wanted
             self._free.clear()
-            lines: list[str] = []
-            prompt = f"{question.rstrip()}\n(a line with a single dot ends your text)\n> "
-            while (line := self._line(prompt)) != ".":
-                lines.append(line)
-                prompt = "> "
-            return "\n".join(lines)
+            try:
+                if not wanted():
+                    msg = "The question was answered elsewhere."
+                    raise ModelError(msg)
+                return self._lines(question)
+            finally:
+                self._wanted = None
+
+    def _lines(self, question: str) -> str:
+        lines: list[str] = []
+        prompt = f"{question.rstrip()}\n(a line with a single dot ends your text)\n> "
+        while (line := self._line(prompt)) != ".":
+            lines.append(line)
+            prompt = "> "
+        return "\n".join(lines)
+
+    def look(self) -> None:
+        """Give up the question for lines that is being asked, if nobody wants its answer."""
+        wanted = self._wanted
+        if wanted is not None and not wanted():
+            self.release()
 
     def _line(self, prompt: str) -> str:
         kernel = getattr(self._shell, "kernel", None)
@@ -181,6 +203,8 @@ class Desk:
         self._quiet = quiet
         self._calls = ""  # the sentence of calls that are asked about
         self._asked: set[str] = set()
+        self._line: deque[tuple[str, str]] = deque()  # calls still to be asked about
+        self._serving, self._lock = False, threading.Lock()
         self._end = run.log.listen(self._on_event)
         for call in run.tree.calls:
             if call.live and call.model == "human":
@@ -191,6 +215,7 @@ class Desk:
     def close(self) -> None:
         """Ask no more; what is asked just now is given up."""
         self._end()
+        self._asked.clear()
         self._keyboard.release()
 
     def _on_event(self, logged: Logged) -> None:
@@ -211,7 +236,7 @@ class Desk:
             self._ask(event.node, event.role)
         elif isinstance(event, CallEnded) and event.node in self._asked:
             self._asked.discard(event.node)
-            self._keyboard.release()  # answered by another way, or cancelled
+            self._keyboard.look()  # answered by another way, or cancelled
 
     def _ask_calls(self, sentence: str) -> None:
         waits = self._run.asking
@@ -224,7 +249,11 @@ class Desk:
     def _ask(self, node: str, role: str) -> None:
         if role != "human" and self._keyboard.there:  # ask_human has its own way
             self._asked.add(node)
-            threading.Thread(target=self._serve, args=(node, role), daemon=True).start()
+            with self._lock:
+                self._line.append((node, role))
+                serving, self._serving = self._serving, True
+            if not serving:
+                threading.Thread(target=self._serve_line, daemon=True).start()
 
     def _allow(self, waits: Ask, sentence: str) -> None:
         if self._quiet():
@@ -238,12 +267,24 @@ class Desk:
             self._calls = ""
         self._run.send(command)
 
+    def _serve_line(self) -> None:
+        """Ask about one call after the other, in the order in which they were made."""
+        while True:
+            with self._lock:
+                if not self._line:
+                    self._serving = False
+                    return
+                node, role = self._line.popleft()
+            self._serve(node, role)
+
     def _serve(self, node: str, role: str) -> None:
         call = self._run.tree.get(node)
         shown = call.prompt[-PROMPT:] if call is not None else ""
         you = "the root model: write a cell" if role == "root" else "the sub-model: answer"
         try:
-            text = self._keyboard.ask_lines(f"{clean(shown)}\n\nYou are {you}.")
+            text = self._keyboard.ask_lines(
+                f"{clean(shown)}\n\nYou are {you}.", lambda: node in self._asked
+            )
         except ModelError:
             return
         if role == "root" and "```" not in text:

@@ -77,6 +77,10 @@ class RunResumed(Event):
     durable = True
     turns: int = 0  # turns that were whole, and whose cells run again
     branch: str = ""  # the run that it is a branch of, where it begins as one
+    model: str = ""  # from here on, as are the others; empty: as before
+    sub_model: str = ""
+    where: str = ""
+    sandbox: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,13 @@ def test_two_runs_stand_side_by_side_and_part_where_they_do(runs: list[Any]) -> 
     assert "has the same cells and outputs" in str(again)
 
 
+def test_runs_are_called_by_their_files_or_as_is_said(runs: list[Any], tmp_path: Path) -> None:
+    paths = [run.save(tmp_path / name) for run, name in zip(runs, ("one", "two"), strict=True)]
+    assert [side.name for side in compare(*paths).sides] == ["1: one", "2: two"]
+    assert [side.name for side in compare(*runs, names=["a", "b"]).sides] == ["1: a", "2: b"]
+    assert runs[0].id in compare(*runs).sides[0].name
+
+
 def test_cells_that_only_one_run_has_dont_shift_the_others(runs: list[Any]) -> None:
     with rlm("```repl\nprint('before')\n```", LOOK, "```repl\nFINAL(n + 1)\n```") as third:
         longer = third.run("How long?", "abc" * 5)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rlm_kernel.engine import RLM, Run
+from rlm_kernel.engine.compare import compare
+from rlm_kernel.engine.heading import header_text
+from rlm_kernel.engine.recorded import recorded
 from rlm_kernel.errors import ConfigError, ContextError, RecordingError, RLMError
 from rlm_kernel.lm import ScriptedModel
 from rlm_kernel.log import tree_text
@@ -118,6 +122,26 @@ def test_another_model_makes_the_rest_and_the_first_turns_are_free(make: Make, f
     fork = make(root, other, where="kernel", sandbox="none").fork(first, turn=2)
     assert fork.answer == "A TEXT!"
     assert asked == []
+
+
+def test_a_branch_says_what_holds_it_and_which_models_are_its_own(
+    make: Make, first: Run
+) -> None:
+    """Not what had held the run, nor what had answered there."""
+    at = next(i for i, x in enumerate(first.events) if isinstance(x.event, e.RunStarted))
+    held = recorded(first)
+    held.recording.events[at] = replace(
+        first.events[at], event=replace(first.events[at].event, sandbox="bubblewrap")
+    )
+    root = model("```repl\nFINAL(z)\n```", name="another")
+    fork = make(root, [], where="kernel", sandbox="none").fork(
+        held, turn=2, context="abc" * 5
+    )
+    assert fork.answer == "A TEXT!"
+    assert "no sandbox" in header_text(fork)
+    assert "bubblewrap" not in tree_text(fork.tree)
+    assert "another" in tree_text(fork.tree).splitlines()[1]
+    assert compare(first, fork).sides[1].model == "another"
 
 
 def test_a_branch_of_a_branch_and_a_branch_whose_process_died(make: Make, first: Run) -> None:
@@ -233,6 +257,23 @@ print(len(context), sorted(parts)[:2], child)
     assert rerun.same, rerun
 
 
+def test_children_run_again_whichever_depth_the_other_would_have(
+    make: Make, tmp_path: Path
+) -> None:
+    def say(messages: Any) -> str:
+        return "```repl\nFINAL(len(context))\n```" if messages[0]["role"] == "system" else "a"
+
+    code = "```repl\nn = rlm_query('How long?', context=context[:4])\nprint(n)\n```"
+    run = make([code, "FINAL(n)"], say, where="kernel", sandbox="none", max_depth=2, save=False)
+    path = run.run("How long?", "abc" * 5).save(tmp_path / "deep", context=True)
+    rerun = RLM(sandbox="none").replay(path)
+    assert rerun.same, str(rerun)
+    with RLM(model=model("```repl\nFINAL(n)\n```"), sandbox="none") as other:
+        fork = other.fork(Run.load(path), turn=1)
+        assert str(fork.answer) == "4"
+        assert paid(fork) == 1, "the child is taken from the recording"
+
+
 def test_without_its_context_or_redacted_it_is_said(
     make: Make, first: Run, tmp_path: Path
 ) -> None:
@@ -281,6 +322,24 @@ def test_keys_of_the_environment_are_in_no_recording(
     with pytest.raises(ContextError, match="looks like a key"):
         held.save(tmp_path / "over", context=True)
     assert not (tmp_path / "over.rlm").exists()
+
+
+def test_a_sentence_is_put_into_a_recording_at_its_moment(first: Run, tmp_path: Path) -> None:
+    old = recorded(first)
+    old.note("Which line would you look at?", at="cell2")
+    old.note("That was it.")
+    saved = Run.load(old.save(tmp_path / "told"))
+    assert [text for _, text in saved.tree[saved.node].notes][-2:] == [
+        "Which line would you look at?", "That was it."]  # fmt: skip
+    told = [x.event for x in saved.events]
+    at = next(i for i, x in enumerate(told) if x.node == "cell2")
+    assert isinstance(told[at + 1], e.Noted)
+    assert [x.seq for x in saved.events] == list(range(1, len(told) + 1))
+    assert saved.answer == first.answer
+    assert RLM(sandbox="none").replay(saved, context="abc" * 5).same
+    with pytest.raises(ConfigError, match="no node 'cell99'"):
+        old.note("?", at="cell99")
+    assert len(recorded(first).events) == len(told) - 2, "the run itself stays as it was"
 
 
 def test_a_recorded_run_reads_like_the_run(make: Make, first: Run, tmp_path: Path) -> None:

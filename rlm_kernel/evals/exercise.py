@@ -1,0 +1,86 @@
+"""What a learner is told of an exercise: one sentence, also where nothing was filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..engine.recorded import recorded
+from ..log import Node, Tree
+from ..log.format import plural
+
+
+@dataclass(frozen=True, slots=True)
+class Did:
+    """What somebody did as the root: cells that ran, calls of sub-models and their tokens."""
+
+    cells: int
+    calls: int
+    tokens: int
+
+    def __str__(self) -> str:
+        calls = plural(self.calls, "call") if self.calls else "no call"
+        tokens = f" ({self.tokens:,} tokens)" if self.calls else ""
+        return f"{plural(self.cells, 'cell')} and {calls}{tokens}"
+
+
+def did(run: Any, author: str = "model") -> Did:
+    """Count what was done in a run.
+
+    Args:
+        run: a run, live or ended, a recorded one, or the path of one.
+        author: whose cells are counted: ``"model"`` or ``"human"``.
+    """
+    found = recorded(run)
+    cells = [node for node in found.tree.find(kind="cell")
+             if node.author == author and node.status in ("ok", "error")]  # fmt: skip
+    calls = [call for call in found.tree.calls
+             if call.role == "sub" and _author(found.tree, call) == author]  # fmt: skip
+    return Did(len(cells), len(calls), sum(call.own.tokens for call in calls))
+
+
+def _author(tree: Tree, call: Node) -> str:
+    """Say who made a call; those of a person's cells stand right under the run."""
+    cell = next((above for above in tree.above(call) if above.kind == "cell"), None)
+    return "human" if cell is None else cell.author
+
+
+def answered(answer: Any, right: Any, hint: str = "") -> str:
+    """Say in one sentence whether an answer is right.
+
+    Args:
+        answer: of the learner; None: nothing was filled in yet.
+        right: the true answer, or a function that says whether an answer is right.
+        hint: what to look at again, a sentence, where it isn't.
+    """
+    if answer is None:
+        return "Nothing to check yet: fill in the exercise, then run this cell again."
+    if _is(answer, right):
+        return f"Right: {answer!r:.200}."
+    return f"Not right yet: {answer!r:.200}. {hint}".rstrip()
+
+
+def beside(mine: Any, theirs: Any, answer: Any, right: Any) -> str:
+    """Say in one sentence how a learner did who took a run over, beside a recording.
+
+    Args:
+        mine: the learner's run, in which a person's cells count.
+        theirs: the recording, in which the model's cells count.
+        answer: what the learner found; None: nothing yet.
+        right: the true answer, or a function that says whether an answer is right.
+    """
+    if answer is None:
+        return "Nothing to check yet: take the run over, write cells, and give your answer."
+    you, model = did(mine, "human"), did(theirs)
+    if not _is(answer, right):
+        return answered(answer, right, f"You used {you}: print what you count, and look again.")
+    if you.cells == 0:
+        return "Right, but by no cell of the run: take it over first, so that it sees your work."
+    if (you.tokens, you.calls, you.cells) == (model.tokens, model.calls, model.cells):
+        return f"Right, by {you}, as in the recording."
+    less = (you.tokens, you.calls, you.cells) < (model.tokens, model.calls, model.cells)
+    return f"Right, by {you}: {'less' if less else 'more'} than in the recording, by {model}."
+
+
+def _is(answer: Any, right: Any) -> bool:
+    return bool(right(answer)) if callable(right) else bool(answer == right)
