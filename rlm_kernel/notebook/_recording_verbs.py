@@ -92,7 +92,7 @@ def compare_runs(magics: RLMMagics, name: str, words: Words) -> None:
         raise UsageError(
             "%rlm compare takes two runs or more (%rlm compare r old.rlm), or one and --plain."
         )
-    names = [Path(word).stem for word in left] or [magics.session.name_of(found[0])]
+    names = [Path(word).stem for word in left] or [name]
     shown = compare(*found, names=names)
     bundle = {"text/plain": str(shown), "text/html": shown._repr_html_()}
     publisher_of(magics.session.shell).show(bundle, uuid.uuid4().hex, update=False)
