@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, RecordingError
 from ..log.formats import to_notebook, to_official, to_page, to_pairs, to_rollout
+from ..log.recording import SUFFIX
 
 if TYPE_CHECKING:
     from .recorded import RecordedRun
@@ -24,9 +25,11 @@ def export(run: RecordedRun, path: Path, form: str = "") -> Path:
     path = Path(os.path.expanduser(path))
     form = form or BY_ENDING.get(path.suffix, "")
     if form not in FORMS:
-        known = ", ".join(FORMS)
+        endings = {name: f" ({ending})" for ending, name in BY_ENDING.items()}
+        known = ", ".join(f"{name}{endings.get(name, '')}" for name in FORMS)
+        more = " A recording (.rlm) is written by save." if path.suffix == SUFFIX else ""
         raise ConfigError(
-            f"{form or path.suffix or path.name!r} is no form of a run; there are {known}."
+            f"{form or path.suffix or path.name!r} is no form of a run; there are {known}.{more}"
         )
     lines = list(_lines(run, form))  # before the file is there: what can't be made leaves none
     try:

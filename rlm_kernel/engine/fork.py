@@ -103,6 +103,7 @@ class _Cut:
             raise RecordingError("There is no run in that log to branch off.")
         self.top = first
         parents: dict[str, str] = {}
+        calls = set()
         self.turn_of: dict[str, int] = {}  # of every node in a turn of the run's own
         self.cells: dict[int, str] = {}  # of those turns
         turns: dict[int, str] = {}
@@ -111,17 +112,22 @@ class _Cut:
             if not isinstance(event, _MADE) or event.parent is None:
                 continue
             parents[event.node] = event.parent
+            if isinstance(event, e.CallStarted):
+                calls.add(event.node)
             if isinstance(event, e.TurnStarted) and event.parent == first.node:
                 turns[event.number] = event.node  # one that was done again is the later one
             elif isinstance(event, e.CellProposed) and event.parent in turns.values():
                 self.cells[event.number] = event.node
         numbers = {node: number for number, node in turns.items()}
         for node in parents:
-            at: str | None = node
-            while at is not None and at not in numbers:
-                at = parents.get(at)
-            if at is not None:
+            above, at = set(), node
+            # A foreign log may have its nodes in a circle.
+            while at in parents and at not in numbers and at not in above:
+                above.add(at)
+                at = parents[at]
+            if at in numbers:
                 self.turn_of[node] = numbers[at]
+        self.calls = calls & self.turn_of.keys()
         ended = {x.event.node: i for i, x in enumerate(events)
                  if isinstance(x.event, e.TurnEnded) and x.event.status != "cancelled"}  # fmt: skip
         #: number of a turn that is whole → where it ends
@@ -148,8 +154,10 @@ class _Cut:
                 raise ConfigError(f"The run has no cell {number}{_these(self.cells)}.")
             found.add(self.turn_of[self.cells[number]])
         for node in self.change.replies:
-            if node not in self.turn_of:
-                raise ConfigError(f"The run has no call {node!r:.60} in a turn of its own.")
+            if node not in self.calls:
+                raise ConfigError(
+                    f"{node!r:.60} is no call in a turn of the run: its tree names them (call1, …)."
+                )
             found.add(self.turn_of[node])
         if len(found) > 1:
             raise ConfigError("A branch is changed in one turn: fork the branch to change a later.")

@@ -141,9 +141,15 @@ class RecordedRun:
         self.recording = replace(self.recording, events=events, tree=self.tree)
 
     def save(
-        self, path: Path | str, *, context: bool = False, redact: Redact | None = None
+        self, path: Path | str, *, context: bool = True, redact: Redact | None = None
     ) -> Path:
-        """Write it into one ``.rlm`` file; see ``Run.save``."""
+        """Write it into one ``.rlm`` file; see ``Run.save``.
+
+        Args:
+            path: of the file; one that is there is replaced.
+            context: whether the contexts that it holds go along; none do where texts are redacted.
+            redact: as there.
+        """
         held = self.recording.contexts if context and redact is None else ()
         contexts = {name: self.recording.context(name) for name in held}
         refuse_keys(contexts)

@@ -75,7 +75,11 @@ class ScriptedModel:
         elif number < len(self._lines):
             line = self._lines[number]
         else:
-            msg = f"The script of {self.name!r} has {len(self._lines)} replies and is at its end."
+            replies = "1 reply" if len(self._lines) == 1 else f"{len(self._lines)} replies"
+            msg = (
+                f"The script of {self.name!r} has {replies} and is at its end: it can't go on, "
+                "another model can."
+            )
             raise ProviderError(msg, kind="other")
         said = line if isinstance(line, (str, Exception, Reply)) else line(request.messages)
         if isinstance(said, Exception):

@@ -31,9 +31,10 @@ def save(magics: RLMMagics, name: str, words: Words) -> None:
     left = [word for word in words if word != "--context"]
     if len(left) != 1:
         raise UsageError("%rlm save takes the name of a file: %rlm save run.rlm [--context].")
-    run = magics.session.run_named(name)
-    path = run.save(left[0], context=len(left) < len(words))
-    print(f"{magics.session.name_of(run)} is in {path}.")
+    run = magics.session.found(name)
+    wanted = len(left) < len(words) or isinstance(run, RecordedRun)
+    path = run.save(left[0], context=wanted)
+    print(f"{_known(magics, run, name)} is in {path}.")
 
 
 @_verb("export PATH [FORM]", "writes the run: .html, .ipynb, .jsonl, pairs, rollout; --otlp URL")
@@ -48,13 +49,15 @@ def export(magics: RLMMagics, name: str, words: Words) -> None:
         raise UsageError(
             "%rlm export takes the name of a file (%rlm export run.ipynb [FORM]), or --otlp URL."
         )
-    run = magics.session.run_named(name)
-    known = magics.session.name_of(run)
+    run = magics.session.found(name)
+    known = _known(magics, run, name)
     if left:
         print(f"{known} is in {run.export(*left)}.")
-    if url and run.ended:
+    if not url:
+        return
+    if isinstance(run, RecordedRun) or run.ended:
         print(f"{plural(run.send_spans(url), 'span')} of {known} sent.")
-    elif url:
+    else:
         run.trace(url)
         print(f"The spans of {known} are sent as it goes on.")
 
@@ -85,7 +88,7 @@ def compare_runs(magics: RLMMagics, name: str, words: Words) -> None:
     left = [word for word in left if word != "--plain"]
     found = [_found(magics, word) for word in left]
     if plain and not found:
-        found = [magics.session.run_named(name)]
+        found = [magics.session.found(name)]
     if plain:
         found.append(magics.ask_plain(found[0], options))
     if len(found) < 2:
@@ -98,12 +101,15 @@ def compare_runs(magics: RLMMagics, name: str, words: Words) -> None:
     publisher_of(magics.session.shell).show(bundle, uuid.uuid4().hex, update=False)
 
 
-def _found(magics: RLMMagics, word: str) -> Run | RecordedRun:
-    """Give the run of a name, of this session or loaded, or of a path."""
-    bound = magics.session.shell.user_ns.get(word)
-    return magics.session.runs.get(word) or (
-        bound if isinstance(bound, RecordedRun) else load_run(word)
-    )
+def _found(magics: RLMMagics, word: str, name: str = "") -> Run | RecordedRun:
+    """Give the run of a word, which is a name or a path; without one that of ``name``."""
+    session = magics.session
+    known = word in session.runs or isinstance(session.shell.user_ns.get(word), RecordedRun)
+    return session.found(word or name) if known or not word else load_run(word)
+
+
+def _known(magics: RLMMagics, run: Run | RecordedRun, name: str) -> str:
+    return name if isinstance(run, RecordedRun) else magics.session.name_of(run)
 
 
 @_verb("replay [PATH]", "runs its cells again with the recorded replies: does the same come of it?")
@@ -113,7 +119,7 @@ def replay(magics: RLMMagics, name: str, words: Words) -> None:
     options = _options.of_resume(left)
     if len(left) > 1:
         raise UsageError("%rlm replay takes a folder or a .rlm file, or nothing: the current run.")
-    print(magics.replay(left[0] if left else magics.session.run_named(name), options))
+    print(magics.replay(_found(magics, left[0] if left else "", name), options))
 
 
 @_verb(
@@ -140,9 +146,9 @@ def fork(magics: RLMMagics, name: str, words: Words) -> None:
     if notebook:
         for word in left:
             asked.remove(word)
-        source = load_run(left[0]) if left else magics.session.run_named(name)
+        source = _found(magics, left[0] if left else "", name)
         _options.check_by_name(options, magics.session.shell.user_ns)
         written, saved = write_branch(source, notebook, asked, change)
         print(f"The branch is in {written}, ready to run; it reads {saved.name} beside it.")
         return
-    magics.fork_off(left[0] if left else magics.session.run_named(name), bound, options, change)
+    magics.fork_off(_found(magics, left[0] if left else "", name), bound, options, change)

@@ -10,6 +10,7 @@ from IPython.core.error import UsageError
 
 from ..engine.heading import model_text
 from ..engine.record import newest_without_answer
+from ..engine.recorded import RecordedRun
 from ..errors import RecordingError
 from ..log import duration_text, money_text, tree_html, tree_text
 from ..log.format import capped, clean, estimate_text, oneline, usage_text
@@ -127,7 +128,7 @@ def tree(magics: RLMMagics, name: str, words: Words) -> None:
         data = {"text/plain": tree_text(shown), "text/html": tree_html(shown)}
         publisher_of(session.shell).show(data, uuid.uuid4().hex, update=False)
         return
-    session.widgets.show(session.run_named(chosen))
+    session.widgets.show(session.found(chosen))
     missing = session.widgets.missing()
     if front_of(session.shell).widgets and missing and session.once("widget"):
         print(missing)
@@ -136,7 +137,7 @@ def tree(magics: RLMMagics, name: str, words: Words) -> None:
 @_verb("show N", "cell N of the run: its code, what was decided, its whole output as it is kept")
 def show(magics: RLMMagics, name: str, words: Words) -> None:
     """Show one cell."""
-    run = magics.session.run_named(name)
+    run = magics.session.found(name)
     numbers = {node.number: node for node in run.tree.find(kind="cell") if _of(run, node)}
     if len(words) != 1 or not words[0].isdecimal() or int(words[0]) not in numbers:
         known = f"1 to {max(numbers)}" if numbers else "none yet"
@@ -450,7 +451,7 @@ def _next(run: Run) -> str:
             return "%rlm pause, stop"
 
 
-def _of(run: Run, node: Node) -> bool:
+def _of(run: Run | RecordedRun, node: Node) -> bool:
     """Whether a cell belongs to the run itself and not to a child."""
     above = next((n for n in run.tree.above(node) if n.kind == "run"), None)
     return above is not None and above.id == run.node and node.number > 0

@@ -22,6 +22,7 @@ from IPython.core.error import UsageError
 from .. import __version__
 from ..engine import RLM
 from ..engine.heading import model_text
+from ..engine.recorded import RecordedRun
 from ..engine.rlm import watch_runs
 from ..engine.services import CodeServices
 from ..lm import BudgetLedger, Gateway, engine_loop, run_sync
@@ -226,6 +227,13 @@ class Session:
         if found is None:
             raise UsageError(f"There is no run named {name!r}.{near(name, self.runs)}")
         return found
+
+    def found(self, name: str) -> Run | RecordedRun:
+        """Find a run by its name, or a recording by that of its variable; else the current run."""
+        bound = self.shell.user_ns.get(name) if name else None
+        if isinstance(bound, RecordedRun) and name not in self.runs:
+            return bound
+        return self.run_named(name)
 
     def live_in_shell(self) -> Run | None:
         """Give the run that has this shell now."""

@@ -57,7 +57,7 @@ def test_every_form_is_written_and_what_is_none_is_said(
 ) -> None:
     assert run.export(tmp_path / "x.jsonl", "pairs").read_text() == "", "nobody decided anything"
     assert json.loads(run.export(tmp_path / "x.json").read_text())["answer"] == run.answer
-    with pytest.raises(ConfigError, match=r"'\.xyz' is no form of a run; there are html"):
+    with pytest.raises(ConfigError, match=r"'\.xyz' is no form of a run; there are html \(\.html"):
         run.export(tmp_path / "x.xyz")
     with pytest.raises(RecordingError, match="can't be written"):
         run.export(tmp_path / "no" / "x.json")

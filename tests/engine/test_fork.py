@@ -11,6 +11,7 @@ import pytest
 
 from rlm_kernel.engine import RLM, Run
 from rlm_kernel.engine.compare import compare
+from rlm_kernel.engine.fork import Change, branch
 from rlm_kernel.engine.heading import header_text
 from rlm_kernel.engine.recorded import recorded
 from rlm_kernel.errors import ConfigError, ContextError, RecordingError, RLMError
@@ -164,7 +165,8 @@ def test_a_branch_of_a_branch_and_a_branch_whose_process_died(make: Make, first:
         ({"turn": 9}, "no turn 9 that is whole; it has 1 to 3"),
         ({"turn": -1}, "no turn -1"),
         ({"cells": {8: "x"}}, "no cell 8; it has 1 to 4"),
-        ({"replies": {"call99": "x"}}, "no call 'call99'"),
+        ({"replies": {"call99": "x"}}, "'call99' is no call"),
+        ({"replies": {"cell1": "x"}}, "'cell1' is no call"),
         ({"turn": 0, "told": "x"}, "comes after a turn"),
         ({"turn": 2, "question": "x"}, "Another question begins anew"),
         ({"turn": 1, "cells": {4: "x"}}, "is in turn 3"),
@@ -179,6 +181,27 @@ def test_what_cannot_be_changed_is_said_and_nothing_is_left(
     with pytest.raises(ConfigError, match=said):
         make(["x"], where="kernel", sandbox="none").fork(first, **change)
     assert sorted(first.log.folder.parent.iterdir()) == before
+
+
+def test_nodes_in_a_circle_are_in_no_turn_and_no_reason_to_look_for_ever(first: Run) -> None:
+    last = first.events[-1]
+    circles = [e.CallStarted(node=a, parent=b) for a, b in (("a", "a"), ("b", "c"), ("c", "b"))]
+    events = [*first.events, *(replace(last, event=event) for event in circles)]
+    assert branch(events, "x", 2).turn == 2
+    with pytest.raises(ConfigError, match="'b' is no call"):
+        branch(events, "x", None, Change(replies={"b": "x"}))
+
+
+def test_a_loaded_recording_that_is_saved_again_keeps_its_context(
+    first: Run, tmp_path: Path
+) -> None:
+    path = first.save(tmp_path / "r.rlm", context=True)
+    old = Run.load(path)
+    old.note("Look here.", at="cell1")
+    old.save(path)
+    assert Run.load(path).recording.contexts == ["context"]
+    old.save(path, context=False)
+    assert not Run.load(path).recording.contexts
 
 
 def test_what_a_recording_may_reach_is_given_again(

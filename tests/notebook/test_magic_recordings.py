@@ -29,9 +29,14 @@ def test_a_saved_run_is_shown_bound_and_runs_again(ours: Any, saved: str) -> Non
     shown = ours.run(f"%rlm load {saved} old")
     assert "Answer: 4022" in shown.text
     assert ours.value("old.answer, old.question") == "(4022, 'How many?')"
-    for line in ("%rlm replay", f"%rlm replay {saved}"):
+    for line in ("%rlm replay", f"%rlm replay {saved}", "%rlm replay old", "%rlm replay --run old"):
         assert "The same: 3 cells ran again." in ours.run(line).text
     assert ours.value("y") == "4022", "the notebook's variables have no part in it"
+    assert "old is in" in ours.run("%rlm export old.json --run old").text
+    assert "old is in" in ours.run("%rlm save again.rlm --run old").text
+    assert "The same: 3 cells" in ours.run("%rlm replay again.rlm").text, "its context went along"
+    assert "n = len(context)" in ours.run("%rlm show 1 --run old").text
+    assert "Answer: 4022" in ours.run("%rlm tree old").text
 
 
 def test_a_branch_is_a_run_of_its_own_and_the_first_stays(ours: Any, saved: str) -> None:
