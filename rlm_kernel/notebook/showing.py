@@ -6,7 +6,8 @@ Guarantees:
 - a front end that can't be asked (nbclient, papermill, consoles) never gets a widget;
 - a front end that was given a view and doesn't speak (it has no anywidget) gets the HTML instead;
 - a run has one widget, however often it is shown;
-- a recording is shown like a run that is over.
+- a recording is shown like a run that is over; where the page was still coming up, and so lost its
+  widget, it gets another.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ BUNDLE = Path(__file__).with_name("static") / "rlm-tree.js"
 NOBODY = 0.1  # seconds that a page is waited for that has never shown one
 ROWS = 1_000  # of a tree as text
 SHOWN = 3.0  # seconds after which a view that doesn't speak is taken away
+AGAIN = (1, 2, 4)  # times SHOWN, after each of which a recording's widget that doesn't is made anew
 
 
 class LiveTree:
@@ -76,6 +78,14 @@ class LiveTree:
         else:
             self._silent.clear()
         return self.speaks
+
+    def heard(self, seconds: float) -> bool:
+        """Wait for its first message as long as this, whoever kept silent before."""
+        return self._widget.spoke.wait(seconds)
+
+    def close(self) -> None:
+        """Take its widget away."""
+        self._widget.close()
 
     def begin(self, bundle: Bundle) -> Bundle:
         """Give what is published first."""
@@ -162,14 +172,42 @@ class Widgets:
 
     def show(self, run: Run | RecordedRun) -> None:
         """Show a run in the running cell's output: live where that can be, else as it is now."""
-        out, key = publisher_of(self._shell), uuid.uuid4().hex
-        live = self.live(run)
+        out, key, front = publisher_of(self._shell), uuid.uuid4().hex, front_of(self._shell)
+        live = self.live(run, front)
         if live is None:
             out.show(static_tree(run), key, update=False)
             return
         out.show(live.begin(static_tree(run)), key, update=False)
-        threading.Thread(target=_to_the_end, args=(run, live, out, key), daemon=True,
-                         name="rlm-shown").start()  # fmt: skip
+        threading.Thread(
+            target=self._follow, args=(run, live, out, key, front), daemon=True, name="rlm-shown"
+        ).start()
+
+    def _follow(
+        self, run: Run | RecordedRun, live: LiveTree, out: Publisher, key: str, front: Front
+    ) -> None:
+        if isinstance(run, RecordedRun):
+            self._until_heard(run, live, out, key, front)
+        else:
+            _to_the_end(run, live, out, key)
+
+    def _until_heard(
+        self, run: RecordedRun, live: LiveTree, out: Publisher, key: str, front: Front
+    ) -> None:
+        """Make a recording's widget anew while the page, which may be coming up, doesn't speak."""
+        if front.widgets == "view":
+            live.wait(SHOWN)
+            if live.given_up:
+                out.show(live.go_on(static_tree(run)), key, update=True)
+            return
+        for times in AGAIN:
+            if live.heard(times * SHOWN):
+                return
+            live.close()
+            again = self.live(run, front)
+            if again is None:
+                return
+            live = again
+            out.show(live.begin(static_tree(run)), key, update=True)
 
     def _display(self, run: Run | RecordedRun) -> None:
         if self._in_cell() or not front_of(self._shell).widgets or self.missing():
@@ -182,13 +220,8 @@ def static_tree(run: Run | RecordedRun) -> Bundle:
     return {"text/plain": tree_text(run.tree, max_rows=ROWS), "text/html": tree_html(run.tree)}
 
 
-def _to_the_end(run: Run | RecordedRun, live: LiveTree, out: Publisher, key: str) -> None:
+def _to_the_end(run: Run, live: LiveTree, out: Publisher, key: str) -> None:
     """Take away a view that doesn't speak; publish the last state when there is one."""
-    if isinstance(run, RecordedRun):
-        live.wait(SHOWN)
-        if live.given_up:
-            out.show(live.go_on(static_tree(run)), key, update=True)
-        return
     over = threading.Event()
 
     def on_event(logged: Logged) -> None:
