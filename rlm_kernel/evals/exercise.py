@@ -82,5 +82,36 @@ def beside(mine: Any, theirs: Any, answer: Any, right: Any) -> str:
     return f"Right, by {you}: {'less' if less else 'more'} than in the recording, by {model}."
 
 
+def mended(run: Any, cell: int, right: Any, calls: int, hint: str = "") -> str:
+    """Say in one sentence how a learner did who put a cell into a fork.
+
+    Args:
+        run: the fork, which has ended; None: nothing was filled in yet.
+        cell: the number of the learner's cell.
+        right: the true answer, or a function that says whether an answer is right.
+        calls: how many calls the cell may make at most; it has to make one.
+        hint: what to look at again, a sentence, where it isn't right.
+    """
+    if run is None:
+        return answered(None, right)
+    found = recorded(run)
+    own, *after = [node for node in found.tree.find(kind="cell") if node.number >= cell]
+    made = sum(call.role == "sub" and own in found.tree.above(call) for call in found.tree.calls)
+    failed = next((node for node in after if node.status == "error"), None)
+    if made > calls:
+        wrong = f"your cell made {plural(made, 'call')}, and may make {calls}"
+    elif own.status != "ok":
+        wrong = f"your cell didn't run to its end: {own.error or own.status:.200}"
+    elif made == 0:
+        wrong = "your cell made no call, so nobody has read the text"
+    elif failed is not None:
+        wrong = f"your cell ran, but the cell after it didn't: {failed.error:.200}"
+    elif found.answer_text is None:
+        wrong = f"the run has no answer, it is {found.status}"
+    else:
+        return answered(found.answer, right, hint)
+    return f"Not right yet: {wrong}. {hint}".rstrip()
+
+
 def _is(answer: Any, right: Any) -> bool:
     return bool(right(answer)) if callable(right) else bool(answer == right)

@@ -12,7 +12,7 @@ from servers import OpenAIServer
 
 from rlm_kernel import RLM, ScriptedModel
 from rlm_kernel.engine.recorded import RecordedRun, recorded
-from rlm_kernel.evals.exercise import answered, beside, did
+from rlm_kernel.evals.exercise import answered, beside, did, mended
 from rlm_kernel.evals.letters import ABOUT, letters, read
 from rlm_kernel.evals.rot import Asked, curve, harbour_log, main, measure
 from rlm_kernel.log import Tree
@@ -134,6 +134,40 @@ def test_a_learner_stands_beside_the_recording(theirs: RecordedRun) -> None:
     assert ": less than in the recording, by 2 cells" in beside(by_hand(mine, 1), theirs, 2, 2)
     more = by_hand(by_hand(theirs, 0), 0)
     assert str(did(more, "human")) == "2 cells and no call"
+
+
+TWO = "replies = llm_query_batched(['one', 'two'])"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(TWO, "Right: 2."),
+     ("replies = [", "Not right yet: your cell didn't run to its end: SyntaxError: "),
+     (f"{TWO}\n1 / 0", "your cell didn't run to its end: ZeroDivisionError: division by zero. Look"),
+     ("replies = llm_query_batched(list('abc'))", "your cell made 3 calls, and may make 2. Look"),
+     ("replies = llm_query_batched(list('abcdef'))", "your cell made 6 calls, and may make 2. Look"),
+     ("replies = ['yes'] * 2", "your cell made no call"),
+     ("FINAL(2)", "your cell made no call"),
+     (f"{TWO[10:]}", "the cell after it didn't: NameError: name 'replies' is not defined. Look"),
+     (f"{TWO}\nreplies *= 2", "Not right yet: 4. Look"),
+     (f"{TWO}\nreplies = None", "the cell after it didn't: TypeError")],
+)  # fmt: skip
+def test_a_learner_is_told_what_went_wrong_with_a_cell(
+    theirs: RecordedRun, code: str, said: str
+) -> None:
+    root = ScriptedModel(["```repl\nFINAL(len(replies))\n```"])
+    with RLM(model=root, sub_model=ScriptedModel(lambda m: "yes"), sandbox="none",
+             budget="5 calls", save=False) as rlm:  # fmt: skip
+        run = rlm.fork(theirs, cells={1: code}, context="abc")
+        run.wait()
+        told = mended(run, 1, 2, 2, "Look again.")
+    assert said in told, told
+    assert told.startswith("Right") == (code == TWO)
+    assert "\n" not in told
+
+
+def test_a_learner_without_a_fork_has_nothing_to_check() -> None:
+    assert mended(None, 1, 2, 2).startswith("Nothing to check yet")
 
 
 def test_the_curve_of_a_model_is_printed_and_kept(
