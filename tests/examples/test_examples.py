@@ -52,7 +52,9 @@ SHOWN = {
         "truth:  {'prices': 66, 'smell': 61, 'safety': 58, 'noise': 55}",
         "7 of 24 are right",
     ],
-    "04-you-are-the-root": ["the recording: 4 cells and 60 calls", "you: 0 cells and no call"],
+    "04-you-are-the-root": [
+        "the recording: look when you have your own answer", "you: 0 cells and no call",
+    ],
     "05-you-are-a-sub-model": ["needs a person", " 23 characters: No idea.", "characters: safety"],
     "06-children-and-depth": [
         "answer: South quay  truth: South quay", "1: one  2: two  3: three",
@@ -91,7 +93,7 @@ def matrix() -> Iterator[Any]:
 def checkers(notebook: NotebookNode) -> list[NotebookNode]:
     """Give the cells that say how an exercise was done."""
     return [c for c in notebook.cells if c.cell_type == "code"
-            and re.search(r"print\((answered|beside)\(|None in guess", c.source)]  # fmt: skip
+            and re.search(r"print\((answered|beside|mended)\(|None in guess", c.source)]  # fmt: skip
 
 
 def test_there_are_ten_examples_and_each_lesson_has_an_exercise_that_is_tried() -> None:
