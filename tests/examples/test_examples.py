@@ -31,7 +31,10 @@ ANSWERS = {
     ],
     "03-divide-and-conquer": ["calls_with_40, calls_with_1 = 6, 240"],
     "04-you-are-the-root": ["my_answer = about.count('noise')"],
-    "05-you-are-a-sub-model": ["mine = about", "my_prompt = 'What is it about? One word. ' + written[0]"],
+    "05-you-are-a-sub-model": [
+        "mine = about",
+        "my_prompt = 'What is it about? One word. ' + written[0]",
+    ],
     "06-children-and-depth": ["my_answer = 132"],
     "07-when-it-goes-wrong": [
         "found = 2",
@@ -93,7 +96,7 @@ def matrix() -> Iterator[Any]:
 def checkers(notebook: NotebookNode) -> list[NotebookNode]:
     """Give the cells that say how an exercise was done."""
     return [c for c in notebook.cells if c.cell_type == "code"
-            and re.search(r"print\((answered|beside|mended)\(|None in guess", c.source)]  # fmt: skip
+            and re.search(r"print\((answered|beside|mended)\(|in guess", c.source)]  # fmt: skip
 
 
 def test_there_are_ten_examples_and_each_lesson_has_an_exercise_that_is_tried() -> None:
