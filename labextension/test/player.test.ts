@@ -111,6 +111,33 @@ test('it plays as fast as is asked, ends at its end, and begins again from there
   assert.equal(player.position, 0);
 });
 
+test('what is said of the run stands there until something else is said', () => {
+  const note = (text: string, node = 'run1'): Event => ({ type: 'note', node, text });
+  const said: [number, Event][] = [...EVENTS];
+  said.splice(7, 0, [60.3, note('Now it asks.')], [60.3, note('of a child', 'run2')]);
+  const events = (list: [number, Event][]): Logged[] =>
+    list.map(([time, event], i) => ({ seq: i + 1, time, event }));
+  const { info } = recorded();
+
+  const late = new Player({ info, events: events(said) });
+  assert.equal(late.caption, 'Now it asks.');
+  late.goToNode('cell1');
+  assert.equal(late.caption, '');
+  late.step(1);
+  late.step(1);
+  assert.equal(late.caption, 'Now it asks.');
+
+  said.splice(1, 0, [0.05, note('<b>A talk.</b>')]);
+  const early = new Player({ info, events: events(said) });
+  early.seek(0);
+  assert.equal(early.index, 1);
+  assert.equal(early.caption, '<b>A talk.</b>');
+  early.seek(early.length);
+  assert.equal(early.caption, 'Now it asks.');
+
+  assert.deepEqual(new Player(recorded()).captions, []);
+});
+
 test('steps go from one thing to the next, and to a node', () => {
   const { player } = played();
   player.seek(0);

@@ -21,6 +21,7 @@ def recording(path: Path) -> Path:
     events = (
         e.RunStarted(node="run1", question=f"What is it? {HOSTILE}", model="m"),
         e.RunOpened(node="run1", system="You", first=HOSTILE),
+        e.Noted(node="run1", text=f"First it looks. {HOSTILE}"),
         e.TurnStarted(node="turn1", parent="run1", number=1),
         e.CallStarted(node="call1", parent="turn1", role="root", model="m", prompt=HOSTILE),
         e.CallEnded(node="call1", text=HOSTILE, usage={"calls": 1, "input_tokens": 9}),
@@ -64,6 +65,7 @@ def test_it_shows_and_plays_without_a_network_and_runs_no_text(page: Any) -> Non
     )
     expect(rows).to_have_count(1)
     assert "forty" not in page.locator("#rlm-page").inner_text()
+    assert page.locator(".rlm-caption").inner_text() == f"First it looks. {HOSTILE}"
     page.keyboard.press("]")
     expect(rows).to_have_count(2)
     page.get_by_role("button", name="Play").click()

@@ -26,6 +26,13 @@ export interface Mark {
   node: string;
 }
 
+/** Words that stand with a recording from a moment on. */
+export interface Caption {
+  /** How many events have happened by then. */
+  index: number;
+  text: string;
+}
+
 let count = 0;
 
 /** Calls `work` every so many ms until what it gives is called. */
@@ -52,6 +59,8 @@ export class Player {
   playing = false;
   speed = 1;
   readonly marks: Mark[] = [];
+  /** What is said of the run while it is played: its notes. */
+  readonly captions: readonly Caption[];
 
   private readonly times: number[] = [];
   private at = 0;
@@ -75,6 +84,7 @@ export class Player {
       const kind = node && markOf(logged, recorded.info.node);
       if (kind) this.marks.push({ kind, at: time, index: i + 1, node: node.id });
     });
+    this.captions = captionsOf(recorded);
     this.index = recorded.events.length;
     this.at = this.length;
     this.tree = whole;
@@ -93,6 +103,11 @@ export class Player {
   /** Seconds from its beginning to where it is. */
   get position(): number {
     return this.at;
+  }
+
+  /** What is said where it is: the latest note of the run until then, or the empty string. */
+  get caption(): string {
+    return this.captions.filter(({ index }) => index <= this.index).pop()?.text ?? '';
   }
 
   /** Hear when it has moved, or plays, or doesn't any more. */
@@ -238,6 +253,19 @@ function recordedTree(): RunTree {
   const tree = new RunTree();
   tree.recorded = true;
   return tree;
+}
+
+/** The notes of the run itself; the first is there from the beginning where no turn is before it. */
+function captionsOf({ info, events }: Recorded): Caption[] {
+  const found: Caption[] = [];
+  let turns = false;
+  events.forEach(({ event }, i) => {
+    turns ||= event.type === 'turn.started';
+    if (event.type === 'note' && event.node === info.node && event.text) {
+      found.push({ index: found.length === 0 && !turns ? 0 : i + 1, text: event.text });
+    }
+  });
+  return found;
 }
 
 function markOf(logged: Logged, top: string): MarkKind | null {

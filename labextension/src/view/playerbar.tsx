@@ -12,6 +12,8 @@ const RANK: readonly MarkKind[] = ['error', 'decision', 'child', 'turn'];
 /** Places on the scrubber; turns, of which there may be many, have fewer. */
 const PLACES = 240;
 const TURNS = 60;
+/** Characters of a caption that are shown. */
+const CAPTION = 400;
 
 const WORDS: Record<MarkKind, string> = {
   turn: 'turn',
@@ -77,7 +79,7 @@ export class PlayerBar extends Component<{ model: Model; player: Player }> {
       </button>
     );
     const { info } = model;
-    return (
+    const bar = (
       <div class="rlm-player" role="group" aria-label={t('Replay')}>
         <span class="rlm-player-word">{info?.recorded ? t('Recording') : t('Replay')}</span>
         {button('step', 'Step back', '[', () => player.step(-1))}
@@ -138,6 +140,16 @@ export class PlayerBar extends Component<{ model: Model; player: Player }> {
           </button>
         )}
       </div>
+    );
+    return (
+      <>
+        {bar}
+        {player.captions.length > 0 && (
+          <p class="rlm-caption" aria-live="polite">
+            {oneLine(player.caption, CAPTION)}
+          </p>
+        )}
+      </>
     );
   }
 
