@@ -80,8 +80,11 @@ def test_a_link_leads_to_the_moment_when_a_node_came(page: Any) -> None:
     from playwright.sync_api import expect
 
     page.evaluate("location.hash = '#cell1'")
-    expect(page.locator("#rlm-page")).not_to_contain_text("forty")
-    assert page.locator(".rlm-selected").inner_text().startswith("cell 1")
+    for _ in ("followed", "opened"):
+        expect(page.locator("#rlm-page")).not_to_contain_text("forty")
+        expect(page.locator(".rlm-selected")).to_contain_text("cell 1")
+        page.reload()
+        page.locator(".rlm-row").first.wait_for()
 
 
 def test_axe_finds_nothing_wrong(page: Any) -> None:

@@ -415,7 +415,9 @@ export class Model {
 
   /** Show the run as it was, at first at its end; gives what plays it, null where that fails. */
   replay(): Promise<Player | null> {
-    const { run, player } = this;
+    const { run } = this;
+    if (run !== (this.showing?.run ?? null)) this.refresh(); // it may not have been drawn yet
+    const { player } = this;
     if (player !== null || run === null) return Promise.resolve(player);
     this.fetching ??= this.fetch(run);
     return this.fetching;
