@@ -68,9 +68,23 @@ def test_it_shows_and_plays_without_a_network_and_runs_no_text(page: Any) -> Non
     assert page.locator(".rlm-caption").inner_text() == f"First it looks. {HOSTILE}"
     page.keyboard.press("]")
     expect(rows).to_have_count(2)
+
+    # The code that runs, and what came of it, are there to be seen while it plays.
+    speed = page.get_by_role("combobox", name="Speed")
+    speed.select_option(label="0.5×")
     page.get_by_role("button", name="Play").click()
-    expect(rows).to_have_count(whole)
+    details = page.get_by_role("group", name="Details")
+    expect(page.locator(".rlm-selected")).to_contain_text("cell 1", timeout=20_000)
+    expect(details).to_contain_text("x = 2")
+    # What a person selects stays.
+    rows.first.click()
+    speed.select_option(label="8×")
     page.get_by_role("button", name="Play").wait_for()
+    expect(page.locator(".rlm-selected")).to_contain_text("What is it?")
+    page.get_by_role("button", name="Play").click()
+    expect(page.locator(".rlm-selected")).to_have_count(0, timeout=20_000)
+    expect(details).to_have_count(0)
+    expect(rows).to_have_count(whole)
     for kind in ("turn", "child", "error", "decision"):
         assert page.locator(f".rlm-mark-{kind}").count() == 1
     assert page.evaluate("window.hacked") is None

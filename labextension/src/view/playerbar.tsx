@@ -22,6 +22,10 @@ const WORDS: Record<MarkKind, string> = {
   decision: 'decision',
 };
 
+/** What the clock of a player leaves out and adds. */
+export const PACE =
+  'A replay shortens the waits of the run, and holds what came too fast to be seen.';
+
 /** What keys do while a run is played; false where one means nothing here. */
 export function playerKey(model: Model, player: Player, event: KeyboardEvent): boolean {
   if (event.ctrlKey || event.metaKey || event.altKey) return false;
@@ -116,7 +120,9 @@ export class PlayerBar extends Component<{ model: Model; player: Player }> {
             />
           ))}
         </div>
-        <span class="rlm-said rlm-clock">{said}</span>
+        <span class="rlm-said rlm-clock" title={t(PACE)}>
+          {said}
+        </span>
         <label class="rlm-speed">
           <span class="rlm-hidden">{t('Speed')}</span>
           <select
