@@ -290,6 +290,11 @@ export class Model {
     return true;
   }
 
+  /** The node that a replay has selected as it goes; the empty string: none. */
+  get follows(): string {
+    return this.following ? this.followed : '';
+  }
+
   /** Select what the moment of a replay is about, until the person selects something. */
   private follow(): boolean {
     const { player } = this;
