@@ -15,7 +15,6 @@ export function show(page: Document): void {
   });
   place.replaceChildren();
   const tree = mountTree(place, { store, host: { showRuns: false, forks: false } });
-  void store.sync();
   const follow = (): void => {
     const node = decodeURIComponent(page.location.hash.slice(1));
     if (node !== '') void tree.replayTo(node);
@@ -27,7 +26,8 @@ export function show(page: Document): void {
   });
   // A link to a node: page.html#cell3 is the run as it was when that cell came.
   window.addEventListener('hashchange', follow);
-  follow();
+  // The recording's run is known with the first answer, not before.
+  void store.sync().then(follow);
 }
 
 show(document);

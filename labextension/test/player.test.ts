@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Held, type Recorded } from '../src/core/held.js';
+import { pace } from '../src/core/pace.js';
 import { Player } from '../src/core/player.js';
 import { Store } from '../src/core/store.js';
 import { RunTree } from '../src/core/tree.js';
@@ -66,9 +67,8 @@ test('it begins at its end, as the run was left', () => {
   assert.equal(player.info.answer, 'A');
 });
 
-test('an idle time counts for a second, and marks stand where things happened', () => {
+test('marks stand where things happened', () => {
   const { player } = played();
-  assert.ok(Math.abs(player.length - (0.2 + 1 + 0.8)) < 1e-9, String(player.length));
   assert.deepEqual(
     player.marks.map((mark) => [mark.kind, mark.node]),
     [
@@ -78,6 +78,48 @@ test('an idle time counts for a second, and marks stand where things happened', 
       ['error', 'cell1'],
     ],
   );
+});
+
+test('waits are shortened, and each thing stands until it could be seen', () => {
+  const times = pace(recorded());
+  const at = (type: string, node: string): number =>
+    times[EVENTS.findIndex(([, event]) => event.type === type && event.node === node)] ?? NaN;
+  assert.ok(at('call.ended', 'call1') - at('call.started', 'call1') < 1 + 1e-9);
+  assert.ok(at('cell.decided', 'cell1') - at('cell.proposed', 'cell1') > 1.2 - 1e-9);
+  assert.ok(at('run.ended', 'run1') - at('cell.ended', 'cell1') > 1.2 - 1e-9);
+  const total = times.at(-1) ?? 0;
+  assert.ok(total > 5 && total < 7, String(total));
+});
+
+test('a long run is played a minute longer than it was at most, in its order', () => {
+  const cells = 5000;
+  const events: Logged[] = [];
+  for (let i = 0; i < cells; i += 1) {
+    const node = `cell${i}`;
+    const both: Event[] = [
+      { type: 'cell.proposed', node, parent: 'turn1', code: 'x', number: i },
+      { type: 'cell.ended', node },
+    ];
+    both.forEach((event) =>
+      events.push({ seq: events.length + 1, time: events.length / 1000, event }),
+    );
+  }
+  const times = pace({ info: runInfo('r', { node: 'run1' }), events });
+  const total = times.at(-1) ?? 0;
+  assert.ok(total <= 70 && total > 30, String(total));
+  assert.ok(times.every((time, i) => i === 0 || time >= (times[i - 1] ?? 0)));
+});
+
+test('a moment is about the cell or the child that came last', () => {
+  const { player } = played();
+  player.seek(0);
+  const about: string[] = [player.about];
+  while (player.index < EVENTS.length) {
+    player.step(1);
+    about.push(player.about);
+  }
+  // The start, its turn, its cell and what was decided; the child that ended, the cell, the run.
+  assert.deepEqual(about, ['', '', 'cell1', 'cell1', 'run2', 'cell1', 'cell1']);
 });
 
 test('wherever it goes, forward and back, the tree is that of the events until then', () => {
@@ -109,6 +151,33 @@ test('it plays as fast as is asked, ends at its end, and begins again from there
   assert.equal(player.index, EVENTS.length);
   player.play();
   assert.equal(player.position, 0);
+});
+
+test('what is said of the run stands there until something else is said', () => {
+  const note = (text: string, node = 'run1'): Event => ({ type: 'note', node, text });
+  const said: [number, Event][] = [...EVENTS];
+  said.splice(7, 0, [60.3, note('Now it asks.')], [60.3, note('of a child', 'run2')]);
+  const events = (list: [number, Event][]): Logged[] =>
+    list.map(([time, event], i) => ({ seq: i + 1, time, event }));
+  const { info } = recorded();
+
+  const late = new Player({ info, events: events(said) });
+  assert.equal(late.caption, 'Now it asks.');
+  late.goToNode('cell1');
+  assert.equal(late.caption, '');
+  late.step(1);
+  late.step(1);
+  assert.equal(late.caption, 'Now it asks.');
+
+  said.splice(1, 0, [0.05, note('<b>A talk.</b>')]);
+  const early = new Player({ info, events: events(said) });
+  early.seek(0);
+  assert.equal(early.index, 1);
+  assert.equal(early.caption, '<b>A talk.</b>');
+  early.seek(early.length);
+  assert.equal(early.caption, 'Now it asks.');
+
+  assert.deepEqual(new Player(recorded()).captions, []);
 });
 
 test('steps go from one thing to the next, and to a node', () => {

@@ -7,6 +7,7 @@ had; from there on it is a run like any other.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -144,7 +145,12 @@ class _Cut:
             kept = [x for x in self.events if isinstance(x.event, opening)
                     and x.event.node == self.top.node]  # fmt: skip
         again = [] if changed is None else self._again(changed)
-        return Branch(last, [self._as_kept(x, run_id, last) for x in kept], again)
+        # It goes on from here: the time since then isn't the branch's, nor on its axis.
+        later = time.time() - kept[-1].time
+        return Branch(
+            last, [_moved(self._as_kept(x, run_id, last), later) for x in kept],
+            [_moved(x, later) for x in again],
+        )  # fmt: skip
 
     def _changed_turn(self) -> int | None:
         """Give the turn that the change is in."""
@@ -240,6 +246,10 @@ class _Cut:
             told = self.change.told
             event = event if told is None else replace(event, observation=told)
         return replace(logged, event=event)
+
+
+def _moved(logged: Logged, later: float) -> Logged:
+    return replace(logged, time=logged.time + later)
 
 
 def _free() -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,15 @@ def test_a_branch_goes_on_after_a_turn_and_the_run_stays_as_it_was(
         assert "a branch of " + first.id in str(tree_text(fork.tree))
         assert fork.transcript[3].observation == "15 a text A TEXT\n", "its variables were there"
     assert bytes_of(first) == before
+
+
+def test_the_time_since_an_old_run_is_not_in_its_branch(first: Run) -> None:
+    age = 1e6
+    old = {x.seq: replace(x, time=x.time - age) for x in first.events}
+    made = branch(list(old.values()), "other", change=Change(cells={2: "y = 'Y'"}))
+    assert abs(time.time() - made.events[-1].time) < age / 10
+    later = [x.time - old[x.seq].time for x in (*made.events, *made.again)]
+    assert max(later) - min(later) < 1e-3, "what they have in common took as long"
 
 
 def test_another_code_in_the_place_of_a_cell(make: Make, first: Run) -> None:

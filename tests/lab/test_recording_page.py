@@ -21,6 +21,7 @@ def recording(path: Path) -> Path:
     events = (
         e.RunStarted(node="run1", question=f"What is it? {HOSTILE}", model="m"),
         e.RunOpened(node="run1", system="You", first=HOSTILE),
+        e.Noted(node="run1", text=f"First it looks. {HOSTILE}"),
         e.TurnStarted(node="turn1", parent="run1", number=1),
         e.CallStarted(node="call1", parent="turn1", role="root", model="m", prompt=HOSTILE),
         e.CallEnded(node="call1", text=HOSTILE, usage={"calls": 1, "input_tokens": 9}),
@@ -64,11 +65,34 @@ def test_it_shows_and_plays_without_a_network_and_runs_no_text(page: Any) -> Non
     )
     expect(rows).to_have_count(1)
     assert "forty" not in page.locator("#rlm-page").inner_text()
+    assert page.locator(".rlm-caption").inner_text() == f"First it looks. {HOSTILE}"
     page.keyboard.press("]")
     expect(rows).to_have_count(2)
+
+    # The row and the code of what runs, and what came of it, are there to be seen while it plays.
+    page.set_viewport_size({"width": 1100, "height": 330})
+    page.locator(".rlm-scrub input").evaluate(
+        "(e) => { e.value = e.max / 2; e.dispatchEvent(new Event('input', { bubbles: true })); }"
+    )
+    page.locator(".rlm-grid").hover()
+    page.mouse.wheel(0, -1000)
+    speed = page.get_by_role("combobox", name="Speed")
+    speed.select_option("0.5")
     page.get_by_role("button", name="Play").click()
-    expect(rows).to_have_count(whole)
+    details = page.get_by_role("group", name="Details")
+    expect(page.locator(".rlm-selected")).to_contain_text("cell 1", timeout=20_000)
+    expect(page.locator(".rlm-selected")).to_be_in_viewport()
+    expect(details).to_contain_text("x = 2")
+    page.set_viewport_size({"width": 1100, "height": 720})
+    # What a person selects stays.
+    rows.first.click()
+    speed.select_option("8")
     page.get_by_role("button", name="Play").wait_for()
+    expect(page.locator(".rlm-selected")).to_contain_text("What is it?")
+    page.get_by_role("button", name="Play").click()
+    expect(page.locator(".rlm-selected")).to_have_count(0, timeout=20_000)
+    expect(details).to_have_count(0)
+    expect(rows).to_have_count(whole)
     for kind in ("turn", "child", "error", "decision"):
         assert page.locator(f".rlm-mark-{kind}").count() == 1
     assert page.evaluate("window.hacked") is None
@@ -78,8 +102,11 @@ def test_a_link_leads_to_the_moment_when_a_node_came(page: Any) -> None:
     from playwright.sync_api import expect
 
     page.evaluate("location.hash = '#cell1'")
-    expect(page.locator("#rlm-page")).not_to_contain_text("forty")
-    assert page.locator(".rlm-selected").inner_text().startswith("cell 1")
+    for _ in ("followed", "opened"):
+        expect(page.locator("#rlm-page")).not_to_contain_text("forty")
+        expect(page.locator(".rlm-selected")).to_contain_text("cell 1")
+        page.reload()
+        page.locator(".rlm-row").first.wait_for()
 
 
 def test_axe_finds_nothing_wrong(page: Any) -> None:

@@ -47,6 +47,7 @@ def test_a_run_is_replayed_rewound_and_forked_in_the_panel(lab: Lab, pictures: P
     lab.page.evaluate(COUNT)
     asking.click()
     player.get_by_role("button", name="Pause").click()
+    player.get_by_role("combobox", name="Speed").select_option("8")
     scrub(panel, 0)
     expect(rows).to_have_count(1)
     assert "needles" not in panel.locator(".rlm-head-box").inner_text().split("?")[1]
@@ -132,7 +133,9 @@ def test_a_recording_is_played_in_the_panel_and_in_its_cell_while_the_kernel_is_
         whole = rows.count()
         scrub(place, 0)
         expect(rows).to_have_count(1)
+        place.get_by_role("combobox", name="Speed").select_option("8")
         place.get_by_role("button", name="Play").click()
+        place.get_by_role("button", name="Play").wait_for()
         expect(rows).to_have_count(whole)
         place.locator(".rlm-row", has_text="turn 1").first.click()
         place.get_by_role("button", name="Back to turn 1").click()

@@ -2,16 +2,24 @@
 
 import type { Logged, RunInfo } from '../protocol.js';
 import type { Recorded } from './held.js';
+import { decidedByPerson, pace } from './pace.js';
 import { RunTree } from './tree.js';
 
-/** Seconds that a time in which nothing happened takes, at most. */
-const IDLE = 1;
 /** Speeds to choose from. */
 export const SPEEDS = [0.5, 1, 2, 4, 8] as const;
 /** Ms between two steps of a player. */
 const TICK = 40;
 /** Where a step ends: what a person would call the next thing. */
 const STEPS = new Set(['turn.started', 'cell.proposed', 'cell.decided', 'cell.ended', 'run.ended']);
+
+/** What a person looks at while it happens: a cell, with its code and then its output, a child. */
+const LOOKED_AT = new Set([
+  'cell.proposed',
+  'cell.decided',
+  'cell.ended',
+  'run.started',
+  'run.ended',
+]);
 
 /** What stands on the scrubber. */
 export type MarkKind = 'turn' | 'child' | 'error' | 'decision';
@@ -24,6 +32,13 @@ export interface Mark {
   /** How many events have happened by then. */
   index: number;
   node: string;
+}
+
+/** Words that stand with a recording from a moment on. */
+export interface Caption {
+  /** How many events have happened by then. */
+  index: number;
+  text: string;
 }
 
 let count = 0;
@@ -39,8 +54,9 @@ const EVERY: Clock = (work, ms) => {
 /**
  * Plays a run from its events.
  *
- * Guarantees: at every moment `tree` is exactly what the events until then fold to; gaps count for
- * a second at most; playing ends at the end; nothing is asked of any kernel.
+ * Guarantees: at every moment `tree` is exactly what the events until then fold to; waits are
+ * shortened and what happens is held until it can be seen, as `pace` has it; playing ends at the
+ * end; nothing is asked of any kernel.
  */
 export class Player {
   /** Another one has another. */
@@ -52,8 +68,12 @@ export class Player {
   playing = false;
   speed = 1;
   readonly marks: Mark[] = [];
+  /** What is said of the run while it is played: its notes. */
+  readonly captions: readonly Caption[];
 
-  private readonly times: number[] = [];
+  private readonly times: readonly number[];
+  /** The node that each moment is about; empty: none. */
+  private readonly nodes: string[] = [];
   private at = 0;
   private last = 0;
   private stop: (() => void) | null = null;
@@ -65,16 +85,17 @@ export class Player {
     private readonly now: () => number = () => performance.now(),
   ) {
     const whole = recordedTree();
-    let time = 0;
-    let before: number | null = null;
+    this.times = pace(recorded);
     recorded.events.forEach((logged, i) => {
-      time += Math.min(IDLE, Math.max(0, logged.time - (before ?? logged.time)));
-      before = logged.time;
-      this.times.push(time);
+      const { event } = logged;
+      const at = this.times[i] ?? 0;
+      const seen = LOOKED_AT.has(event.type) && event.node !== recorded.info.node;
+      this.nodes.push(seen ? event.node : (this.nodes[i - 1] ?? ''));
       const node = whole.apply(logged);
       const kind = node && markOf(logged, recorded.info.node);
-      if (kind) this.marks.push({ kind, at: time, index: i + 1, node: node.id });
+      if (kind) this.marks.push({ kind, at, index: i + 1, node: node.id });
     });
+    this.captions = captionsOf(recorded);
     this.index = recorded.events.length;
     this.at = this.length;
     this.tree = whole;
@@ -93,6 +114,16 @@ export class Player {
   /** Seconds from its beginning to where it is. */
   get position(): number {
     return this.at;
+  }
+
+  /** The node that the moment is about: the cell or the child that came, or ended, last. */
+  get about(): string {
+    return this.nodes[this.index - 1] ?? '';
+  }
+
+  /** What is said where it is: the latest note of the run until then, or the empty string. */
+  get caption(): string {
+    return this.captions.filter(({ index }) => index <= this.index).pop()?.text ?? '';
   }
 
   /** Hear when it has moved, or plays, or doesn't any more. */
@@ -240,6 +271,19 @@ function recordedTree(): RunTree {
   return tree;
 }
 
+/** The notes of the run itself; the first is there from the beginning where no turn is before it. */
+function captionsOf({ info, events }: Recorded): Caption[] {
+  const found: Caption[] = [];
+  let turns = false;
+  events.forEach(({ event }, i) => {
+    turns ||= event.type === 'turn.started';
+    if (event.type === 'note' && event.node === info.node && event.text) {
+      found.push({ index: found.length === 0 && !turns ? 0 : i + 1, text: event.text });
+    }
+  });
+  return found;
+}
+
 function markOf(logged: Logged, top: string): MarkKind | null {
   const { event } = logged;
   switch (event.type) {
@@ -248,7 +292,7 @@ function markOf(logged: Logged, top: string): MarkKind | null {
     case 'run.started':
       return event.node === top ? null : 'child';
     case 'cell.decided':
-      return event.by === 'auto' || event.by === 'rules' || !event.by ? null : 'decision';
+      return decidedByPerson(event) ? 'decision' : null;
     case 'cell.ended':
       return event.status && event.status !== 'ok' ? 'error' : null;
     case 'call.ended':

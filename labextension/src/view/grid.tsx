@@ -36,6 +36,8 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
   private anchor: { key: string; offset: number } | null = null;
   private atEnd = true;
   private seenRows = 0;
+  /** What a replay selected when it was last looked. */
+  private followed = '';
 
   override componentDidMount(): void {
     const element = this.scroller.current;
@@ -58,6 +60,10 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
   override componentDidUpdate(): void {
     this.keepPlace();
     const { model } = this.props;
+    if (model.follows !== this.followed) {
+      this.followed = model.follows;
+      this.showRow(this.followed);
+    }
     if (model.wantsFocus && model.selected !== null) {
       const row = this.scroller.current?.querySelector<HTMLElement>('.rlm-row.rlm-selected');
       if (row !== null && row !== undefined) {
@@ -80,6 +86,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
     this.axisWidth = this.axisHead.current?.clientWidth || this.axisWidth;
     this.top = element.scrollTop;
     this.keepPlace();
+    this.showRow(this.props.model.follows); // details that opened with it took of its room
     this.forceUpdate();
   };
 

@@ -1,6 +1,7 @@
 import { Component, createRef, type JSX } from 'preact';
 import { KEYS } from './keys.js';
 import type { Model } from './model.js';
+import { PACE } from './playerbar.js';
 
 /** The keys, over the view until Esc. */
 export class Help extends Component<{ model: Model }> {
@@ -53,6 +54,7 @@ export class Help extends Component<{ model: Model }> {
             </div>
           ))}
         </dl>
+        <p class="rlm-hint">{t(PACE)}</p>
         <button class="rlm-button" onClick={this.close}>
           {t('Close')}
         </button>

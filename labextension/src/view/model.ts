@@ -68,6 +68,11 @@ export class Model {
   private unwanted = false;
   /** What waited when it was last looked. */
   private waited: string | null = null;
+  /** Whether what a replay is about is selected as it goes, and what was open before that. */
+  private following = false;
+  private followed = '';
+  private plays = false;
+  private openBefore: Map<string, boolean> | null = null;
   private open = new Map<string, boolean>();
   private openWhileFiltered = new Map<string, boolean>();
   private made: { tree: RunTree; structure: number } | null = null;
@@ -192,6 +197,8 @@ export class Model {
       this.doing = null;
       this.sure = false;
       this.taking = '';
+      this.following = false;
+      this.openBefore = null;
       this.open.clear();
       this.made = null;
       this.filtered.version = -1;
@@ -261,6 +268,9 @@ export class Model {
    * own choice would give way: a selection, the keyboard's place, words that are being written.
    */
   offer(): boolean {
+    if (this.follow()) {
+      return true;
+    }
     const wanted = this.wanting?.id ?? null;
     if (this.over && this.offered !== null) {
       this.withdraw();
@@ -280,6 +290,37 @@ export class Model {
     return true;
   }
 
+  /** The node that a replay has selected as it goes; the empty string: none. */
+  get follows(): string {
+    return this.following ? this.followed : '';
+  }
+
+  /** Select what the moment of a replay is about, until the person selects something. */
+  private follow(): boolean {
+    const { player } = this;
+    const about = player?.about ?? '';
+    if (!this.following || this.doing !== null || about === '' || about === this.followed) {
+      return false;
+    }
+    const before = this.openBefore ?? new Map(this.open);
+    this.open = new Map(before);
+    this.reveal(about, this.hasKeyboard());
+    this.openBefore = before;
+    this.following = true;
+    this.followed = this.offered = about;
+    this.details ||= !this.unwanted;
+    return true;
+  }
+
+  /** A replay has moved, has begun to play or has stopped. */
+  private played(player: Player): void {
+    if (player.playing !== this.plays) {
+      this.plays = this.following = player.playing;
+      this.followed = '';
+    }
+    this.drawing.soon();
+  }
+
   /** Whether what is selected was so by itself. */
   get isOffered(): boolean {
     return this.selected !== null && this.selected === this.offered;
@@ -290,7 +331,10 @@ export class Model {
     if (this.selected === this.offered) {
       this.selected = null;
       this.details = false;
+      this.open = this.openBefore ?? this.open;
+      this.made = null;
     }
+    this.openBefore = null;
     this.offered = null;
   }
 
@@ -310,7 +354,8 @@ export class Model {
       this.doing = null;
       this.message = '';
     }
-    this.offered = null;
+    this.offered = this.openBefore = null;
+    this.following = false;
     this.replying &&= key === this.wanting?.id;
     this.selected = key;
     this.wantsFocus ||= focus;
@@ -320,6 +365,7 @@ export class Model {
   /** Open or close a row. */
   toggle(row: Row, expanded = !row.expanded): void {
     if (row.expandable) {
+      this.openBefore = null; // what the person opens stays open
       (this.matches === null ? this.open : this.openWhileFiltered).set(row.key, expanded);
       this.made = null;
       this.changed();
@@ -415,7 +461,9 @@ export class Model {
 
   /** Show the run as it was, at first at its end; gives what plays it, null where that fails. */
   replay(): Promise<Player | null> {
-    const { run, player } = this;
+    const { run } = this;
+    if (run !== (this.showing?.run ?? null)) this.refresh(); // it may not have been drawn yet
+    const { player } = this;
     if (player !== null || run === null) return Promise.resolve(player);
     this.fetching ??= this.fetch(run);
     return this.fetching;
@@ -442,8 +490,9 @@ export class Model {
       const events = await this.store.events(run);
       const info = this.store.info(run);
       if (this.run !== run || info === undefined || events.length === 0) return null;
-      this.player = new Player({ info, events });
-      this.player.onChange(() => this.drawing.soon());
+      const player = (this.player = new Player({ info, events }));
+      this.plays = this.following = false;
+      player.onChange(() => this.played(player));
       this.doing = null;
       this.made = null;
       return this.player;

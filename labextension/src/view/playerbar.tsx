@@ -12,6 +12,8 @@ const RANK: readonly MarkKind[] = ['error', 'decision', 'child', 'turn'];
 /** Places on the scrubber; turns, of which there may be many, have fewer. */
 const PLACES = 240;
 const TURNS = 60;
+/** Characters of a caption that are shown. */
+const CAPTION = 400;
 
 const WORDS: Record<MarkKind, string> = {
   turn: 'turn',
@@ -19,6 +21,10 @@ const WORDS: Record<MarkKind, string> = {
   error: 'error',
   decision: 'decision',
 };
+
+/** What the clock of a player leaves out and adds. */
+export const PACE =
+  'A replay shortens the waits of the run, and holds what came too fast to be seen.';
 
 /** What keys do while a run is played; false where one means nothing here. */
 export function playerKey(model: Model, player: Player, event: KeyboardEvent): boolean {
@@ -77,7 +83,7 @@ export class PlayerBar extends Component<{ model: Model; player: Player }> {
       </button>
     );
     const { info } = model;
-    return (
+    const bar = (
       <div class="rlm-player" role="group" aria-label={t('Replay')}>
         <span class="rlm-player-word">{info?.recorded ? t('Recording') : t('Replay')}</span>
         {button('step', 'Step back', '[', () => player.step(-1))}
@@ -114,7 +120,9 @@ export class PlayerBar extends Component<{ model: Model; player: Player }> {
             />
           ))}
         </div>
-        <span class="rlm-said rlm-clock">{said}</span>
+        <span class="rlm-said rlm-clock" title={t(PACE)}>
+          {said}
+        </span>
         <label class="rlm-speed">
           <span class="rlm-hidden">{t('Speed')}</span>
           <select
@@ -138,6 +146,16 @@ export class PlayerBar extends Component<{ model: Model; player: Player }> {
           </button>
         )}
       </div>
+    );
+    return (
+      <>
+        {bar}
+        {player.captions.length > 0 && (
+          <p class="rlm-caption" aria-live="polite">
+            {oneLine(player.caption, CAPTION)}
+          </p>
+        )}
+      </>
     );
   }
 
