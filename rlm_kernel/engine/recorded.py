@@ -156,7 +156,10 @@ class RecordedRun:
         held = self.recording.contexts if context and redact is None else ()
         contexts = {name: self.recording.context(name) for name in held}
         refuse_keys(contexts)
-        return recording.save(self.events, path, contexts=contexts, redact=hiding(redact))
+        return recording.save(
+            self.events, path, contexts=contexts, redact=hiding(redact),
+            redacted=self.recording.redacted,
+        )  # fmt: skip
 
     def export(self, path: Path | str, form: str = "") -> Path:
         """Write it in another form, that other programs open; keys are cut out as by ``save``.

@@ -311,6 +311,8 @@ def test_without_its_context_or_redacted_it_is_said(
         rlm.replay(hidden, "abc" * 5)
     with pytest.raises(RecordingError, match="was redacted"):
         rlm.fork(hidden, turn=1, context="abc" * 5)
+    with pytest.raises(RecordingError, match="was redacted"):
+        rlm.replay(Run.load(hidden).save(tmp_path / "again"), "abc" * 5)
 
 
 def test_what_is_redacted_holds_no_context_whether_it_runs_or_was_loaded(

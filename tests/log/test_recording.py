@@ -224,6 +224,22 @@ def test_a_bomb_is_not_unpacked(saved: Path) -> None:
         load(saved)
 
 
+def test_what_packs_as_well_as_a_bomb_is_saved_so_that_it_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "MOST_UNPACKED", 1 << 20)
+    text = "The grass is green. The sky is blue. " * 100_000
+    log = Log()
+    for event in (*events(), Logged(0, 1.0, Noted(node="run1", text=text))):
+        log.emit(event.event)
+    path = save(list(log.events), tmp_path / "r", contexts={"context": text.encode(), "n": b"1"})
+    found = load(path)
+    assert found.context("context") == text.encode()
+    assert found.events[-1].event == Noted(node="run1", text=text)
+    again = save(events(), tmp_path / "s", contexts={"context": os.urandom(1 << 18).hex().encode()})
+    assert again.stat().st_size < 400_000, "what packs as texts do is packed"
+
+
 def test_whatever_is_wrong_is_one_sentence_that_names_the_file(saved: Path, tmp_path: Path) -> None:
     (folder := tmp_path / "broken").mkdir()
     for name, (path, said) in broken(saved, folder).items():
