@@ -137,7 +137,7 @@ def _check_header(line: bytes, path: Path) -> int:
     """Give the version that a log was written in."""
     try:
         head = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         head = None
     if not isinstance(head, dict) or head.get("log") != MAGIC:
         msg = f"{path} isn't a log of rlm-kernel: its first line doesn't say so."
@@ -149,6 +149,8 @@ def _check_header(line: bytes, path: Path) -> int:
             f"reads up to {PROTOCOL_VERSION}); it is unchanged: upgrade rlm-kernel to read it."
         )
         raise RecordingError(msg)
+    if isinstance(version, bool) or version < 1:
+        raise _damaged(1, path, "its version isn't one")
     return version
 
 

@@ -117,6 +117,11 @@ def repacked(path: Path, name: str, change: Any) -> Path:
     return other
 
 
+def head(log: bytes, version: bytes) -> bytes:
+    """The same log, which says another version."""
+    return b'{"v":' + version + b',"log":"rlm-kernel"}\n' + log.partition(b"\n")[2]
+
+
 LATER = json.dumps({"format": 99}).encode()
 NEW_LOG = json.dumps({"v": PROTOCOL_VERSION + 1, "log": "rlm-kernel"}).encode() + b"\n"
 
@@ -128,6 +133,9 @@ NEW_LOG = json.dumps({"v": PROTOCOL_VERSION + 1, "log": "rlm-kernel"}).encode() 
         ("log.jsonl", lambda _: b"", "was cut before one began"),
         ("log.jsonl", lambda _: b"not ours\n", "isn't a log of rlm-kernel"),
         ("log.jsonl", lambda _: NEW_LOG, "written by a later rlm-kernel"),
+        ("log.jsonl", lambda d: head(d, b"-1000000000000"), r"Line 1 .*its version isn't one"),
+        ("log.jsonl", lambda d: head(d, b"true"), r"Line 1 .*its version isn't one"),
+        ("log.jsonl", lambda d: b"[" * 99_999 + d, "isn't a log of rlm-kernel"),
         ("log.jsonl", lambda d: d.replace(b'"seq"', b'"sqe"', 1), "Line 2 of .* is damaged"),
         ("recording.json", lambda _: LATER, "saved by a later rlm-kernel .format 99"),
         ("recording.json", lambda _: b"[1]", "what it says of itself"),
