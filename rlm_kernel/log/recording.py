@@ -50,6 +50,7 @@ MOST = 2 << 30  # bytes of all that a recording holds, unpacked
 MOST_FILES = 200_000
 MOST_EVENTS = 1_000_000
 MOST_LINES = 100_000  # of a log of the official package
+DEEPEST = 1_000  # nodes above a node
 MOST_ABOUT = 1 << 20
 MOST_UNPACKED = 64 << 20  # bytes from which on a file is asked how well it was packed
 MOST_PACKED = 200  # times; texts come to 20
@@ -318,12 +319,36 @@ def _refuse_large(path: Path, size: int) -> None:
 def _made(
     path: Path, about: Mapping[str, Any], scanned: Scan, contexts: Sequence[str]
 ) -> Recording:
+    _refuse_deep(path, scanned.events)
     tree = Tree()
     for logged in scanned.events:
         tree.apply(logged)
     if not any(isinstance(x.event, e.RunStarted | e.SessionStarted) for x in scanned.events):
         raise RecordingError(f"There is no run in {path}: its log was cut before one began.")
     return Recording(path, about, scanned.events, tree, contexts)
+
+
+def _refuse_deep(path: Path, events: Iterable[Logged]) -> None:
+    """Refuse a tree that takes long to be folded: that is done up to the top for each node."""
+    parents: dict[str, str] = {}
+    for logged in events:
+        parent = getattr(logged.event, "parent", None)
+        if parent:
+            parents.setdefault(logged.event.node, parent)
+    depth: dict[str, int] = {}
+    for start in parents:
+        node, way = start, []
+        while node in parents and node not in depth:
+            depth[node] = 0  # for now: there may be circles
+            way.append(node)
+            node = parents[node]
+        above = depth.get(node, 0)
+        for node in reversed(way):
+            depth[node] = above = above + 1
+        if above > DEEPEST:
+            raise RecordingError(
+                f"{path} has more than {DEEPEST:,} nodes below one another: it isn't read."
+            )
 
 
 def _write(

@@ -22,7 +22,7 @@ from rlm_kernel.log import Log, Tree, read, recording, tree_text
 from rlm_kernel.log.migrate import migrated
 from rlm_kernel.log.recording import extract, load, save
 from rlm_kernel.protocol import PROTOCOL_VERSION, Logged
-from rlm_kernel.protocol.events import CallEnded, Noted, RunStarted
+from rlm_kernel.protocol.events import CallEnded, CallStarted, Noted, RunStarted
 
 from .samples import a_batch, a_run, a_turn
 
@@ -283,6 +283,34 @@ def test_a_log_of_endless_lines_or_events_is_refused_as_soon_as_it_is_seen(
     theirs.write_text('{"type": "metadata"}\n' * 11)
     with pytest.raises(RecordingError, match="has more than 10 lines"):
         load(theirs)
+
+
+def test_one_text_that_many_events_have_is_in_memory_once_and_counted_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, text = Log(), "x" * 100_000
+    for event in (RunStarted(node="run1"), *(Noted(node="run1", text=text) for _ in range(99))):
+        log.emit(event)
+    path = save(list(log.events), tmp_path / "r")
+    found = load(path)
+    assert len({id(x.event.text) for x in found.events[1:]}) == 1
+    assert found.events[-1].event == Noted(node="run1", text=text)
+    monkeypatch.setattr(read, "MOST_TEXT", 1 << 20)
+    with pytest.raises(RecordingError, match=r"r\.rlm names texts of more than 1\.0 MiB in all"):
+        load(path)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_tree_is_as_deep_as_a_run_gets_or_isnt_read(tmp_path: Path, order: int) -> None:
+    def chain(length: int) -> list[Logged]:
+        nodes = [CallStarted(node=f"call{n}", parent=f"call{n - 1}") for n in range(1, length)]
+        circle = [CallStarted(node="a", parent="b"), CallStarted(node="b", parent="a")]
+        found = [RunStarted(node="run1"), *nodes[::order], *circle]
+        return [Logged(n, 1.0, event) for n, event in enumerate(found, 1)]
+
+    assert len(load(save(chain(500), tmp_path / "r")).tree) == 503
+    with pytest.raises(RecordingError, match=r"s\.rlm has more than 1,000 nodes below one another"):
+        load(save(chain(20_000), tmp_path / "s"))
 
 
 def test_what_is_said_of_a_later_version_is_never_long(saved: Path) -> None:
