@@ -7,8 +7,10 @@ anything is done with it; the folder may come from elsewhere, so no link in it i
 
 from __future__ import annotations
 
+import base64
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +168,34 @@ def kept_value(data: bytes) -> Any:
         return _decoded(data)
     except (RLMError, KeyError, ValueError, struct.error):
         return None
+
+
+def kept_texts(data: bytes) -> Iterator[str | bytes]:
+    """Give every text and all bytes that a kept context holds, whatever it is a value of.
+
+    The first are the kept bytes themselves, in which long texts, long bytes and tables stand as
+    they are. Numbers that may be bytes count as such (a ``bytearray`` is kept as them).
+    """
+    from ..protocol.frames import HEAD, body_size, unpack
+
+    yield data
+    try:
+        message, _ = unpack(data[HEAD : HEAD + body_size(data[:HEAD])])
+    except (RLMError, KeyError, ValueError, struct.error, RecursionError):
+        return
+    left: list[Any] = [message]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list):
+            left.extend(value)
+            with suppress(TypeError, ValueError):
+                yield bytes(value)
+        elif isinstance(value, dict):
+            left.extend([*value, *value.values()])
+            with suppress(KeyError, TypeError, ValueError):
+                yield base64.b64decode(value["bytes"])
 
 
 def _decoded(data: bytes) -> Any:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AnswerError, ConfigError, ContextError, RecordingError
-from ..lm.secrets import hide_secrets
+from ..lm.secrets import hide_secrets, secret_values
 from ..log import Tree, recording, tree_html
 from ..log.recording import Recording, Redact
 from ..protocol import Logged, Usage
 from ..protocol import events as e
 from .exporting import export
-from .kept import kept_value
+from .kept import kept_texts, kept_value
 from .replay import answer_of
 from .transcript import Transcript
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from .compare import Comparison
+
+#: In which bytes may hold a key.
+_CODES = ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 
 
 class RecordedRun:
@@ -153,7 +156,10 @@ class RecordedRun:
         held = self.recording.contexts if context and redact is None else ()
         contexts = {name: self.recording.context(name) for name in held}
         refuse_keys(contexts)
-        return recording.save(self.events, path, contexts=contexts, redact=hiding(redact))
+        return recording.save(
+            self.events, path, contexts=contexts, redact=hiding(redact),
+            redacted=self.recording.redacted,
+        )  # fmt: skip
 
     def export(self, path: Path | str, form: str = "") -> Path:
         """Write it in another form, that other programs open; keys are cut out as by ``save``.
@@ -284,10 +290,16 @@ def refuse_keys(contexts: Mapping[str, bytes]) -> None:
 
     It can't be cut out: the cells would give something else over another context.
     """
-    hide = hide_secrets(os.environ)
-    for name, data in contexts.items() if hide else ():
-        text = data.decode("utf-8", "replace")
-        if hide is not None and hide(text) != text:
+    keys = secret_values(os.environ)
+    forms = [key.encode(code, "surrogatepass") for key in keys for code in _CODES]
+
+    def keyed(held: str | bytes) -> bool:
+        if isinstance(held, str):
+            return any(key in held for key in keys)
+        return any(form in held for form in forms)
+
+    for name, data in contexts.items() if keys else ():
+        if any(map(keyed, kept_texts(data))):
             raise ContextError(
                 f"{name} holds the value of an environment variable that looks like a key, so it "
                 "isn't put into a recording: save it without its context."

@@ -22,7 +22,7 @@ HEAD = 200  # characters of a blob that its line shows
 MAGIC = "rlm-kernel"
 
 PutBlob = Callable[[str, bytes], None]
-GetBlob = Callable[[str], bytes | None]
+GetText = Callable[[str], str | None]
 
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _dump = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -60,7 +60,7 @@ def encode(logged: Logged, put_blob: PutBlob | None) -> bytes:
     return (_dump(line) + "\n").encode("ascii")
 
 
-def decode(line: Mapping[str, Any], get_blob: GetBlob | None) -> Logged | None:
+def decode(line: Mapping[str, Any], get_text: GetText | None) -> Logged | None:
     """Rebuild an event from its parsed line; None for a type that isn't known.
 
     Raises:
@@ -71,7 +71,7 @@ def decode(line: Mapping[str, Any], get_blob: GetBlob | None) -> Logged | None:
     if not counts or not _fits(time, (int, float), None):
         msg = "it has no seq and time"
         raise ValueError(msg)
-    data = {k: _unpack(v, get_blob) for k, v in line.items() if k not in ("seq", "time")}
+    data = {k: _unpack(v, get_text) for k, v in line.items() if k not in ("seq", "time")}
     try:
         event = event_from_dict(data)
     except TypeError:
@@ -163,25 +163,25 @@ def _pack(value: Any, put_blob: PutBlob | None) -> Any:
     return _pack(repr(value)[:LONG_TEXT], put_blob)
 
 
-def _unpack(value: Any, get_blob: GetBlob | None) -> Any:
+def _unpack(value: Any, get_text: GetText | None) -> Any:
     kind = type(value)
     # A float is any that a model wrote; whole numbers have no end, and are counted with.
     if (kind is float and not math.isfinite(value)) or (kind is int and not _meant(value)):
         msg = "a number in it isn't finite"
         raise ValueError(msg)
     if kind is list:
-        return [_unpack(v, get_blob) for v in value]
+        return [_unpack(v, get_text) for v in value]
     if kind is not dict:
         return value
     if len(value) == 1 and type(value.get("$dict")) is dict:
-        return {k: _unpack(v, get_blob) for k, v in value["$dict"].items()}
+        return {k: _unpack(v, get_text) for k, v in value["$dict"].items()}
     if "$blob" not in value:
-        return {k: _unpack(v, get_blob) for k, v in value.items()}
+        return {k: _unpack(v, get_text) for k, v in value.items()}
     digest, chars, head = value["$blob"], value.get("chars"), value.get("head")
     if type(digest) is not str or type(chars) is not int or type(head) is not str:
         msg = "a text kept apart isn't named well"
         raise ValueError(msg)
-    data = get_blob(digest) if get_blob and re.fullmatch("[0-9a-f]{64}", digest) else None
-    if data is None:
+    text = get_text(digest) if get_text and re.fullmatch("[0-9a-f]{64}", digest) else None
+    if text is None:
         return f"{head}… [{chars - len(head)} more characters were kept apart and aren't here]"
-    return data.decode("utf-8", "surrogatepass")
+    return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count
@@ -13,13 +13,16 @@ from typing import IO, Any
 from ..errors import RecordingError
 from ..protocol import PROTOCOL_VERSION, Logged
 from ._files import BLOBS, LOG_NAME
-from ._lines import MAGIC, GetBlob, decode
+from ._lines import MAGIC, GetText, decode
 from .format import size_text
 from .inside import read_inside
 from .migrate import migrated
 
 MOST_LINE = 64 << 20  # bytes; long texts are kept apart
+MOST_TEXT = 2 << 30  # characters of the texts of a recording, each as often as it stands there
 _HEADER = b'{"v":'
+
+GetBlob = Callable[[str], bytes | None]
 
 
 def read_log(path: Path | str, *, blobs: bool = True) -> list[Logged]:
@@ -78,13 +81,15 @@ def scan(
         file: them, from the first on.
         path: what the log is called in errors.
         get_blob: gives the texts that are kept apart; None leaves them out.
-        most: how many events it may have; None: any number.
+        most: how many events it may have, and then it may have ``MOST_TEXT`` of texts that are
+            kept apart; None: any number.
 
     Raises:
         RecordingError: as ``read_log``, or it has more.
     """
     events: list[Logged] = []
     seq = 0
+    get_text = get_blob and _texts(get_blob, path, MOST_TEXT if most is not None else None)
     lines = bounded_lines(file, path)
     first = next(lines, b"")
     if not first.endswith(b"\n") and _is_cut_header(first):
@@ -96,7 +101,7 @@ def scan(
             break
         size += len(line)
         data = migrated(_parse(line, number, path), version)
-        logged = _decode(data, number, path, get_blob)
+        logged = _decode(data, number, path, get_text)
         # the same number again: a process was interrupted right after it had written
         if data["seq"] > seq:
             seq = data["seq"]
@@ -129,6 +134,27 @@ def bounded_lines(file: IO[bytes], path: Path, most: int | None = None) -> Itera
         yield line
 
 
+def _texts(get_blob: GetBlob, path: Path, most: int | None) -> GetText:
+    """Give what gives the texts that are kept apart: one object each, however often it is named."""
+    known: dict[str, str | None] = {}
+    given = 0
+
+    def text(digest: str) -> str | None:
+        nonlocal given
+        if digest not in known:
+            data = get_blob(digest)
+            known[digest] = None if data is None else data.decode("utf-8", "surrogatepass")
+        found = known[digest]
+        given += len(found or "")
+        if most is not None and given > most:
+            raise RecordingError(
+                f"{path} names texts of more than {size_text(most)} in all: it isn't read."
+            )
+        return found
+
+    return text
+
+
 def _is_cut_header(line: bytes) -> bool:
     return _HEADER.startswith(line[: len(_HEADER)])
 
@@ -137,7 +163,7 @@ def _check_header(line: bytes, path: Path) -> int:
     """Give the version that a log was written in."""
     try:
         head = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         head = None
     if not isinstance(head, dict) or head.get("log") != MAGIC:
         msg = f"{path} isn't a log of rlm-kernel: its first line doesn't say so."
@@ -149,6 +175,8 @@ def _check_header(line: bytes, path: Path) -> int:
             f"reads up to {PROTOCOL_VERSION}); it is unchanged: upgrade rlm-kernel to read it."
         )
         raise RecordingError(msg)
+    if isinstance(version, bool) or version < 1:
+        raise _damaged(1, path, "its version isn't one")
     return version
 
 
@@ -163,10 +191,10 @@ def _parse(line: bytes, number: int, path: Path) -> dict[str, Any]:
 
 
 def _decode(
-    data: dict[str, Any], number: int, path: Path, get_blob: GetBlob | None
+    data: dict[str, Any], number: int, path: Path, get_text: GetText | None
 ) -> Logged | None:
     try:
-        return decode(data, get_blob)
+        return decode(data, get_text)
     except ValueError as error:
         raise _damaged(number, path, str(error)) from error
     except RecursionError as error:

@@ -50,10 +50,12 @@ MOST = 2 << 30  # bytes of all that a recording holds, unpacked
 MOST_FILES = 200_000
 MOST_EVENTS = 1_000_000
 MOST_LINES = 100_000  # of a log of the official package
+DEEPEST = 1_000  # nodes above a node
 MOST_ABOUT = 1 << 20
 MOST_UNPACKED = 64 << 20  # bytes from which on a file is asked how well it was packed
 MOST_PACKED = 200  # times; texts come to 20
 _NAMES = re.compile(rf"{ABOUT}|{LOG_NAME}|{BLOBS}/[0-9a-f]{{64}}|{CONTEXTS}/[^\W\d]\w*")
+_PIECE = 1 << 16
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's; the time of saving would make each file another
 
 #: Fields of events that are no texts of people, models or files.
@@ -143,6 +145,7 @@ def save(
     *,
     contexts: Mapping[str, bytes] | None = None,
     redact: Redact | None = None,
+    redacted: bool = False,
 ) -> Path:
     """Write a recording into one file.
 
@@ -152,6 +155,7 @@ def save(
         contexts: the bytes of those that are to be in it, by name.
         redact: is given every text (questions, prompts, code, outputs, answers, errors) and gives
             what stands in its place. Where that changes something, its cells aren't run again.
+        redacted: whether the events had been changed so before.
 
     Returns:
         The path of the file.
@@ -166,7 +170,7 @@ def save(
         descriptor, half = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         try:
             with os.fdopen(descriptor, "wb") as file:
-                _write(file, events, contexts or {}, redact)
+                _write(file, events, contexts or {}, redact, redacted)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(half, path)
@@ -315,6 +319,7 @@ def _refuse_large(path: Path, size: int) -> None:
 def _made(
     path: Path, about: Mapping[str, Any], scanned: Scan, contexts: Sequence[str]
 ) -> Recording:
+    _refuse_deep(path, scanned.events)
     tree = Tree()
     for logged in scanned.events:
         tree.apply(logged)
@@ -323,10 +328,36 @@ def _made(
     return Recording(path, about, scanned.events, tree, contexts)
 
 
+def _refuse_deep(path: Path, events: Iterable[Logged]) -> None:
+    """Refuse a tree that takes long to be folded: that is done up to the top for each node."""
+    parents: dict[str, str] = {}
+    for logged in events:
+        parent = getattr(logged.event, "parent", None)
+        if parent:
+            parents.setdefault(logged.event.node, parent)
+    depth: dict[str, int] = {}
+    for start in parents:
+        node, way = start, []
+        while node in parents and node not in depth:
+            depth[node] = 0  # for now: there may be circles
+            way.append(node)
+            node = parents[node]
+        above = depth.get(node, 0)
+        for node in reversed(way):
+            depth[node] = above = above + 1
+        if above > DEEPEST:
+            raise RecordingError(
+                f"{path} has more than {DEEPEST:,} nodes below one another: it isn't read."
+            )
+
+
 def _write(
-    file: Any, events: Iterable[Logged], contexts: Mapping[str, bytes], redact: Redact | None
+    file: Any,
+    events: Iterable[Logged],
+    contexts: Mapping[str, bytes],
+    redact: Redact | None,
+    changed: bool,
 ) -> None:
-    changed = False
 
     def tracked(text: str) -> str:
         nonlocal changed
@@ -340,7 +371,8 @@ def _write(
 
         def entry(name: str, data: bytes) -> None:
             info = zipfile.ZipInfo(name, _EPOCH)
-            info.compress_type = zipfile.ZIP_DEFLATED
+            plain = _packs_too_well(data)
+            info.compress_type = zipfile.ZIP_STORED if plain else zipfile.ZIP_DEFLATED
             info.external_attr = (stat.S_IFREG | 0o600) << 16
             archive.writestr(info, data)
 
@@ -354,6 +386,16 @@ def _write(
             entry(f"{CONTEXTS}/{name}", data)
         about = {"format": FORMAT, "saved_by": __version__, "redacted": changed}
         entry(ABOUT, json.dumps(about, sort_keys=True).encode())
+
+
+def _packs_too_well(data: bytes) -> bool:
+    """Whether a file that is packed would be taken for a bomb by ``load``."""
+    packer, packed = zlib.compressobj(wbits=-zlib.MAX_WBITS), 0  # as a zip's
+    for start in range(0, len(data), _PIECE):
+        packed += len(packer.compress(data[start : start + _PIECE]))
+        if packed * MOST_PACKED >= len(data):  # soon, of nearly all that there is
+            return False
+    return (packed + len(packer.flush())) * MOST_PACKED < len(data)
 
 
 def _lines(

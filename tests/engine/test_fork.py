@@ -321,6 +321,8 @@ def test_without_its_context_or_redacted_it_is_said(
         rlm.replay(hidden, "abc" * 5)
     with pytest.raises(RecordingError, match="was redacted"):
         rlm.fork(hidden, turn=1, context="abc" * 5)
+    with pytest.raises(RecordingError, match="was redacted"):
+        rlm.replay(Run.load(hidden).save(tmp_path / "again"), "abc" * 5)
 
 
 def test_what_is_redacted_holds_no_context_whether_it_runs_or_was_loaded(
@@ -354,6 +356,36 @@ def test_keys_of_the_environment_are_in_no_recording(
     assert held.texts() == {"context": "x [secret]"}
     with pytest.raises(ContextError, match="looks like a key"):
         held.save(tmp_path / "over", context=True)
+    assert not (tmp_path / "over.rlm").exists()
+
+
+KEY = 'sk-é"\\-0123456789'
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        KEY.encode(),
+        (1, KEY.encode()),
+        b"odd" + KEY.encode("utf-16"),
+        KEY.encode("utf-16-be") * 500,
+        bytearray(KEY.encode()),
+        {"a": [KEY]},
+        {KEY: 1},
+        {"a": {("b", f"x {KEY}")}},
+    ],
+    ids=["bytes", "tuple", "utf-16", "long", "bytearray", "dict", "name", "set"],
+)
+def test_a_context_that_holds_a_key_in_any_form_goes_into_no_recording(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, context: Any
+) -> None:
+    run = make(["FINAL(1)"]).run("q", {"it": context})
+    assert run.save(tmp_path / "fine", context=True).exists()
+    monkeypatch.setenv("SOME_API_KEY", KEY)
+    with pytest.raises(ContextError, match="looks like a key"):
+        run.save(tmp_path / "over", context=True)
+    with pytest.raises(ContextError, match="looks like a key"):
+        Run.load(tmp_path / "fine.rlm").save(tmp_path / "over")
     assert not (tmp_path / "over.rlm").exists()
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import re
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from rlm_kernel.log.formats import (
     to_pairs,
     to_rollout,
 )
-from rlm_kernel.log.recording import load
+from rlm_kernel.log.recording import load, save
 from rlm_kernel.protocol import events as e
 
 from .samples import a_batch, a_run, a_turn
@@ -188,6 +189,28 @@ def test_a_log_of_the_official_package_is_a_tree(tmp_path: Path) -> None:
     assert top.total.cost is None, "a cost that nobody wrote down isn't known"
 
 
+NUMBERS = (
+    "max_depth", "max_iterations", "iteration", "iteration_time", "execution_time",
+    "total_input_tokens", "total_output_tokens",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity", "NaN", "1e999", "1" + "0" * 400, "-7"])
+def test_a_number_that_nobody_meant_is_taken_as_not_told(number: str, tmp_path: Path) -> None:
+    text = "\n".join(map(json.dumps, THEIRS))
+    for name in NUMBERS:
+        text, changed = re.subn(rf'"{name}": [\d.]+', f'"{name}": {number}', text)
+        assert changed, name
+    (tmp_path / "rlm.jsonl").write_text(text)
+    found = load(tmp_path / "rlm.jsonl")
+    assert "Answer: 3" in tree_text(found.tree)
+    json.dumps([asdict(logged) for logged in found.events], allow_nan=False)
+    again = load(save(found.events, tmp_path / "again"))
+    assert [x.event for x in again.events] == [x.event for x in found.events]
+    top = again.tree[again.events[0].event.node]
+    assert (top.total.input_tokens, top.total.output_tokens) == (0, 0)
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2), st.data())
 def test_whatever_stands_in_a_line_it_loads_or_is_one_sentence(
@@ -195,6 +218,7 @@ def test_whatever_stands_in_a_line_it_loads_or_is_one_sentence(
 ) -> None:
     lines = json.loads(json.dumps(THEIRS))
     junk = st.none() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=2)
+    junk |= st.floats() | st.just(10**400)
     junk |= st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)
     line = lines[number]
     line[data.draw(st.sampled_from(sorted(line)))] = data.draw(junk)

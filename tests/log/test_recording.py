@@ -22,7 +22,7 @@ from rlm_kernel.log import Log, Tree, read, recording, tree_text
 from rlm_kernel.log.migrate import migrated
 from rlm_kernel.log.recording import extract, load, save
 from rlm_kernel.protocol import PROTOCOL_VERSION, Logged
-from rlm_kernel.protocol.events import CallEnded, Noted, RunStarted
+from rlm_kernel.protocol.events import CallEnded, CallStarted, Noted, RunStarted
 
 from .samples import a_batch, a_run, a_turn
 
@@ -117,6 +117,11 @@ def repacked(path: Path, name: str, change: Any) -> Path:
     return other
 
 
+def head(log: bytes, version: bytes) -> bytes:
+    """The same log, which says another version."""
+    return b'{"v":' + version + b',"log":"rlm-kernel"}\n' + log.partition(b"\n")[2]
+
+
 LATER = json.dumps({"format": 99}).encode()
 NEW_LOG = json.dumps({"v": PROTOCOL_VERSION + 1, "log": "rlm-kernel"}).encode() + b"\n"
 
@@ -128,6 +133,9 @@ NEW_LOG = json.dumps({"v": PROTOCOL_VERSION + 1, "log": "rlm-kernel"}).encode() 
         ("log.jsonl", lambda _: b"", "was cut before one began"),
         ("log.jsonl", lambda _: b"not ours\n", "isn't a log of rlm-kernel"),
         ("log.jsonl", lambda _: NEW_LOG, "written by a later rlm-kernel"),
+        ("log.jsonl", lambda d: head(d, b"-1000000000000"), r"Line 1 .*its version isn't one"),
+        ("log.jsonl", lambda d: head(d, b"true"), r"Line 1 .*its version isn't one"),
+        ("log.jsonl", lambda d: b"[" * 99_999 + d, "isn't a log of rlm-kernel"),
         ("log.jsonl", lambda d: d.replace(b'"seq"', b'"sqe"', 1), "Line 2 of .* is damaged"),
         ("recording.json", lambda _: LATER, "saved by a later rlm-kernel .format 99"),
         ("recording.json", lambda _: b"[1]", "what it says of itself"),
@@ -224,6 +232,22 @@ def test_a_bomb_is_not_unpacked(saved: Path) -> None:
         load(saved)
 
 
+def test_what_packs_as_well_as_a_bomb_is_saved_so_that_it_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "MOST_UNPACKED", 1 << 20)
+    text = "The grass is green. The sky is blue. " * 100_000
+    log = Log()
+    for event in (*events(), Logged(0, 1.0, Noted(node="run1", text=text))):
+        log.emit(event.event)
+    path = save(list(log.events), tmp_path / "r", contexts={"context": text.encode(), "n": b"1"})
+    found = load(path)
+    assert found.context("context") == text.encode()
+    assert found.events[-1].event == Noted(node="run1", text=text)
+    again = save(events(), tmp_path / "s", contexts={"context": os.urandom(1 << 18).hex().encode()})
+    assert again.stat().st_size < 400_000, "what packs as texts do is packed"
+
+
 def test_whatever_is_wrong_is_one_sentence_that_names_the_file(saved: Path, tmp_path: Path) -> None:
     (folder := tmp_path / "broken").mkdir()
     for name, (path, said) in broken(saved, folder).items():
@@ -259,6 +283,34 @@ def test_a_log_of_endless_lines_or_events_is_refused_as_soon_as_it_is_seen(
     theirs.write_text('{"type": "metadata"}\n' * 11)
     with pytest.raises(RecordingError, match="has more than 10 lines"):
         load(theirs)
+
+
+def test_one_text_that_many_events_have_is_in_memory_once_and_counted_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, text = Log(), "x" * 100_000
+    for event in (RunStarted(node="run1"), *(Noted(node="run1", text=text) for _ in range(99))):
+        log.emit(event)
+    path = save(list(log.events), tmp_path / "r")
+    found = load(path)
+    assert len({id(x.event.text) for x in found.events[1:]}) == 1
+    assert found.events[-1].event == Noted(node="run1", text=text)
+    monkeypatch.setattr(read, "MOST_TEXT", 1 << 20)
+    with pytest.raises(RecordingError, match=r"r\.rlm names texts of more than 1\.0 MiB in all"):
+        load(path)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_tree_is_as_deep_as_a_run_gets_or_isnt_read(tmp_path: Path, order: int) -> None:
+    def chain(length: int) -> list[Logged]:
+        nodes = [CallStarted(node=f"call{n}", parent=f"call{n - 1}") for n in range(1, length)]
+        circle = [CallStarted(node="a", parent="b"), CallStarted(node="b", parent="a")]
+        found = [RunStarted(node="run1"), *nodes[::order], *circle]
+        return [Logged(n, 1.0, event) for n, event in enumerate(found, 1)]
+
+    assert len(load(save(chain(500), tmp_path / "r")).tree) == 503
+    with pytest.raises(RecordingError, match=r"s\.rlm has more than 1,000 nodes below one another"):
+        load(save(chain(20_000), tmp_path / "s"))
 
 
 def test_what_is_said_of_a_later_version_is_never_long(saved: Path) -> None:

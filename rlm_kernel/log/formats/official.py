@@ -20,7 +20,7 @@ from ...protocol import Event, Logged, Usage
 from ...protocol import events as e
 from ..node import Node
 from ..tree import Tree
-from ..usage import recorded_number
+from ..usage import recorded_count, recorded_number
 from .chat import chat
 
 _QUESTION = re.compile(r'original query: "(.+?)"', re.DOTALL)
@@ -70,7 +70,9 @@ def from_official(lines: Iterable[bytes], name: str) -> list[Logged]:
             continue
         try:
             reader.take(json.loads(line))
-        except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+        except (
+            ValueError, TypeError, AttributeError, LookupError, RecursionError, ArithmeticError,
+        ) as error:  # fmt: skip
             raise RecordingError(
                 f"Line {number} of {name} isn't as the official rlm package writes it ({error})."
             ) from error
@@ -200,8 +202,8 @@ class _Reader:
             node=node, parent=parent, run_id=self._name if parent is None else "",
             question=question or (found[1] if found else ""), where="kernel", depth=depth,
             model=str(about.get("root_model") or ""),
-            config={"max_turns": about.get("max_iterations"), "max_depth": about.get("max_depth"),
-                    "logged_by": "rlm"},
+            config={"max_turns": recorded_number(about.get("max_iterations")),
+                    "max_depth": recorded_number(about.get("max_depth")), "logged_by": "rlm"},
         ))  # fmt: skip
         self._emit(e.RunOpened(
             node=node, system=texts.get("system", ""), first=texts.get("user", "")
@@ -211,7 +213,7 @@ class _Reader:
     def _iteration(self, data: Mapping[str, Any], run: str, depth: int) -> str | None:
         turn = self._new("turn")
         self._time = max(self._time, _began(data))
-        number = int(data.get("iteration") or 0)
+        number = recorded_count(data.get("iteration"))
         self._emit(e.TurnStarted(node=turn, parent=run, number=number))
         call = self._new("call")
         model = str(self._metadata.get("root_model") or "")
@@ -226,7 +228,7 @@ class _Reader:
             cell = self._cell(block, turn, depth)
         if answer is not None and cell:
             self._emit(e.AnswerGiven(node=cell, answer=str(answer)))
-        self._time += 0.0 if data.get("code_blocks") else float(data.get("iteration_time") or 0.0)
+        self._time += 0.0 if data.get("code_blocks") else _seconds(data, "iteration_time")
         self._emit(e.TurnEnded(node=turn))
         return None if answer is None else str(answer)
 
@@ -239,7 +241,7 @@ class _Reader:
         began = self._time
         for call in result.get("rlm_calls") or ():
             self._asked(call, cell, depth)
-        seconds = float(result.get("execution_time") or 0.0)
+        seconds = _seconds(result, "execution_time")
         self._time = max(self._time, began + seconds)
         stderr = str(result.get("stderr") or "")
         lines = stderr.strip().splitlines()
@@ -262,7 +264,7 @@ class _Reader:
             return
         node, model = self._new("call"), str(call.get("root_model") or "")
         self._emit(e.CallStarted(node=node, parent=cell, model=model, prompt=_text(prompt)))
-        self._time += float(call.get("execution_time") or 0.0)
+        self._time += _seconds(call, "execution_time")
         error = call.get("error")
         self._emit(e.CallEnded(
             node=node, status="error" if error else "ok", text=_text(response), model=model,
@@ -277,9 +279,8 @@ class _Reader:
 def _usage(call: Mapping[str, Any]) -> Usage:
     models = (call.get("usage_summary") or {}).get("model_usage_summaries") or {}
     counts = [m for m in models.values() if isinstance(m, dict)]
-    tokens_in = sum(int(m.get("total_input_tokens") or 0) for m in counts)
-    tokens_out = sum(int(m.get("total_output_tokens") or 0) for m in counts)
-    tokens_in, tokens_out = max(0, tokens_in), max(0, tokens_out)
+    tokens_in = sum(recorded_count(m.get("total_input_tokens")) for m in counts)
+    tokens_out = sum(recorded_count(m.get("total_output_tokens")) for m in counts)
     costs = [recorded_number(m.get("total_cost")) for m in counts]
     known = sum(cost for cost in costs if cost is not None)
     whole = known if costs and None not in costs else None
@@ -295,4 +296,8 @@ def _began(data: Mapping[str, Any]) -> float:
         ended = datetime.fromisoformat(str(data.get("timestamp"))).timestamp()
     except (ValueError, OverflowError, OSError):
         return 0.0
-    return ended - float(data.get("iteration_time") or 0.0)
+    return ended - _seconds(data, "iteration_time")
+
+
+def _seconds(data: Mapping[str, Any], name: str) -> float:
+    return recorded_number(data.get(name)) or 0.0
