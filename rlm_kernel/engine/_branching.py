@@ -177,14 +177,13 @@ class Branching:
         return ask_plain(cast("RLM", self), found.question, contexts, tell)
 
     def _as_deep(self, settings: Settings, found: RecordedRun) -> Settings:
-        """Give the settings with the depth that the run had, so that its cells have children too.
+        """Give the settings with the depth that the run went to, so that its cells have children.
 
         Where this ``RLM`` was given a depth, that one holds.
         """
-        logged = found.depth
-        if "max_depth" in self.given or logged <= settings.max_depth:
+        if "max_depth" in self.given or found.depth <= settings.max_depth:
             return settings
-        return replace(settings, max_depth=logged)
+        return replace(settings, max_depth=found.depth)
 
     def _offline(self, record: Record, found: RecordedRun) -> RLM:
         """Give an RLM with these options that calls nobody."""

@@ -24,7 +24,12 @@ _SHOWN = 60
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What is told of one run; ``alone``: it is the model's, without recursion."""
+    """What is told of one run.
+
+    Args:
+        alone: it is the model's, without recursion.
+        branch: turns of it were made, and paid for, in the run that it is a branch of.
+    """
 
     name: str
     model: str
@@ -36,6 +41,7 @@ class Side:
     seconds: float
     reason: str = ""
     alone: bool = False
+    branch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,13 @@ class Pair:
         """The lines of code that differ, as ``-`` and ``+``."""
         left = self.left.code.splitlines() if self.left else []
         right = self.right.code.splitlines() if self.right else []
-        return [line for line in difflib.ndiff(left, right) if line[:2] in ("- ", "+ ")]
+        found = []
+        # Not ndiff, which looks for likeness in every two lines: that takes minutes on long code.
+        for tag, a, b, c, d in difflib.SequenceMatcher(None, left, right).get_opcodes():
+            if tag != "equal":
+                found += ["- " + line for line in left[a:b]]
+                found += ["+ " + line for line in right[c:d]]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +185,15 @@ def _side(run: RecordedRun, number: int, name: str | None) -> Side:
         name=f"{number}: {oneline(name, _SHOWN)}", model=node.model, status=run.status,
         answer=run.answer_text or "", turns=turns, calls=node.calls, usage=node.total,
         seconds=node.seconds or 0.0, reason=node.reason, alone=run.plain,
+        branch=_has_turns(node.config.get("forked")),
     )  # fmt: skip
+
+
+def _has_turns(forked: Any) -> bool:
+    """Whether a branch has turns of its origin: kept, or done again with the reply they had."""
+    if not isinstance(forked, dict):
+        return False
+    return bool(forked.get("turn")) or forked.get("otherwise") not in ([], ["the question"])
 
 
 def _name(run: RecordedRun) -> str:
@@ -208,8 +228,9 @@ def _parting(first: str, other: str, pair: Pair | None) -> list[str]:
     if pair.left.code == pair.right.code:
         a, b = (oneline(clean(c.output), _SHOWN) for c in (pair.left, pair.right))
         return [f"{other} parts from {first} at turn {turn}: the same code gave {b!r}, not {a!r}."]
-    lines = plural(len(pair.diff), "line")
-    return [f"{other} parts from {first} at turn {turn}, in {lines} of code:", *pair.diff[:20]]
+    diff = pair.diff
+    lines = plural(len(diff), "line")
+    return [f"{other} parts from {first} at turn {turn}, in {lines} of code:", *diff[:20]]
 
 
 def _price(run: Side, plain: Side) -> str:
@@ -226,9 +247,10 @@ def _price(run: Side, plain: Side) -> str:
         )
         if mine is not None and others
     ]
+    taken = ", without the turns that it has from its origin" if run.branch else ""
     if not said:
         return f"Beside the model alone {run.name} gave {what}."
-    return f"Beside the model alone {run.name} gave {what} for {', '.join(said)}."
+    return f"Beside the model alone {run.name} gave {what} for {', '.join(said)}{taken}."
 
 
 def _times(mine: float, others: float) -> str:

@@ -32,12 +32,27 @@ class Change:
             turn, whose cells run again.
         told: what the root model is told after the last turn that is kept.
         question: what is asked instead; no turn is kept then.
+
+    Raises:
+        ConfigError: something of it is no text, or the question is empty.
     """
 
     cells: Mapping[int, str] = field(default_factory=dict)
     replies: Mapping[str, str] = field(default_factory=dict)
     told: str | None = None
     question: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, texts in (("cells", self.cells), ("replies", self.replies)):
+            if not isinstance(texts, Mapping):
+                raise ConfigError(f"{name}={texts!r:.60} is no dict: give one with texts.")
+            for key, text in texts.items():
+                _check_text(f"{name}[{key!r:.60}]", text)
+        for name, said in (("told", self.told), ("question", self.question)):
+            if said is not None:
+                _check_text(name, said)
+        if self.question is not None and not self.question.strip():
+            raise ConfigError("The question is empty: give another, or none to keep the run's.")
 
 
 def branch_text(forked: Mapping[str, Any]) -> str:
@@ -250,6 +265,11 @@ class _Cut:
 
 def _moved(logged: Logged, later: float) -> Logged:
     return replace(logged, time=logged.time + later)
+
+
+def _check_text(name: str, text: object) -> None:
+    if not isinstance(text, str):
+        raise ConfigError(f"{name} is {text!r:.60}, which is no text: give one.")
 
 
 def _free() -> dict[str, object]:

@@ -80,9 +80,11 @@ class RecordedRun:
 
     @property
     def depth(self) -> int:
-        """How deep it was allowed to go (``max_depth``); 1 where that wasn't kept."""
-        found = self._started.config.get("max_depth")
-        return found if isinstance(found, int) and found > 0 else 1
+        """How deep it went: 1: it had calls only, 2: children, … whatever it was allowed."""
+        runs: dict[str, int] = {}  # node → the runs that it is in, itself among them
+        for node in self.tree.walk(self.tree[self.node]):
+            runs[node.id] = runs.get(node.parent or "", 0) + (node.kind == "run")
+        return max(runs.values())
 
     @property
     def status(self) -> str:
@@ -126,8 +128,10 @@ class RecordedRun:
             at: the node with which it comes, such as ``"cell2"``; empty: the end.
 
         Raises:
-            ConfigError: there is no such node.
+            ConfigError: there is no such node, or that is no text.
         """
+        if not isinstance(text, str):
+            raise ConfigError(f"A note is a text, and {text!r:.60} is none.")
         events = list(self.events)
         place = len(events)
         if at:
@@ -135,6 +139,8 @@ class RecordedRun:
             place = next(found, -1) + 1
             if not place:
                 raise ConfigError(f"The recording has no node {at!r:.60}: its tree names them.")
+            while place < len(events) and isinstance(events[place].event, e.Noted):
+                place += 1  # what is noted there already comes first
         time = events[place - 1].time
         events.insert(place, Logged(0, time, e.Noted(node=self.node, text=text)))
         events = [replace(logged, seq=seq) for seq, logged in enumerate(events, 1)]

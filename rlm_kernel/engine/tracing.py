@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,7 @@ _AT_ONCE = 64  # spans of one request
 _MISSING = (
     "Spans need the extra otel, which isn't installed: pip install 'rlm-kernel[otel]' brings it."
 )
+_OFF = "OpenTelemetry is switched off here (OTEL_SDK_DISABLED), so no spans are made or sent."
 
 
 def endpoint(url: str) -> str:
@@ -46,7 +48,7 @@ def endpoint(url: str) -> str:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(
-            f"{oneline(url, 200)!r} is no collector's address: give one such as "
+            f"{oneline(url.rpartition('@')[2], 200)!r} is no collector's address: give one such as "
             f"http://127.0.0.1:4318{PATH}."
         )
     try:
@@ -62,30 +64,31 @@ def spans_of(run: RecordedRun) -> Sequence[ReadableSpan]:
 
     Raises:
         ConfigError: the extra ``otel`` isn't installed.
+        RecordingError: OpenTelemetry is switched off.
     """
     try:
         from ..log.formats.spans import to_spans
     except ImportError:
         raise ConfigError(_MISSING) from None
-    return to_spans(run.tree, run.node)
+    spans = to_spans(run.tree, run.node)
+    if not spans:
+        raise RecordingError(_OFF if _off() else "OpenTelemetry made no spans of the run.")
+    return spans
 
 
 def send(run: RecordedRun, url: str) -> int:
     """Send a recorded run's spans; see ``RecordedRun.send_spans``."""
     where = endpoint(url)
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.trace.export import SpanExportResult
-
-    spans = spans_of(run)
-    exporter = OTLPSpanExporter(endpoint=where)
-    with _hearing() as said:
-        for start in range(0, len(spans), _AT_ONCE):
-            if exporter.export(spans[start : start + _AT_ONCE]) is not SpanExportResult.SUCCESS:
-                raise RecordingError(
-                    f"The spans couldn't be sent to {oneline(where, 200)}, "
-                    f"{start:,} of {len(spans):,} were ({said()})."
-                )
-        exporter.shutdown()  # type: ignore[no-untyped-call]
+    spans, failed = spans_of(run), list[str]()
+    exporter = _exporter(where, failed.append)
+    for start in range(0, len(spans), _AT_ONCE):
+        exporter.export(spans[start : start + _AT_ONCE])
+        if failed:
+            raise RecordingError(
+                f"The spans couldn't be sent to {_shown(where)}, "
+                f"{start:,} of {len(spans):,} were ({failed[0]})."
+            )
+    exporter.shutdown()
     return len(spans)
 
 
@@ -102,6 +105,8 @@ class Follower:
 
     def __init__(self, run: Run, url: str) -> None:
         where = endpoint(url)
+        if _off():
+            run.note(_OFF)
         self._run, self._where, self._failed = run, where, False
         self._hide = hiding(None)
         self._tree = Tree()
@@ -154,7 +159,7 @@ class Follower:
         if self._failed:
             return
         self._failed = True
-        said = f"couldn't be sent to {oneline(self._where, 200)} ({why})"
+        said = f"couldn't be sent to {_shown(self._where)} ({why})"
         if self._run.ended:
             _log.error("Spans of the run %s %s.", self._run.id, said)
         else:
@@ -164,19 +169,51 @@ class Follower:
 # -- private ----------------------------------------------------------------------------------
 
 
+def _off() -> bool:
+    """Whether OpenTelemetry is switched off, by its own variable."""
+    return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
+def _shown(where: str) -> str:
+    """Give an address as it may be shown: without a name, a password or a key in its query."""
+    parts = urlsplit(where)
+    return oneline(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", 200)
+
+
 def _exporter(where: str, failed: Callable[[str], None]) -> Any:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import SpanExportResult
+    from requests import Session
+
+    elsewhere: list[int] = []
+
+    def look(response: Any, *args: Any, **options: Any) -> None:
+        if 300 <= response.status_code < 400:  # nobody has taken them, whatever is made of it
+            elsewhere.append(response.status_code)
 
     class Exporter(OTLPSpanExporter):
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            elsewhere.clear()
             with _hearing() as said:
                 done = super().export(spans)
+            if elsewhere:
+                failed(f"it answered {elsewhere[0]}, which sends elsewhere: give that address")
+                return SpanExportResult.FAILURE
             if done is not SpanExportResult.SUCCESS:
-                failed(said())
+                failed(_without(where, said()))
             return done
 
-    return Exporter(endpoint=where)
+    session = Session()
+    session.hooks["response"].append(look)
+    return Exporter(endpoint=where, session=session)
+
+
+def _without(where: str, text: str) -> str:
+    """Give a text without the parts of an address that aren't shown."""
+    parts = urlsplit(where)
+    for part in (parts.netloc.rpartition("@")[0], parts.password, parts.query):
+        text = text.replace(part, "…") if part else text
+    return text
 
 
 class _Ear(logging.Filter):

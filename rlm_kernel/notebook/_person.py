@@ -8,12 +8,13 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
-from ..log.format import clean
+from ..log.format import clean, oneline
 from ..protocol import CellError, CellResult, Logged, Output
 from ..protocol.control import AnswerCall
 from ..protocol.events import CallEnded, CallsDecided, CallStarted, PhaseChanged
@@ -50,11 +51,12 @@ class Keyboard:
         self._queued: list[str] = []  # questions that somebody waits for
         self._one = threading.Lock()  # one question at a time has the line
         self._free = threading.Event()
+        self._lock = threading.Lock()  # between looking whether it is wanted and giving it up
         self._ident: Any = None
         self._parent: Any = None
         self.there = False
         self.asking = ""  # the question that has the line
-        self._wanted: Callable[[], bool] | None = None  # whether lines that are asked for still are
+        self._wanted: Callable[[], bool] | None = None  # whether what has the line still is
 
     def arrive(self) -> None:
         """Note who sits at the front end of the running cell, and whether they can be asked."""
@@ -72,7 +74,8 @@ class Keyboard:
             EOFError: the person ended the input.
             KeyboardInterrupt: the person interrupted it.
         """
-        self._free.clear()
+        with self._lock:
+            self._free.clear()
         sys.stdout.flush()
         sys.stderr.flush()
         line = self._line(prompt)
@@ -82,10 +85,21 @@ class Keyboard:
 
     def release(self) -> None:
         """Give up the question that is being asked."""
-        self._free.set()
+        with self._lock:
+            self._free.set()
 
-    def ask(self, question: str, choices: Sequence[str] | None = None) -> str:
+    def ask(
+        self,
+        question: str,
+        choices: Sequence[str] | None = None,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> str:
         """Ask a question and give the answer; one of ``choices`` where there are any.
+
+        Args:
+            question: what is asked.
+            choices: the answers that there are; None: any text.
+            wanted: whether its answer still is; ``look`` looks at it again meanwhile.
 
         Raises:
             ModelError: nobody can be asked here, or the question was given up.
@@ -95,13 +109,9 @@ class Keyboard:
             raise ModelError(msg)
         self._queued.append(question)
         try:
-            with self._one:
-                self._free.clear()
+            with self._line_for(lambda: question in self._queued and wanted()):
                 self.asking = question.rstrip()
                 try:
-                    if question not in self._queued:
-                        msg = "The question was answered elsewhere."
-                        raise ModelError(msg)
                     return self._answer(self.asking, choices)
                 finally:
                     self.asking = ""
@@ -115,8 +125,22 @@ class Keyboard:
         """Give up one question: it was answered elsewhere, or nobody wants the answer any more."""
         if question in self._queued:
             self._queued.remove(question)
-            if self.asking == question.rstrip():
-                self.release()
+            self.look()
+
+    @contextmanager
+    def _line_for(self, wanted: Callable[[], bool]) -> Iterator[None]:
+        """Have the line for a question, once those before it are through, if it is still wanted."""
+        with self._one:
+            with self._lock:
+                if not wanted():
+                    msg = "The question was answered elsewhere."
+                    raise ModelError(msg)
+                self._wanted = wanted
+                self._free.clear()
+            try:
+                yield
+            finally:
+                self._wanted = None
 
     def _answer(self, question: str, choices: Sequence[str] | None) -> str:
         shown = question
@@ -141,16 +165,8 @@ class Keyboard:
         Raises:
             ModelError: nobody can be asked here, or the question was given up.
         """
-        with self._one:
-            self._wanted = wanted
-            self._free.clear()
-            try:
-                if not wanted():
-                    msg = "The question was answered elsewhere."
-                    raise ModelError(msg)
-                return self._lines(question)
-            finally:
-                self._wanted = None
+        with self._line_for(wanted):
+            return self._lines(question)
 
     def _lines(self, question: str) -> str:
         lines: list[str] = []
@@ -161,10 +177,10 @@ class Keyboard:
         return "\n".join(lines)
 
     def look(self) -> None:
-        """Give up the question for lines that is being asked, if nobody wants its answer."""
-        wanted = self._wanted
-        if wanted is not None and not wanted():
-            self.release()
+        """Give up the question that is being asked, if nobody wants its answer."""
+        with self._lock:
+            if self._wanted is not None and not self._wanted():
+                self._free.set()
 
     def _line(self, prompt: str) -> str:
         kernel = getattr(self._shell, "kernel", None)
@@ -201,8 +217,8 @@ class Desk:
         self._run = run
         self._keyboard = keyboard
         self._quiet = quiet
-        self._calls = ""  # the sentence of calls that are asked about
-        self._asked: set[str] = set()
+        self._open = True
+        self._asked: set[str] = set()  # calls that are asked about, and wait
         self._line: deque[tuple[str, str]] = deque()  # calls still to be asked about
         self._serving, self._lock = False, threading.Lock()
         self._end = run.log.listen(self._on_event)
@@ -215,7 +231,7 @@ class Desk:
     def close(self) -> None:
         """Ask no more; what is asked just now is given up."""
         self._end()
-        self._asked.clear()
+        self._open = False
         self._keyboard.release()
 
     def _on_event(self, logged: Logged) -> None:
@@ -224,8 +240,8 @@ class Desk:
             if event.phase == "asking":
                 self._ask_calls(event.reason)
         elif isinstance(event, CallsDecided):
-            if self._calls and self._keyboard.asking.startswith(self._calls):
-                self._keyboard.release()  # decided elsewhere, or it is no more to be decided
+            self._asked.discard(event.ask)
+            self._keyboard.look()  # decided elsewhere, or it is no more to be decided
         elif isinstance(event, CallEnded) and self._keyboard.asking:
             call = self._run.tree.get(event.node)
             if call is not None and call.role == "human" and (
@@ -258,13 +274,14 @@ class Desk:
     def _allow(self, waits: Ask, sentence: str) -> None:
         if self._quiet():
             return
-        self._calls = sentence = clean(sentence)
+
+        def choose(question: str, choices: list[str] | None) -> str:
+            return self._keyboard.ask(question, choices, self._still(waits.ask))
+
         try:
-            command = ask_calls(waits.ask, sentence, clean(waits.reason), self._keyboard.ask)
+            command = ask_calls(waits.ask, clean(sentence), clean(waits.reason), choose)
         except (ModelError, EOFError):
             return  # they wait on, for whoever decides
-        finally:
-            self._calls = ""
         self._run.send(command)
 
     def _serve_line(self) -> None:
@@ -275,16 +292,26 @@ class Desk:
                     self._serving = False
                     return
                 node, role = self._line.popleft()
-            self._serve(node, role)
+            try:
+                self._serve(node, role)
+            except Exception as failed:  # the next is asked whatever became of this one
+                if self._still(node)():
+                    why = type(failed).__name__ + (f": {failed}" if str(failed) else "")
+                    self._run.note(
+                        f"Asking for {node} ended ({oneline(why, 200)}); it waits on: "
+                        f"`%rlm answer {node} TEXT` answers it."
+                    )
+
+    def _still(self, waiting: str) -> Callable[[], bool]:
+        """Give what says whether the answer for a call, or for calls, is still wanted."""
+        return lambda: self._open and waiting in self._asked
 
     def _serve(self, node: str, role: str) -> None:
         call = self._run.tree.get(node)
         shown = call.prompt[-PROMPT:] if call is not None else ""
         you = "the root model: write a cell" if role == "root" else "the sub-model: answer"
         try:
-            text = self._keyboard.ask_lines(
-                f"{clean(shown)}\n\nYou are {you}.", lambda: node in self._asked
-            )
+            text = self._keyboard.ask_lines(f"{clean(shown)}\n\nYou are {you}.", self._still(node))
         except ModelError:
             return
         if role == "root" and "```" not in text:

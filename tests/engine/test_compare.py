@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from rlm_kernel import RLM, ScriptedModel
 from rlm_kernel.cli import main
-from rlm_kernel.engine.compare import compare
+from rlm_kernel.engine.compare import Cell, Pair, compare
 
 LOOK = "```repl\nn = len(context)\nprint(n)\n```"
 
@@ -49,6 +50,36 @@ def test_two_runs_stand_side_by_side_and_part_where_they_do(runs: list[Any]) -> 
     again = compare(runs[0], runs[0])
     assert again.parts() is None
     assert "has the same cells and outputs" in str(again)
+
+
+def test_long_code_is_compared_line_by_line_not_each_with_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = 0
+    ratio = difflib.SequenceMatcher.real_quick_ratio
+
+    def look(self: Any) -> float:
+        nonlocal looks
+        looks += 1
+        assert looks < 10_000, "two lines are held beside each other for every two that there are"
+        return ratio(self)
+
+    monkeypatch.setattr(difflib.SequenceMatcher, "real_quick_ratio", look)
+    left, right = (
+        Cell(1, "\n".join(["same = 0", *(f"value_{i} = {word}({i})" for i in range(1500))]), "")
+        for word in ("left", "right")
+    )
+    diff = Pair(left, right).diff
+    assert len(diff) == 3000
+    assert sorted(diff)[0] == "+ value_0 = right(0)"
+
+
+def test_what_a_branch_has_from_its_origin_is_said_not_to_be_in_its_price(runs: list[Any]) -> None:
+    with rlm("12") as asked:
+        alone = asked.plain(runs[0])
+    word = "without the turns that it has from its origin."
+    assert word in str(compare(runs[1], alone))
+    assert word not in str(compare(runs[0], alone))
 
 
 def test_runs_are_called_by_their_files_or_as_is_said(runs: list[Any], tmp_path: Path) -> None:

@@ -181,6 +181,13 @@ def test_a_branch_of_a_branch_and_a_branch_whose_process_died(make: Make, first:
         ({"turn": 2, "question": "x"}, "Another question begins anew"),
         ({"turn": 1, "cells": {4: "x"}}, "is in turn 3"),
         ({"cells": {1: "x", 2: "y"}}, "changed in one turn"),
+        ({"cells": {1: 5}}, r"cells\[1\] is 5, which is no text"),
+        ({"cells": ["x"]}, "is no dict"),
+        ({"replies": {"call1": None}}, r"replies\['call1'\] is None, which is no text"),
+        ({"turn": 1, "told": 5}, "told is 5, which is no text"),
+        ({"question": 5}, "question is 5, which is no text"),
+        ({"question": " "}, "The question is empty"),
+        ({"question": ""}, "The question is empty"),
     ],
 )
 def test_what_cannot_be_changed_is_said_and_nothing_is_left(
@@ -299,11 +306,14 @@ def test_children_run_again_whichever_depth_the_other_would_have(
     code = "```repl\nn = rlm_query('How long?', context=context[:4])\nprint(n)\n```"
     run = make([code, "FINAL(n)"], say, where="kernel", sandbox="none", max_depth=2, save=False)
     path = run.run("How long?", "abc" * 5).save(tmp_path / "deep", context=True)
+    path = edited(path, lambda text: text.replace('"max_depth":2', f'"max_depth":{10**9}'), tmp_path)
+    assert Run.load(path).depth == 2, "as deep as it went, whatever it says"
     rerun = RLM(sandbox="none").replay(path)
     assert rerun.same, str(rerun)
     with RLM(model=model("```repl\nFINAL(n)\n```"), sandbox="none") as other:
         fork = other.fork(Run.load(path), turn=1)
         assert str(fork.answer) == "4"
+        assert fork.settings.max_depth == 2
         assert paid(fork) == 1, "the child is taken from the recording"
 
 
@@ -404,6 +414,11 @@ def test_a_sentence_is_put_into_a_recording_at_its_moment(first: Run, tmp_path: 
     assert RLM(sandbox="none").replay(saved, context="abc" * 5).same
     with pytest.raises(ConfigError, match="no node 'cell99'"):
         old.note("?", at="cell99")
+    with pytest.raises(ConfigError, match="A note is a text, and 5 is none"):
+        old.note(5)  # type: ignore[arg-type]
+    old.note("And why?", at="cell2")
+    assert [x.event.text for x in old.events if isinstance(x.event, e.Noted)][-3:] == [
+        "Which line would you look at?", "And why?", "That was it."]  # fmt: skip
     assert len(recorded(first).events) == len(told) - 2, "the run itself stays as it was"
 
 

@@ -206,6 +206,50 @@ def test_a_run_goes_on_without_its_collector(
     assert not any(record.name.startswith("opentelemetry") for record in caplog.records)
 
 
+def test_an_answer_that_sends_elsewhere_is_a_failure(run: Run, collector: Collector) -> None:
+    collector.status = 307
+    with pytest.raises(RecordingError, match=r"0 of \d+ were \(it answered 307, which sends"):
+        run.send_spans(collector.url)
+
+
+def test_all_spans_are_sent_whatever_others_sample_and_none_are_not_without_a_word(
+    run: Run, rlm: RLM, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    assert run.send_spans(collector.url) == len(run.tree) == len(collector.spans)
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    with pytest.raises(RecordingError, match="OTEL_SDK_DISABLED"):
+        run.send_spans(collector.url)
+    rlm.model = rlm.gateway.register(ScriptedModel(["```repl\nFINAL(1)\n```"]))
+    rlm.otlp = collector.url
+    again = rlm.run("What?", "abc")
+    assert again.answer == 1
+    notes = [x.event.text for x in again.events if isinstance(x.event, e.Noted)]
+    assert [text for text in notes if "OTEL_SDK_DISABLED" in text]
+
+
+def test_what_an_address_holds_of_a_person_is_said_nowhere(
+    run: Run, rlm: RLM, collector: Collector, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
+    collector.status = 400
+    url = collector.url.replace("//", "//me:pa55word@") + "/v1/traces?api-key=k3y"
+    with pytest.raises(RecordingError, match=r"http://127\.0\.0\.1:\d+/v1/traces, 0 of") as failed:
+        run.send_spans(url)
+    with pytest.raises(ConfigError, match="is no collector's address") as refused:
+        run.send_spans("me:pa55word@127.0.0.1:4318")
+    rlm.model = rlm.gateway.register(ScriptedModel(["```repl\nFINAL(1)\n```"]))
+    rlm.otlp = url
+    again = rlm.run("What?", "abc")
+    for thread in threading.enumerate():
+        if thread.name == "rlm-spans":
+            thread.join()
+    said = [str(failed.value), str(refused.value), *map(str, again.events), *caplog.messages]
+    assert any("be sent to http://127.0.0.1" in text for text in said[2:])
+    assert not [text for text in said if "pa55word" in text or "k3y" in text]
+
+
 def test_where_nobody_listens_the_reason_is_said(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import (
     NonRecordingSpan,
     Span,
@@ -66,7 +67,8 @@ class Spans:
         resource = Resource.create()
         if str(resource.attributes.get(SERVICE_NAME)).startswith("unknown_service"):
             resource = resource.merge(Resource({SERVICE_NAME: "rlm-kernel"}))
-        self.provider = TracerProvider(id_generator=self._ids, resource=resource)
+        # All of them: who asks for a run's spans hasn't asked for a sample of them.
+        self.provider = TracerProvider(sampler=ALWAYS_ON, id_generator=self._ids, resource=resource)
         for processor in processors:
             self.provider.add_span_processor(processor)
         self._tracer = self.provider.get_tracer("rlm-kernel", __version__)
