@@ -306,7 +306,9 @@ def test_children_run_again_whichever_depth_the_other_would_have(
     code = "```repl\nn = rlm_query('How long?', context=context[:4])\nprint(n)\n```"
     run = make([code, "FINAL(n)"], say, where="kernel", sandbox="none", max_depth=2, save=False)
     path = run.run("How long?", "abc" * 5).save(tmp_path / "deep", context=True)
-    path = edited(path, lambda text: text.replace('"max_depth":2', f'"max_depth":{10**9}'), tmp_path)
+    deep = f'"max_depth":{10**9}'
+    path = edited(path, lambda text: text.replace('"max_depth":2', deep), tmp_path)
+    assert deep in (path / "log.jsonl").read_text()
     assert Run.load(path).depth == 2, "as deep as it went, whatever it says"
     rerun = RLM(sandbox="none").replay(path)
     assert rerun.same, str(rerun)
