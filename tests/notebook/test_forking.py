@@ -66,7 +66,7 @@ def test_what_cannot_be_forked_is_one_sentence_and_begins_nothing(
     for fields, said in (
         ({"turn": 9}, "no turn 9 that is whole"),
         ({"turn": 1, "change": "code", "node": "call1", "text": "x"}, "no cell 'call1'"),
-        ({"turn": 1, "change": "reply", "node": "nowhere", "text": "x"}, "no call 'nowhere'"),
+        ({"turn": 1, "change": "reply", "node": "nowhere", "text": "x"}, "'nowhere' is no call"),
         ({"turn": 1, "change": "all"}, "can't be changed in its 'all'"),
         ({"turn": 1, "model": "none/such"}, "none/such"),
         ({"run": "nowhere"}, "There is no run 'nowhere'"),
