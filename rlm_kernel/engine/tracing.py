@@ -160,7 +160,7 @@ class Follower:
             return
         self._failed = True
         said = f"couldn't be sent to {_shown(self._where)} ({why})"
-        if self._run.ended:
+        if self._over or self._run.ended:
             _log.error("Spans of the run %s %s.", self._run.id, said)
         else:
             self._run.note(f"Its spans {said}; the run goes on.")

@@ -77,7 +77,7 @@ def test_where_its_context_isnt_there_the_model_alone_isnt_asked(
 ) -> None:  # fmt: skip
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     asked = len(openai_server.requests)
-    bare = load_run(recorded).save(tmp_path / "bare")
+    bare = load_run(recorded).save(tmp_path / "bare", context=False)
     theirs = load_run(recorded).export(tmp_path / "theirs.jsonl")
     for path, said in ((bare, "was in memory only"), (theirs, "doesn't hold what was asked over")):
         given = [str(path), "--plain", "--api-base", openai_server.api_base]

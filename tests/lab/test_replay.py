@@ -36,9 +36,11 @@ def test_a_run_is_replayed_rewound_and_forked_in_the_panel(lab: Lab, pictures: P
 
     finished(lab, LOOK, SOME_FAIL, CHILD, "FINAL(f'{len(days)} needles')", more=" --max-depth 2")
     panel = lab.panel
-    panel.get_by_role("button", name="Got it").click()
     rows = panel.locator(".rlm-row[aria-level]")
     lab.until(lambda: rows.count() > 12, "the whole tree")
+    hint = panel.get_by_role("button", name="Got it")
+    if hint.count():  # an earlier test may have taken it away
+        hint.click()
     whole = rows.count()
     asking = panel.get_by_role("button", name="Replay")
     player = panel.get_by_role("group", name="Replay")
