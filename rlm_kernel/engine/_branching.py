@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ..errors import RecordingError
-from ..lm import BudgetLedger
+from ..errors import ConfigError, RecordingError
+from ..lm import BudgetLedger, Gateway
 from ..log.recording import extract
 from .fork import Change, branch
 from .plain import ask_plain, contexts_again
@@ -39,6 +39,7 @@ class Branching:
     _one_at_a_time: Any
     _again: Any
     _folder: Callable[[], Path]
+    gateway: Gateway
     _attach: Any
     _begin: Callable[[Run], Run]
 
@@ -81,6 +82,7 @@ class Branching:
             refuse_unboxed(found.path, settings, self._make_repl is None)
         found.refuse_redacted()
         settings = self._as_deep(settings, found)
+        self._check_model(settings.model, found)
         change = Change(cells=cells or {}, replies=replies or {}, told=told, question=question)
         with self._one_at_a_time():
             folder = self._folder()
@@ -175,6 +177,18 @@ class Branching:
         else:
             contexts = contexts_again(found, ... if context is UNSET else context)
         return ask_plain(cast("RLM", self), found.question, contexts, tell)
+
+    def _check_model(self, model: str, found: RecordedRun) -> None:
+        """Say of a run's own model that isn't here, as a script isn't, that another can go on."""
+        if model != found.tree[found.node].model:
+            return
+        try:
+            self.gateway.info(model)
+        except ConfigError as error:
+            raise ConfigError(
+                f"The model of that run, {model!r:.60}, can't go on here: name one that can "
+                f"(model=, --model, or Model in the form). {error}"
+            ) from error
 
     def _as_deep(self, settings: Settings, found: RecordedRun) -> Settings:
         """Give the settings with the depth that the run went to, so that its cells have children.

@@ -123,9 +123,11 @@ class Widgets:
         self._in_cell = in_cell
         self._made: dict[tuple[str, str], RunWidget] = {}
         self._silent = threading.Event()
+        self._open = False
 
     def open(self) -> None:
         """Have a run that is a cell's last value, or displayed, shown as its live tree."""
+        self._open = True
         for kind in (Run, RecordedRun):
             self._shell.display_formatter.ipython_display_formatter.for_type(kind, self._display)
 
@@ -133,6 +135,7 @@ class Widgets:
         """Take all of it away; the static trees stay."""
         for kind in (Run, RecordedRun):
             self._shell.display_formatter.ipython_display_formatter.pop(kind, None)
+        self._open = False
         made, self._made = self._made, {}
         for widget in made.values():
             widget.close()
@@ -200,7 +203,7 @@ class Widgets:
                 out.show(live.go_on(static_tree(run)), key, update=True)
             return
         for times in AGAIN:
-            if live.heard(times * SHOWN):
+            if live.heard(times * SHOWN) or not self._open:
                 return
             live.close()
             again = self.live(run, front)

@@ -94,13 +94,16 @@ def test_a_folder_for_temporary_files_too_deep_for_sockets_is_no_trouble(line, t
 def test_a_signal_ends_the_run_and_says_how_to_go_on(name, line):
     number = getattr(signal, name)
     command = line("print('here we are')\nwhile True: pass")
-    # A runner that is started by nohup ignores SIGHUP, and so would what it starts.
-    if signal.getsignal(number) is signal.SIG_IGN:
-        signal.signal(number, signal.SIG_DFL)
-    with subprocess.Popen(
-        command.split(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True,
-    ) as process:  # fmt: skip
+    # A runner that nohup started ignores SIGHUP, and so would what it starts.
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        process = subprocess.Popen(
+            command.split(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    finally:
+        signal.signal(number, before)
+    with process:
         err = ""
         while "| while True: pass" not in err:
             told = process.stderr.readline()

@@ -209,6 +209,17 @@ def test_nodes_in_a_circle_are_in_no_turn_and_no_reason_to_look_for_ever(first: 
         branch(events, "x", None, Change(replies={"b": "x"}))
 
 
+def test_a_script_that_is_not_here_cannot_go_on_and_another_model_is_asked_for(
+    first: Run, tmp_path: Path
+) -> None:
+    old = Run.load(first.save(tmp_path / "r.rlm", context=True))
+    assert first.log.folder is not None
+    before = sorted(first.log.folder.parent.iterdir())
+    with pytest.raises(ConfigError, match=r"'root', can't go on here: name one .*--model"):
+        RLM(model="root", sandbox="none").fork(old, turn=1)
+    assert sorted(first.log.folder.parent.iterdir()) == before
+
+
 def test_a_loaded_recording_that_is_saved_again_keeps_its_context(
     first: Run, tmp_path: Path
 ) -> None:
