@@ -15,6 +15,7 @@ only where a view of it is shown (VS Code, Colab) get the widget view and the HT
 Guarantees:
 - nothing is synced but what the widget is made with; everything else are custom messages;
 - the thread that brings a message is never kept waiting by a command;
+- a page may speak as soon as it is told of the widget, before that is whole: it is heard then;
 - what is pushed of its run, and of others that it asked for, goes to it from its first message
   on, until it is closed;
 - nothing of it is stored in the notebook.
@@ -74,19 +75,28 @@ class RunWidget(anywidget.AnyWidget):
         self._static = static
         self._unsubscribe: Callable[[], None] | None = None
         self._first = threading.Lock()
+        self._early: list[object] | None = []  # what is said while it is made
         self._runs = {run}  # of which it is told
         style = showing.BUNDLE.with_suffix(".css")
-        super().__init__(
-            run=run,
-            recording=recording,
-            mount=f"rlm-mount-{uuid.uuid4().hex}",
-            _esm=showing.BUNDLE.read_text(encoding="utf-8"),
-            _css=style.read_text(encoding="utf-8") if style.is_file() else "",
-        )
+        id = uuid.uuid4().hex
+        if tap is not None:
+            tap.add(id, self._take)
+        try:
+            super().__init__(
+                model_id=id,
+                run=run,
+                recording=recording,
+                mount=f"rlm-mount-{uuid.uuid4().hex}",
+                _esm=showing.BUNDLE.read_text(encoding="utf-8"),
+                _css=style.read_text(encoding="utf-8") if style.is_file() else "",
+            )
+        except BaseException:
+            if tap is not None:
+                tap.remove(id)
+            raise
         answer_where_sent(self.comm)
         self.on_msg(lambda _widget, content, _buffers: self.hear(content))
-        if tap is not None:
-            tap.add(self.model_id, self._take)
+        self._hear_early()
 
     def hear(self, content: object) -> None:
         """Answer a message of the front end; called on whichever thread brings it."""
@@ -125,8 +135,21 @@ class RunWidget(anywidget.AnyWidget):
         """Take a message on the thread that reads the shell channel; others are ipywidgets' own."""
         if data.get("method") != "custom":
             return False
+        with self._first:
+            if self._early is not None:
+                self._early.append(data.get("content"))
+                return True
         self.hear(data.get("content"))
         return True
+
+    def _hear_early(self) -> None:
+        while True:
+            with self._first:
+                if not self._early:
+                    self._early = None
+                    return
+                content = self._early.pop(0)
+            self.hear(content)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         shown = super()._repr_mimebundle_(**kwargs)

@@ -272,15 +272,20 @@ class FakeHub:
 
 
 @pytest.fixture
-def made(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def bundle(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from rlm_kernel.notebook import showing
-    from rlm_kernel.notebook._tap import Tap
-    from rlm_kernel.notebook.widget import RunWidget
 
     bundle = tmp_path / "rlm-tree.js"
     bundle.write_text("export default {render() {}}")
     bundle.with_suffix(".css").write_text(".x {}")
     monkeypatch.setattr(showing, "BUNDLE", bundle)
+
+
+@pytest.fixture
+def made(bundle: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    from rlm_kernel.notebook._tap import Tap
+    from rlm_kernel.notebook.widget import RunWidget
+
     hub, tap = FakeHub(), Tap(None)
     widget = RunWidget(hub, "run-1", tap=tap, static=lambda: {"text/html": "h", "text/plain": "p"})
     sent: list[dict[str, Any]] = []
@@ -304,6 +309,53 @@ def test_it_is_told_of_its_run_from_its_first_message_on(made: Any) -> None:
     made.sent.clear()
     push({"kind": "events", "run": "run-2"})
     assert len(made.sent) == 1
+
+
+def test_a_page_that_speaks_at_once_is_heard(bundle: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    import comm
+
+    from rlm_kernel.notebook._tap import Tap
+    from rlm_kernel.notebook.widget import RunWidget
+
+    hub, tap, said = FakeHub(), Tap(None), {"type": "sync", "id": "hello"}
+    usual, sent = comm.create_comm, []
+
+    def create_comm(**opened: Any) -> Any:
+        made = usual(**opened)
+        if "_esm" not in opened["data"]["state"]:  # its layout's
+            return made
+        taken = tap._takers[made.comm_id]({"method": "custom", "content": said})
+        assert taken is True
+        assert hub.asked == []  # it can't answer yet
+        made.send = lambda data=None, **_more: sent.append(data["content"])
+        return made
+
+    monkeypatch.setattr(comm, "create_comm", create_comm)
+    widget = RunWidget(hub, "run-1", tap=tap)
+    try:
+        assert widget.spoke.is_set()
+        assert hub.asked == [said]
+        assert [reply["kind"] for reply in sent] == ["reply"]
+    finally:
+        widget.close()
+
+
+def test_one_that_cannot_be_made_is_not_heard_either(
+    bundle: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import comm
+
+    from rlm_kernel.notebook._tap import Tap
+    from rlm_kernel.notebook.widget import RunWidget
+
+    def create_comm(**_opened: Any) -> Any:
+        raise RuntimeError("no comms here")
+
+    monkeypatch.setattr(comm, "create_comm", create_comm)
+    tap = Tap(None)
+    with pytest.raises(RuntimeError, match="no comms here"):
+        RunWidget(FakeHub(), "run-1", tap=tap)
+    assert tap._takers == {}
 
 
 def test_it_answers_with_a_reply_whatever_comes(made: Any) -> None:
