@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigError, RecordingError
 from ..log.formats import to_notebook, to_official, to_page, to_pairs, to_rollout
 from ..log.recording import SUFFIX
+from ..log.whole import written_whole
 
 if TYPE_CHECKING:
     from .recorded import RecordedRun
@@ -31,10 +32,10 @@ def export(run: RecordedRun, path: Path, form: str = "") -> Path:
         raise ConfigError(
             f"{form or path.suffix or path.name!r} is no form of a run; there are {known}.{more}"
         )
-    lines = list(_lines(run, form))  # before the file is there: what can't be made leaves none
     try:
-        with path.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(line + "\n" for line in lines)
+        with written_whole(path) as file:
+            for line in _lines(run, form):
+                file.write(line.encode("utf-8") + b"\n")
     except OSError as error:
         raise RecordingError(f"{path} can't be written: {error.strerror or error}.") from error
     return path

@@ -19,7 +19,6 @@ import os
 import re
 import stat
 import struct
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,6 +40,7 @@ from .formats.official import from_official, is_official
 from .inside import list_inside, read_inside
 from .read import Scan, bounded_lines, scan, scan_log
 from .tree import Tree
+from .whole import written_whole
 
 SUFFIX = ".rlm"
 FORMAT = 1
@@ -154,7 +154,9 @@ def save(
         path: of the file; ``.rlm`` is added where it is missing. One that is there is replaced.
         contexts: the bytes of those that are to be in it, by name.
         redact: is given every text (questions, prompts, code, outputs, answers, errors) and gives
-            what stands in its place. Where that changes something, its cells aren't run again.
+            what stands in its place; names of models and of nodes are none. Where that changes
+            something, its cells aren't run again, and the hashes go by which a call's reply is
+            found: who guesses a prompt would see by them that it was that one.
         redacted: whether the events had been changed so before.
 
     Returns:
@@ -167,17 +169,8 @@ def save(
     if path.suffix != SUFFIX:
         path = path.with_name(path.name + SUFFIX)
     try:
-        descriptor, half = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                _write(file, events, contexts or {}, redact, redacted)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(half, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(half)
-            raise
+        with written_whole(path, 0o600) as file:
+            _write(file, events, contexts or {}, redact, redacted)
     except OSError as error:
         why = error.strerror or error
         raise RecordingError(f"The recording can't be written to {path}: {why}.") from error
@@ -193,7 +186,7 @@ def extract(recording: Recording, folder: Path) -> None:
     """
     put = _put_into(folder)
     with (folder / LOG_NAME).open("xb") as file:
-        for line in _lines(recording.events, put, None):
+        for line in _lines(recording.events, put):
             file.write(line)
     for name in recording.contexts:
         (folder / CONTEXTS).mkdir(mode=0o700, exist_ok=True)
@@ -381,7 +374,11 @@ def _write(
                 put.add(digest)
                 entry(f"{BLOBS}/{digest}", data)
 
-        entry(LOG_NAME, b"".join(_lines(events, blob, redact and tracked)))
+        if redact is not None:
+            events = [replace(x, event=redacted(x.event, tracked)) for x in events]
+        if changed:
+            events = map(_without_key, events)
+        entry(LOG_NAME, b"".join(_lines(events, blob)))
         for name, data in sorted(contexts.items()):
             entry(f"{CONTEXTS}/{name}", data)
         about = {"format": FORMAT, "saved_by": __version__, "redacted": changed}
@@ -398,16 +395,19 @@ def _packs_too_well(data: bytes) -> bool:
     return (packed + len(packer.flush())) * MOST_PACKED < len(data)
 
 
-def _lines(
-    events: Iterable[Logged], put: Callable[[str, bytes], None], redact: Redact | None
-) -> Iterable[bytes]:
+def _lines(events: Iterable[Logged], put: Callable[[str, bytes], None]) -> Iterable[bytes]:
     first = True
     for logged in events:
         if first:
             yield header(logged.time)
             first = False
-        one = logged if redact is None else replace(logged, event=redacted(logged.event, redact))
-        yield encode(one, put)
+        yield encode(logged, put)
+
+
+def _without_key(logged: Logged) -> Logged:
+    if not isinstance(logged.event, e.CallEnded) or not logged.event.key:
+        return logged
+    return replace(logged, event=replace(logged.event, key=""))
 
 
 def _put_into(folder: Path) -> Callable[[str, bytes], None]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +67,51 @@ def test_every_form_is_written_and_what_is_none_is_said(
     with pytest.raises(ConfigError, match="build_lab"):
         run.export(tmp_path / "x.html")
     assert not (tmp_path / "x.html").exists()
+
+
+def test_what_cannot_be_written_whole_leaves_what_was_there(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "x.jsonl"
+    kept.write_text("mine")
+
+    def half(*_given: Any) -> Iterator[str]:
+        yield "one"
+        raise RecordingError("What is next can't be read.")
+
+    monkeypatch.setattr(exporting_, "to_official", half)
+    with pytest.raises(RecordingError, match="What is next"):
+        run.export(kept)
+    assert kept.read_text() == "mine"
+    assert [path.name for path in tmp_path.glob("*x.json*")] == ["x.jsonl"]
+
+
+def test_an_export_is_written_as_it_is_made(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each line of theirs has all of the chat before it: together they are far more than the run.
+    alive = [0, 0]
+
+    class Line(str):
+        __slots__ = ()
+
+        def __new__(cls) -> Line:
+            alive[0] += 1
+            alive[1] = max(alive)
+            return super().__new__(cls, "x" * 1000)
+
+        def __del__(self) -> None:
+            alive[0] -= 1
+
+    monkeypatch.setattr(exporting_, "to_official", lambda *_: (Line() for _ in range(100)))
+    assert run.export(tmp_path / "x.jsonl").stat().st_size == 100 * 1001
+    assert alive[1] <= 2
+
+
+def test_it_can_be_written_to_a_pipe(run: Run, tmp_path: Path) -> None:
+    pipe = tmp_path / "x.json"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(pipe.read_text)
+        run.export(pipe)
+        assert json.loads(read.result())["answer"] == run.answer

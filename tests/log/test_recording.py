@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tracemalloc
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,19 @@ def test_texts_are_given_away_as_redacted_and_structure_stays(tmp_path: Path) ->
         x.event.status for x in before if isinstance(x.event, CallEnded)
     ]
     assert not load(save(before, tmp_path / "s.rlm", redact=lambda text: text)).redacted
+
+
+def test_the_hash_of_a_prompt_goes_with_its_text(tmp_path: Path) -> None:
+    before = [replace(x, event=replace(x.event, key="k" * 64)) if isinstance(x.event, CallEnded)
+              else x for x in events()]  # fmt: skip
+
+    def keys(redact: Any, name: str) -> set[str]:
+        found = load(save(before, tmp_path / name, redact=redact))
+        return {x.event.key for x in found.events if isinstance(x.event, CallEnded)}
+
+    # Only one text of all is another: what of it is in other prompts isn't looked for.
+    assert keys(lambda text: text.replace("Lagos", "▮"), "r.rlm") == {""}
+    assert keys(lambda text: text, "s.rlm") == {"k" * 64}, "it can be run again"
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(
@@ -336,7 +350,7 @@ def test_any_prefix_of_a_recorded_log_loads(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     folder = tmp_path_factory.mktemp("prefix")
-    whole = b"".join(recording._lines(events(), recording._put_into(folder), None))
+    whole = b"".join(recording._lines(events(), recording._put_into(folder)))
     begun = whole.index(b"\n", whole.index(b"run.started")) + 1
     cut = data.draw(st.integers(begun, len(whole)))
     (folder / "log.jsonl").write_bytes(whole[:cut])
@@ -389,7 +403,7 @@ def test_every_line_fits_the_schema_that_the_documents_have(tmp_path: Path) -> N
     schema = json.loads((root / "docs" / "log.schema.json").read_text("utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
     validator.check_schema(schema)
-    lines = b"".join(recording._lines(events(), lambda *_: None, None)).splitlines()
+    lines = b"".join(recording._lines(events(), lambda *_: None)).splitlines()
     assert any(b"$blob" in line for line in lines)
     for line in lines:
         validator.validate(json.loads(line))
