@@ -11,6 +11,7 @@ from rlm_kernel.protocol import CallRequest, Event, Origin, Reply
 
 ORIGIN = Origin("run1", "turn1", role="sub")
 ROOT = Origin("run1", "turn1", role="root")
+SERVED_KEY = "sk-planted-for-the-gateway-0123456789"  # of the gateway process
 
 
 class ListSink:

@@ -11,16 +11,16 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers_lm import SERVED_KEY
 from servers import Fault, OpenAIServer, Say
 
 from rlm_kernel.errors import BudgetExceeded, ConfigError, ProviderError
 from rlm_kernel.lm import BudgetLedger, Gateway
-from rlm_kernel.lm.served import client as served
 from rlm_kernel.lm.served.client import Client
 from rlm_kernel.lm.served.place import folder_for, read_grants, write_grants
 from rlm_kernel.lm.served.start import ADDRESS, CAPABILITY, gateway_for
@@ -31,36 +31,6 @@ from rlm_kernel.protocol import events as e
 from rlm_kernel.protocol.frames import pack
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is none on Windows")
-KEY = "sk-planted-for-the-gateway-0123456789"
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, openai_server: OpenAIServer) -> Path:
-    monkeypatch.setenv("RLM_HOME", str(tmp_path / "h"))
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.api_base)
-    openai_server.reply_with(lambda request: "re: " + request["messages"][-1]["content"])
-    return tmp_path
-
-
-@pytest.fixture
-def start(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Client]]:
-    made: list[Client] = []
-
-    def begin(budget: str | None = None) -> Client:
-        found = gateway_for(str(home / "kernel-1.json"), budget)
-        client = Client(found[ADDRESS], found[CAPABILITY])
-        made.append(client)
-        monkeypatch.setattr(served, "_installed", [client])
-        return client
-
-    yield begin
-    for client in made:
-        for name in ("keeper", "pid"):
-            try:
-                os.kill(client.ask("status")[name], signal.SIGKILL)
-            except (OSError, ProviderError):
-                break
 
 
 def call(prompt: str, *, log: Any = None, model: str = "openai/gpt-x", **more: Any) -> Any:
@@ -80,7 +50,7 @@ def test_a_call_is_made_there_with_the_key_that_only_it_has(
     log = Log()
     reply = call("hi \ud800", log=log)
     assert reply.text == "re: hi \ufffd" or reply.text.startswith("re: hi")
-    assert openai_server.requests[-1].headers["Authorization"] == f"Bearer {KEY}"
+    assert openai_server.requests[-1].headers["Authorization"] == f"Bearer {SERVED_KEY}"
     assert any(isinstance(x.event, e.CallEnded) and x.event.status == "ok" for x in log.events)
 
 
@@ -106,11 +76,11 @@ def test_errors_come_as_they_would_here(
     start: Callable[..., Client], openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = start()
-    openai_server.script(Fault(status=401, body={"error": {"message": f"bad {KEY}"}}))
+    openai_server.script(Fault(status=401, body={"error": {"message": f"bad {SERVED_KEY}"}}))
     with pytest.raises(ProviderError, match="refused the key") as caught:
         call("x")
     error = caught.value
-    assert (error.kind, error.status, KEY in str(error)) == ("auth", 401, False)
+    assert (error.kind, error.status, SERVED_KEY in str(error)) == ("auth", 401, False)
     client.ask("key", name="OPENAI_API_KEY", value=None)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "here")
     with pytest.raises(ConfigError, match=r"is set in this kernel.*%rlm key ANTHROPIC"):

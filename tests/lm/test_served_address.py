@@ -11,51 +11,21 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers_lm import SERVED_KEY
 from servers import OpenAIServer
 
-from rlm_kernel.errors import ProviderError
 from rlm_kernel.lm import BudgetLedger, Gateway
-from rlm_kernel.lm.served import client as served
 from rlm_kernel.lm.served.address import PORT, Address
 from rlm_kernel.lm.served.client import Client
 from rlm_kernel.lm.served.place import folder_for
-from rlm_kernel.lm.served.start import ADDRESS, CAPABILITY, gateway_for
+from rlm_kernel.lm.served.start import gateway_for
 from rlm_kernel.log import Log
 from rlm_kernel.protocol import CallRequest, Origin
 from rlm_kernel.protocol.frames import pack
-
-KEY = "sk-planted-for-the-gateway-0123456789"
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, openai_server: OpenAIServer) -> Path:
-    monkeypatch.setenv("RLM_HOME", str(tmp_path / "h"))
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.api_base)
-    openai_server.reply_with(lambda request: "re: " + request["messages"][-1]["content"])
-    return tmp_path
-
-
-@pytest.fixture
-def start(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Client]]:
-    made: list[Client] = []
-
-    def begin() -> Client:
-        found = gateway_for(str(home / "kernel-1.json"), unix=False)
-        client = Client(found[ADDRESS], found[CAPABILITY])
-        made.append(client)
-        monkeypatch.setattr(served, "_installed", [client])
-        return client
-
-    yield begin
-    for client in made:
-        for name in ("keeper", "pid"):
-            with contextlib.suppress(OSError, ProviderError):
-                os.kill(client.ask("status")[name], signal.SIGTERM)
 
 
 @pytest.fixture
@@ -87,27 +57,27 @@ def answered_by(
 
 
 def test_a_call_is_made_over_loopback_with_the_key_that_only_it_has(
-    start: Callable[[], Client],
+    start: Callable[..., Client],
     home: Path,
     openai_server: OpenAIServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    client = start()
+    client = start(unix=False)
     monkeypatch.delenv("OPENAI_API_KEY")
     assert call("hi") == "re: hi"
-    assert openai_server.requests[-1].headers["Authorization"] == f"Bearer {KEY}"
+    assert openai_server.requests[-1].headers["Authorization"] == f"Bearer {SERVED_KEY}"
     assert Path(client.address) == folder_for(str(home / "kernel-1.json")) / PORT
 
 
-def test_a_kernel_that_starts_again_finds_the_same_gateway(start: Callable[[], Client]) -> None:
-    one, two = start(), start()
+def test_a_kernel_that_starts_again_finds_the_same_gateway(start: Callable[..., Client]) -> None:
+    one, two = start(unix=False), start(unix=False)
     assert one.address == two.address
     assert one.ask("status")["pid"] == two.ask("status")["pid"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a worker that dies takes all with it there")
-def test_a_worker_that_dies_is_back_at_the_same_address(start: Callable[[], Client]) -> None:
-    client = start()
+def test_a_worker_that_dies_is_back_at_the_same_address(start: Callable[..., Client]) -> None:
+    client = start(unix=False)
     before = client.ask("status")["pid"]
     os.kill(before, signal.SIGKILL)
     assert call("again") == "re: again"
@@ -124,9 +94,9 @@ def test_only_this_machine_reaches_it_and_only_this_user_has_the_secret(address:
 
 @pytest.mark.parametrize("said", ["frame", "nonce", "nothing"])
 def test_a_capability_without_the_secret_is_dropped_unanswered(
-    start: Callable[[], Client], said: str
+    start: Callable[..., Client], said: str
 ) -> None:
-    client = start()
+    client = start(unix=False)
     port, _ = Address(Path(client.address))._told()
     hello = b"".join(pack({"op": "hello", "token": client._capability}))
     ask = b"".join(pack({"op": "status", "id": 1}))
@@ -144,9 +114,9 @@ def test_a_capability_without_the_secret_is_dropped_unanswered(
 
 
 def test_a_secret_of_another_time_opens_nothing(
-    start: Callable[[], Client], address: Address
+    start: Callable[..., Client], address: Address
 ) -> None:
-    client = start()
+    client = start(unix=False)
     with address.listen():
         text = address.path.read_text("ascii")
     port, _ = Address(Path(client.address))._told()
