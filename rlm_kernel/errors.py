@@ -11,6 +11,7 @@
     │   └── CellTimeout
     ├── AnswerError           no answer of the kind that was asked for
     ├── RecordingError        a log or recording that can't be read
+    │   └── NotLive           what only a live run does was asked of a recording
     └── ConfigError           a model, budget, mode or option that isn't one
 
 A message is one sentence or two: what happened, what is kept, what to do next.
@@ -115,6 +116,10 @@ class AnswerError(RLMError):
 
 class RecordingError(RLMError):
     """A log or a recording that can't be read."""
+
+
+class NotLive(RecordingError, AttributeError):
+    """What only a live run has or does was asked of a recording, which is over."""
 
 
 def error_kind(error: BaseException) -> str:

@@ -19,11 +19,16 @@ def main(args: argparse.Namespace) -> int:
     cells = {}
     for number, path in args.cell:
         if not number.isdecimal():
-            raise ConfigError(f"--cell takes the number of a cell and a file, not {number!r}.")
+            raise ConfigError(
+                f"--cell takes the number of a cell and a file, not {number!r:.60}: --cell 2 FILE."
+            )
         try:
             cells[int(number)] = Path(path).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"--cell {number}: {path} can't be read ({error}).") from error
+            why = getattr(error, "strerror", None) or error
+            raise ConfigError(
+                f"--cell {number}: {path} can't be read ({why}): name a file with its code."
+            ) from error
     with RLM(**{**logged_options(args.path), **given_options(args)}) as rlm:
         context = contexts_of(args.context)
         run = rlm.fork(

@@ -9,7 +9,8 @@ from rich.table import Table
 
 from ..lm import weights
 from ..log import size_text
-from . import MISTAKE, OK
+from . import OK
+from ._parser import MISTAKE
 from .streams import say
 
 
@@ -29,10 +30,11 @@ def main(args: argparse.Namespace) -> int:
 def _pull(args: argparse.Namespace) -> int:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+    model = weights.in_catalog(args.name)  # before anything is shown
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
                TransferSpeedColumn())  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(args.name or "default model", total=None)
+        task = bar.add_task(model.name, total=None)
         path = weights.pull(
             args.name, args.source,
             progress=lambda done, total: bar.update(task, completed=done, total=total),

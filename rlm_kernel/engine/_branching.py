@@ -82,12 +82,12 @@ class Branching:
             refuse_unboxed(found.path, settings, self._make_repl is None)
         found.refuse_redacted()
         settings = self._as_deep(settings, found)
-        self._check_model(settings.model, found)
         change = Change(cells=cells or {}, replies=replies or {}, told=told, question=question)
         with self._one_at_a_time():
             folder = self._folder()
             try:
                 made = branch(found.events, folder.name, turn, change)
+                self._check_model(settings.model, found)
                 extract(replace(found.recording, events=made.events), folder)
                 log, tree, record = open_log(folder, more=made.again)
             except BaseException:
@@ -186,8 +186,8 @@ class Branching:
             self.gateway.info(model)
         except ConfigError as error:
             raise ConfigError(
-                f"The model of that run, {model!r:.60}, can't go on here: name one that can "
-                f"(model=, --model, or Model in the form). {error}"
+                f"The model of that run, {model!r:.60}, can't go on here: name one that can by "
+                f"model= (--model), or at Model in the form. {error}"
             ) from error
 
     def _as_deep(self, settings: Settings, found: RecordedRun) -> Settings:

@@ -29,8 +29,10 @@ def export(run: RecordedRun, path: Path, form: str = "") -> Path:
         endings = {name: f" ({ending})" for ending, name in BY_ENDING.items()}
         known = ", ".join(f"{name}{endings.get(name, '')}" for name in FORMS)
         more = " A recording (.rlm) is written by save." if path.suffix == SUFFIX else ""
+        if not (form or path.suffix):
+            raise ConfigError(f"{path.name!r} has no ending that says its form; there are {known}.")
         raise ConfigError(
-            f"{form or path.suffix or path.name!r} is no form of a run; there are {known}.{more}"
+            f"{form or path.suffix!r} is no form of a run; there are {known}.{more}"
         )
     try:
         with written_whole(path) as file:

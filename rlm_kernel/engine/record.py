@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import RecordingError
 from ..log import Log, Tree, read_log, runs_dir
+from ..log._files import LOG_NAME
 from ..log.paid import read_paid
 from ..log.sealed import sealed_dir, to_write
 from ..log.usage import recorded_usage
@@ -266,13 +267,22 @@ class Record:
 def folder_of(path: Path | str) -> Path:
     """Give the folder of a run; raise ``RecordingError`` where there is none."""
     folder = Path(os.path.expanduser(path))
-    folder = folder.parent if folder.is_file() else folder
+    if folder.name == LOG_NAME:
+        folder = folder.parent
+    elif folder.is_file():
+        raise RecordingError(
+            f"{folder} is a file, and a run is picked up in its folder: a recording is gone on "
+            "with by fork."
+        )
     sealed = sealed_dir()
     if sealed and folder.parent == runs_dir() and not folder.exists():
         folder = sealed / folder.name
-    if not (folder / "log.jsonl").is_file():
-        msg = f"There is no run in {folder}: give the folder of one (run.log.folder)."
-        raise RecordingError(msg)
+    if not (folder / LOG_NAME).is_file():
+        what = "There is no run in" if folder.exists() else "There is nothing at"
+        raise RecordingError(
+            f"{what} {folder}: give the folder of a run (run.log.folder); they are kept in "
+            f"{runs_dir()}."
+        )
     return folder
 
 
@@ -283,7 +293,7 @@ def newest_without_answer() -> tuple[Path, Record]:
         RecordingError: there is none.
     """
     places = [place for place in (runs_dir(), sealed_dir()) if place]
-    found = {log.parent.name: log for place in places[::-1] for log in place.glob("*/log.jsonl")}
+    found = {log.parent.name: log for place in places[::-1] for log in place.glob(f"*/{LOG_NAME}")}
     for log in sorted(found.values(), key=lambda p: p.stat().st_mtime, reverse=True)[:LOOKED_AT]:
         try:
             record = read_record(log)

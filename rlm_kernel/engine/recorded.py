@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AnswerError, ConfigError, ContextError, RecordingError
+from ..errors import AnswerError, ConfigError, ContextError, NotLive, RecordingError
 from ..lm.secrets import hide_secrets, secret_values
 from ..log import Tree, recording, tree_html
 from ..log.recording import Recording, Redact
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from .compare import Comparison
 
+#: What a live run has beside its methods.
+_LIVE = frozenset(("gate", "ledger", "log", "mode", "phase", "reason", "repl", "settings", "turn"))
 #: In which bytes may hold a key.
 _CODES = ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 
@@ -261,6 +263,19 @@ class RecordedRun:
         ends = [x.event for x in self.events
                 if isinstance(x.event, e.RunEnded) and x.event.node == self.node]  # fmt: skip
         return ends[-1] if ends else None
+
+    if not TYPE_CHECKING:  # which would take every name for one that is there
+
+        def __getattr__(self, name: str) -> Any:
+            from .run import Run
+
+            if name.startswith("_") or not (name in _LIVE or hasattr(Run, name)):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise NotLive(
+                f"This is a recording, so its run is over and has no {name!r}. It can be played "
+                '(%rlm load, or export("run.html")), gone on with otherwise (RLM().fork(it, '
+                "turn=1)), and its cells run again (RLM().replay(it))."
+            )
 
     def _repr_html_(self) -> str:
         return tree_html(self.tree)

@@ -6,12 +6,14 @@ log has another value, nothing is done until the person has said what is to hold
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
+from ..log._files import LOG_NAME
 from ..log.format import oneline
 from ..log.paths import is_sandboxed
 from ..log.recording import SUFFIX
@@ -52,7 +54,8 @@ def logged_options(path: Path | str) -> dict[str, Any]:
     Raises:
         RecordingError: there is no run there.
     """
-    if Path(path).suffix == SUFFIX:
+    given = Path(os.path.expanduser(path))
+    if given.suffix == SUFFIX or (given.is_file() and given.name != LOG_NAME):
         return options_of(Record(load_run(path).events))
     return options_of(read_record(path))
 

@@ -91,6 +91,18 @@ def find(name: str | None = None, *, check: bool = True) -> LocalModel:
     raise ConfigError(f"There is no local model {name!r}; there are {names}.")
 
 
+def in_catalog(name: str | None = None) -> KnownModel:
+    """Give the model of a name; None: the default one.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    model = CATALOG.get(name or DEFAULT)
+    if model is None:
+        raise ConfigError(f"There is no model {name!r} to pull; there are {', '.join(CATALOG)}.")
+    return model
+
+
 def pull(
     name: str | None = None,
     source: str | os.PathLike[str] | None = None,
@@ -110,9 +122,7 @@ def pull(
     Raises:
         ConfigError: in one sentence; what was fetched so far is kept for the next time.
     """
-    model = CATALOG.get(name or DEFAULT)
-    if model is None:
-        raise ConfigError(f"There is no model {name!r} to pull; there are {', '.join(CATALOG)}.")
+    model = in_catalog(name)
     folder = models_dir()
     tell = progress or (lambda done, total: None)
     try:

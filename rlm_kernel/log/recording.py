@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import RecordingError
+from ..errors import ConfigError, RecordingError
 from ..protocol import Event, Logged
 from ..protocol import events as e
 from ._files import BLOBS, LOG_NAME
@@ -38,6 +38,7 @@ from ._lines import encode, header
 from .format import oneline, size_text
 from .formats.official import from_official, is_official
 from .inside import list_inside, read_inside
+from .paths import runs_dir
 from .read import Scan, bounded_lines, scan, scan_log
 from .tree import Tree
 from .whole import written_whole
@@ -55,6 +56,7 @@ MOST_ABOUT = 1 << 20
 MOST_UNPACKED = 64 << 20  # bytes from which on a file is asked how well it was packed
 MOST_PACKED = 200  # times; texts come to 20
 _NAMES = re.compile(rf"{ABOUT}|{LOG_NAME}|{BLOBS}/[0-9a-f]{{64}}|{CONTEXTS}/[^\W\d]\w*")
+CUT_OUT = "[redacted]"
 _PIECE = 1 << 16
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's; the time of saving would make each file another
 
@@ -123,10 +125,10 @@ def load(path: Path | str) -> Recording:
         path = path.parent
     if path.is_dir():
         if not (path / LOG_NAME).is_file():
-            raise RecordingError(f"There is no run in {path}: give a run's folder or a .rlm file.")
+            raise _no_run(f"There is no run in {path}")
         return _of_folder(path)
     if not path.is_file():
-        raise RecordingError(f"There is nothing at {path}: give a run's folder or a .rlm file.")
+        raise _no_run(f"There is nothing at {path}")
     if not zipfile.is_zipfile(path):
         return _of_official(path)
     try:
@@ -184,13 +186,28 @@ def extract(recording: Recording, folder: Path) -> None:
         RecordingError: what it holds can't be read.
         OSError: it can't be written.
     """
+    # Each of them is read before anything is written, so that what is damaged leaves nothing.
+    contexts = {name: recording.context(name) for name in recording.contexts}
     put = _put_into(folder)
     with (folder / LOG_NAME).open("xb") as file:
         for line in _lines(recording.events, put):
             file.write(line)
-    for name in recording.contexts:
+    for name, data in contexts.items():
         (folder / CONTEXTS).mkdir(mode=0o700, exist_ok=True)
-        (folder / CONTEXTS / name).write_bytes(recording.context(name))
+        (folder / CONTEXTS / name).write_bytes(data)
+
+
+def cutting_out(texts: Iterable[str]) -> Redact:
+    """Give a ``redact`` that has ``CUT_OUT`` wherever one of these texts stood.
+
+    Raises:
+        ConfigError: one is empty.
+    """
+    found = sorted(texts, key=len, reverse=True)
+    if "" in found:
+        raise ConfigError("An empty text can't be cut out: say which one is to be.")
+    pattern = re.compile("|".join(map(re.escape, found)))
+    return lambda text: pattern.sub(CUT_OUT, text)
 
 
 def redacted(event: Event, redact: Redact) -> Event:
@@ -203,6 +220,12 @@ def redacted(event: Event, redact: Redact) -> Event:
 
 
 # -- private ----------------------------------------------------------------------------------
+
+
+def _no_run(said: str) -> RecordingError:
+    return RecordingError(
+        f"{said}: give a .rlm file, or a run's folder; they are kept in {runs_dir()}."
+    )
 
 
 def _of_folder(path: Path) -> Recording:

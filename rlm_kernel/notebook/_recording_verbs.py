@@ -11,6 +11,7 @@ from IPython.core.error import UsageError
 from ..engine.compare import compare
 from ..engine.recorded import RecordedRun, load_run
 from ..log.format import plural
+from ..log.recording import cutting_out
 from . import _options
 from ._branch_notebook import write_branch
 from ._publish import publisher_of
@@ -25,15 +26,28 @@ RECORDING = Verbs()
 _verb = RECORDING.add
 
 
-@_verb("save PATH [--context]", "writes the run into one file; --context: its context, too")
+@_verb(
+    "save PATH [--context]",
+    "writes the run into one file; --context: its context, too; --redact TEXT: without that text",
+)
 def save(magics: RLMMagics, name: str, words: Words) -> None:
-    """Write the run into a `.rlm` file that `%rlm load` and `rlm-kernel replay` read."""
+    """Write the run into a `.rlm` file that `%rlm load` and `rlm-kernel replay` read.
+
+    `--redact TEXT`, which may be given again, cuts a text out wherever it stands, and leaves the
+    context out; the cells of such a file can't be run again.
+    """
     left = [word for word in words if word != "--context"]
+    asked = len(left) < len(words)
+    texts = []
+    while "--redact" in left:
+        texts.append(take_option(left, "--redact"))
     if len(left) != 1:
         raise UsageError("%rlm save takes the name of a file: %rlm save run.rlm [--context].")
+    if asked and texts:
+        raise UsageError("--redact leaves the context out, so --context can't go with it.")
     run = magics.session.found(name)
-    wanted = len(left) < len(words) or isinstance(run, RecordedRun)
-    path = run.save(left[0], context=wanted)
+    wanted = asked or isinstance(run, RecordedRun)
+    path = run.save(left[0], context=wanted, redact=cutting_out(texts) if texts else None)
     print(f"{_known(magics, run, name)} is in {path}.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 import uuid
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 VERBS = Verbs()
 _verb = VERBS.add
+_WIDTH = 80  # of `%rlm help`
+_LEFT = 28  # and of how a verb is written there
 
 
 # -- looking --------------------------------------------------------------------------------------
@@ -234,10 +237,10 @@ def config(magics: RLMMagics, name: str, words: Words) -> None:
 @_verb("help", "this list")
 def help_(magics: RLMMagics, name: str, words: Words) -> None:
     """List the verbs."""
-    print("%%rlm [NAME] [--context VAR|PATH…] [--model …] [--mode …] [--budget …]   ask: the "
-          "question is the cell's text (`%%rlm?` says all)")  # fmt: skip
+    print("%%rlm [NAME] [--context VAR|PATH…] [--model …] [--mode …] [--budget …]")
+    print(_beside("", "asks: the question is the cell's text (`%%rlm?` says all)"))
     for verb in VERBS.values():
-        print(f"%rlm {verb.usage:<24} {verb.help}")
+        print(_beside(f"%rlm {verb.usage}", verb.help))
     print("`--run NAME` behind any of them means another run than the current one.")
 
 
@@ -461,6 +464,14 @@ def _row(key: str, model: str, usage: Usage) -> None:
     money = money_text(usage.cost, known=usage.known_cost)
     print(f"{key[:16]:<16} {model[:28]:<28} {usage.calls:>6,} {usage.input_tokens:>10,} "
           f"{usage.output_tokens:>8,} {money:>12}")  # fmt: skip
+
+
+def _beside(usage: str, help: str) -> str:
+    """Put what is said of a verb beside how it is written, folded so that it fits any output."""
+    return textwrap.fill(
+        help, _WIDTH, initial_indent=f"{usage:<{_LEFT - 2}}  ", subsequent_indent=" " * _LEFT,
+        break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def _indented(text: str) -> str:

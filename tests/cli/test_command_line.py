@@ -282,22 +282,3 @@ def test_at_a_terminal_an_interrupt_asks_how_to_go_on(openai_server, text):
             os.close(ours)
     assert out == b""
     assert process.returncode in (130, -signal.SIGINT)
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        (["run", "who", "is", "it", "-c", "a.txt"], "arguments: is it. The question comes first"),
-        (["run", "--context", "a.txt", "who is it"], 'in quotes: rlm-kernel run "QUESTION"'),
-        (["run", "who is it", "--contxt", "a.txt"], "--contxt a.txt. Did you mean --context?"),
-        (["doctor", "--jsn"], "--jsn. Did you mean --json?"),
-        (["doctor", "more"], "rlm-kernel doctor: error: unrecognized arguments: more\n"),
-    ],
-)
-def test_a_command_that_is_written_wrongly_is_told_how_it_is_written(given, said, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(given)
-    assert ended.value.code == 2
-    error = capsys.readouterr().err
-    assert f"usage: rlm-kernel {given[0]}" in error
-    assert said in error
