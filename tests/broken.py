@@ -40,6 +40,16 @@ def _claiming(saved: Path, to: Path, size: int) -> None:
     to.write_bytes(data)
 
 
+def damage(saved: Path, name: str) -> None:
+    """Spoil the bytes of one file in a recording, as a bad disk does."""
+    with zipfile.ZipFile(saved) as archive:
+        info = archive.getinfo(name)
+    data = bytearray(saved.read_bytes())
+    start = info.header_offset + 30 + len(name)
+    data[start : start + info.compress_size] = bytes(info.compress_size)
+    saved.write_bytes(data)
+
+
 def broken(saved: Path, folder: Path) -> dict[str, tuple[Path, str]]:
     """Give, by what is wrong, a path and words of what is said of it.
 

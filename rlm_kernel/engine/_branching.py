@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -132,14 +133,13 @@ class Branching:
         with tempfile.TemporaryDirectory(prefix="rlm-replay-") as folder:
             extract(found.recording, Path(folder))
             log, tree, record = open_log(folder, whole=True)
-            with self._offline(record, found) as rlm:
+            with closing(log), self._offline(record, found) as rlm:
                 run = rlm._again(
                     rlm._settings(), log, tree, record, BudgetLedger(None),
                     source if isinstance(source, Run) and context is UNSET else context,
                     rerun=rerun,
                 )  # fmt: skip
                 rlm._begin(run).wait()
-            log.close()
         if run.status == "failed" and rerun.same:
             raise RecordingError(f"The recording can't be run again: {run.reason}")
         return rerun

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broken import CREATED, broken
+from broken import CREATED, broken, damage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,6 +54,20 @@ def test_a_file_has_the_same_events_and_tree_and_what_was_put_in(saved: Path) ->
     assert found.context("context") == b"the text"
     with pytest.raises(RecordingError, match="doesn't hold other"):
         found.context("other")
+
+
+def test_a_recording_with_a_damaged_context_leaves_nothing_where_it_is_unpacked(
+    tmp_path: Path,
+) -> None:
+    held = {"a": b"the first", "b": b"the second"}
+    saved = save(events(), tmp_path / "one", contexts=held)
+    damage(saved, "contexts/b")
+    found = load(saved)
+    assert found.context("a") == b"the first"
+    (folder := tmp_path / "unpacked").mkdir()
+    with pytest.raises(RecordingError, match="doesn't hold b"):
+        extract(found, folder)
+    assert list(folder.iterdir()) == []
 
 
 def test_the_same_run_gives_the_same_bytes_and_a_folder_the_same_run(

@@ -82,6 +82,7 @@ def test_bare_rlm_gives_a_hint_and_help_lists_every_verb(ours: Any) -> None:
     ours.run("get_ipython()._rlm_session.current = None")
     assert "%%rlm" in ours.run("%rlm").stdout
     text = ours.run("%rlm help").stdout
+    assert max(map(len, text.splitlines())) <= 80
     for verb in (
         "status", "tree", "pause", "resume", "save", "load", "replay", "fork", "export", "step",
         "approve", "edit", "reject", "respond",

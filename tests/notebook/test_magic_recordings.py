@@ -39,6 +39,21 @@ def test_a_saved_run_is_shown_bound_and_runs_again(ours: Any, saved: str) -> Non
     assert "Answer: 4022" in ours.run("%rlm tree old").text
 
 
+def test_a_text_is_cut_out_where_that_is_asked(ours: Any, saved: str) -> None:
+    ours.run("%rlm save cut.rlm --redact 'How many' --redact 4022")
+    ours.run("%rlm load cut.rlm cut")
+    assert ours.value("cut.question, cut.answer_text") == "('[redacted]?', '[redacted]')"
+    both = ours.run("%rlm save cut.rlm --context --redact x")
+    assert "--context can't go with it" in both.stderr
+    assert "takes a name" in ours.run("%rlm save cut.rlm --redact").stderr
+
+
+def test_a_recording_that_is_steered_says_that_it_is_one(ours: Any, saved: str) -> None:
+    ours.run(f"%rlm load {saved} old")
+    cell = ours.run("old.step()")
+    assert cell.errors[0]["traceback"][0].startswith("NotLive: This is a recording")
+
+
 def test_a_branch_is_a_run_of_its_own_and_the_first_stays(ours: Any, saved: str) -> None:
     ours.run("k = script('FINAL(y * 2)')\ncode = 'y = 100'")
     cell = ours.run("%rlm fork --turn 2 --model k --as f")
