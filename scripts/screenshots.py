@@ -1,14 +1,13 @@
-"""Takes the README's pictures from the real thing: ``python3 scripts/screenshots.py``.
+"""Takes the pictures of docs/ from the real thing: ``python3 scripts/screenshots.py``.
 
 Runs the browser tests that show something (``tests/lab/test_looks.py``) and copies the pictures
-that the README shows; it needs what ``python3 scripts/test.py lab`` has made.
+that are there; it needs what ``python3 scripts/test.py lab`` has made.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -22,9 +21,8 @@ FOLDER = ROOT / "docs"
 
 
 def main() -> int:
-    argparse.ArgumentParser(description="Take the README's pictures.").parse_args()
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    names = re.findall(rf"\({FOLDER.name}/([\w-]+\.png)\)", text)
+    argparse.ArgumentParser(description="Take the pictures of docs/.").parse_args()
+    names = sorted(path.name for path in FOLDER.glob("*.png"))
     python = _setup.bin_path(ROOT / ".venv", "python")
     if not python.exists():
         say("There is no .venv yet: `python3 scripts/test.py lab` makes it, with all this needs.")

@@ -1,6 +1,6 @@
 """What panel and widget look like, and that they can be read without eyes.
 
-The pictures go to ``RLM_SCREENSHOTS``; ``python scripts/screenshots.py`` takes those of the README.
+The pictures go to ``RLM_SCREENSHOTS``; ``python scripts/screenshots.py`` takes those of docs/.
 """
 
 from __future__ import annotations
