@@ -66,4 +66,6 @@ def test_a_recording_with_a_damaged_context_is_refused_and_leaves_nothing(
         with pytest.raises(RecordingError, match="doesn't hold context"):
             begin(saved)
         assert sorted((tmp_path / "home").rglob("*")) == before
-        assert list(scratch.iterdir()) == []
+        left = [path.name for path in scratch.iterdir()]
+        # A kernel that is made ready meanwhile, for whatever comes next, has a folder of its own.
+        assert [name for name in left if not name.startswith("rlm-kernel-")] == []
