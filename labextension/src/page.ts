@@ -17,7 +17,7 @@ export function show(page: Document): void {
   const tree = mountTree(place, { store, host: { showRuns: false, forks: false } });
   const follow = (): void => {
     const node = decodeURIComponent(page.location.hash.slice(1));
-    if (node !== '') void tree.replayTo(node);
+    if (node !== '') void tree.showAt(node);
   };
   // The page is the recording's alone: its keys do what they mean wherever the focus is.
   page.addEventListener('keydown', (event) => {

@@ -88,7 +88,7 @@ function show({ model, el }: { model: WidgetModel; el: HTMLElement }): () => voi
   const recording = recordingOf(model);
   const store = new Store(recording === null ? transport : new Held(recording, transport));
   const box = el.ownerDocument.createElement('div');
-  box.style.cssText = 'height:480px;min-height:160px;resize:vertical;overflow:hidden';
+  box.style.cssText = 'height:560px;min-height:160px;resize:vertical;overflow:hidden';
   box.className = 'rlm-widget';
   el.append(box);
   const tree = mountTree(box, {

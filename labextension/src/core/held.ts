@@ -25,13 +25,16 @@ export interface Recorded {
  * The one run of a recording, for a store.
  *
  * Guarantees: what is asked of the recording's run is answered from here, but for the rest of a
- * text that was cut; it takes no commands. All else, where there is a kernel, goes there.
+ * text that was cut, and for what was put into it since; it takes no commands. All else, where there is a kernel, goes there.
  */
 export class Held implements Transport {
   /**
    * @param recorded the recording, or what brings it.
    * @param kernel that holds it too, where there is one.
    */
+  /** Whether the kernel has more of it by now: then its events are asked for there. */
+  private more = false;
+
   constructor(
     private readonly recorded: Recorded | Promise<Recorded>,
     private readonly kernel: Transport | null = null,
@@ -45,7 +48,7 @@ export class Held implements Transport {
       return give({ kernel: KERNEL, version: '', notice: '', runs: [info] });
     }
     const own = request.run === info.run;
-    if (own && request.type === 'events') {
+    if (own && request.type === 'events' && !this.more) {
       const since = request.since ?? 0;
       const after = since > 0 ? events.filter((one) => one.seq > since) : events;
       return give({ run: info.run, events: after, seq: info.seq, more: false });
@@ -63,6 +66,13 @@ export class Held implements Transport {
   }
 
   onPush(listener: (push: Push) => void): () => void {
-    return this.kernel?.onPush(listener) ?? (() => undefined);
+    const hear = async (push: Push): Promise<void> => {
+      if (push.kind === 'run') {
+        const { info } = await this.recorded;
+        this.more ||= push.info.run === info.run && push.info.seq > info.seq;
+      }
+      listener(push);
+    };
+    return this.kernel?.onPush((push) => void hear(push)) ?? (() => undefined);
   }
 }

@@ -195,6 +195,21 @@ export class Player {
     this.goToEvent(i);
   }
 
+  /** Go to where another player of the same run is, and do what it does. */
+  takeFrom(other: Player): void {
+    this.speed = other.speed;
+    const time = other.recorded.events[other.index - 1]?.time ?? -Infinity;
+    const atEnd = other.index === other.recorded.events.length;
+    const { events } = this.recorded;
+    const after = atEnd ? -1 : events.findIndex((one) => one.time > time);
+    const index = after < 0 ? events.length : after;
+    this.at = index === 0 ? 0 : (this.times[index - 1] ?? 0);
+    this.goTo(index);
+    const { playing } = other;
+    other.dispose();
+    if (playing) this.play();
+  }
+
   dispose(): void {
     this.pause();
     this.listeners.clear();

@@ -15,7 +15,7 @@ export interface Views {
   showTab: (() => void) | null;
   showNode(seat: Seat, run: string, node: string): void;
   /** Play the run that is shown. */
-  replay(): void;
+  play(): void;
   /** Write what is otherwise in a branch, where a node is. */
   forkAt(seat: Seat, run: string, node: string): void;
   tour(cwd: string): Promise<void>;
@@ -64,8 +64,13 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
     desk.steer(seat, info.run, command);
   const given = (args: Record<string, unknown>, name: string): string | null =>
     typeof args[name] === 'string' ? (args[name] as string) : null;
-  const ask = async (title: string, label: string, text = ''): Promise<string | null> =>
-    (await InputDialog.getText({ title, label, text, okLabel: t.__('OK') })).value;
+  /** Ask for words; the button says what becomes of them. */
+  const ask = async (
+    title: string,
+    label: string,
+    okLabel: string,
+    text = '',
+  ): Promise<string | null> => (await InputDialog.getText({ title, label, text, okLabel })).value;
   const proposal = ({ info }: Meant): string => info.asking?.ask ?? info.pending?.cell ?? '';
 
   onRun('rlm:approve', t.__('Run the Proposed Cell'), asks, (m) =>
@@ -78,7 +83,11 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
     if (given(args, 'reason') === null && header) return header.ask('reject');
     const reason =
       given(args, 'reason') ??
-      (await ask(t.__('Reject the proposed cell'), t.__('Why not? The model reads this.')));
+      (await ask(
+        t.__('Reject the proposed cell'),
+        t.__('Why not? The model reads this.'),
+        t.__('Reject'),
+      ));
     return reason === null
       ? undefined
       : steer(m, { type: 'reject', proposal: proposal(m), reason });
@@ -92,7 +101,11 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
       if (given(args, 'text') === null && header) return header.ask('respond');
       const text =
         given(args, 'text') ??
-        (await ask(t.__('Respond'), t.__('What should the model see as this cell’s outcome?')));
+        (await ask(
+          t.__('Respond in place of the proposed cell'),
+          t.__('What should the model see as this cell’s outcome?'),
+          t.__('Respond'),
+        ));
       return text ? steer(m, { type: 'respond', proposal: proposal(m), text }) : undefined;
     },
   );
@@ -129,8 +142,9 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
       const note =
         given(args, 'note') ??
         (await ask(
-          t.__('Hand back'),
+          t.__('Hand the run back to the model'),
           t.__('A note for the model, if you like; it sees your cells anyway.'),
+          t.__('Hand back'),
         ));
       return note === null ? undefined : steer(m, { type: 'hand back', note });
     },
@@ -175,14 +189,14 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
       if (meta) views.forkAt(m.seat, meta.run, meta.cell);
     },
   );
-  add('rlm:replay', {
-    label: t.__('Replay the Run That Is Shown'),
+  add('rlm:play', {
+    label: t.__('Play the Run That Is Shown'),
     icon: rlmIcon,
     isEnabled: () => {
       const shown = desk.shownOf(desk.current);
       return shown !== null && shown.phase !== 'session';
     },
-    execute: () => views.replay(),
+    execute: () => views.play(),
   });
   add('rlm:show-tree', {
     label: t.__('Show the Runs of the Notebook'),
@@ -246,7 +260,8 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
     const items = ['error', 'child', 'turn 5', '$0.50'];
     const title = t.__('Run without asking until…');
     const label = t.__('the next error, the next child, a turn (turn 5) or an amount ($0.50)');
-    return (await InputDialog.getItem({ title, label, items, editable: true })).value;
+    const okLabel = t.__('Run');
+    return (await InputDialog.getItem({ title, label, items, editable: true, okLabel })).value;
   }
   /** Send a command; why it was refused, or the empty string. */
   async function refused({ seat, info }: Meant, command: Command): Promise<string> {
@@ -261,7 +276,7 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
     let text = short ? enough(short) : '';
     let label = short ? `${shortageText(short)} ${hint}` : hint;
     for (;;) {
-      const budget = await ask(t.__('Budget of the run'), label, text);
+      const budget = await ask(t.__('Budget of the run'), label, t.__('Set the budget'), text);
       if (!budget?.trim()) return;
       label = await refused(m, { type: 'budget', budget });
       if (label === '') return;
@@ -290,6 +305,7 @@ export function addCommands(desk: Desk, views: Views, palette: ICommandPalette |
           items: items.includes(now) ? items : [now, ...items],
           editable: true,
           current: now,
+          okLabel: t.__('Set the mode'),
         })
       ).value;
       if (!mode) return;

@@ -96,7 +96,7 @@ function activate(
     {
       showPanel,
       showNode,
-      replay: () => target().replay(),
+      play: () => target().play(),
       forkAt: (seat, run, node) => target().forkAt(seat, run, node),
       // Notebook 7 has one main area, and that is the notebook's.
       showTab:

@@ -36,7 +36,7 @@ function letters(t: TranslationBundle): string {
     `H ${t.__('hand back')}`,
     `X ${t.__('stop')}`,
     `J ${t.__('go to what waits')}`,
-    `V ${t.__('replay')}`,
+    `V ${t.__('play')}`,
   ].join(' · ');
 }
 
@@ -97,9 +97,9 @@ export class RunPanel extends Widget {
   }
 
   /** Play the run that is shown. */
-  replay(): void {
+  play(): void {
     this.draw();
-    void this.mounted?.replay();
+    void this.mounted?.play();
   }
 
   private whenThere(seat: Seat, run: string, node: string, then: (mounted: Mounted) => void): void {

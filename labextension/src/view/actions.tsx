@@ -204,8 +204,8 @@ function Call(props: { model: Model; node: TreeNode; doing: string }): JSX.Eleme
           <p>
             <b>{t('You are the model.')}</b>{' '}
             {code
-              ? t('Write a cell (Python), or FINAL(…)')
-              : t('Write what it is to reply to the prompt below.')}
+              ? t('Read the prompt above, then write a cell (Python), or FINAL(…)')
+              : t('Read the prompt above, then write what it replies.')}
           </p>
         )}
         <Editor

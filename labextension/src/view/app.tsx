@@ -13,6 +13,7 @@ import { ActionIcon } from './icons.js';
 import type { Model, Tab } from './model.js';
 import { nameOf } from './person.js';
 import { standing } from '../core/standing.js';
+import { isYours } from '../core/waiting.js';
 import { PlayerBar, playerKey } from './playerbar.js';
 import { Splitter } from './splitter.js';
 
@@ -105,9 +106,12 @@ export class App extends Component<{ model: Model }, { filters: boolean }> {
     const t = model.trans;
     const { runs } = store;
     const several = host.showRuns ?? runs.length > 1;
+    // What is followed, or replied to, is read in the details: the tree makes room for it.
+    const follows = player !== null && model.playing.follows !== '';
+    const reads = follows || (model.node !== undefined && isYours(model.node));
     return (
       <div
-        class={`rlm-tree${host.compact ? ' rlm-compact' : ''}${player ? ' rlm-replays' : ''}`}
+        class={`rlm-tree${host.compact ? ' rlm-compact' : ''}${player ? ' rlm-played' : ''}`}
         ref={this.root}
         onKeyDown={this.keyDown}
       >
@@ -150,13 +154,13 @@ export class App extends Component<{ model: Model }, { filters: boolean }> {
                     />
                     {player === null && (
                       <button
-                        class="rlm-quiet-button rlm-replay"
-                        title={`${t('Replay the run from its beginning')} (P)`}
-                        aria-label={t('Replay')}
+                        class="rlm-quiet-button rlm-play"
+                        title={`${t('Play the run as it was, from its beginning')} (P)`}
+                        aria-label={t('Play')}
                         onClick={() => void model.play()}
                       >
-                        <ActionIcon name="replay" />
-                        <span class="rlm-tool-word">{t('Replay')}</span>
+                        <ActionIcon name="past" />
+                        <span class="rlm-tool-word">{t('Play')}</span>
                       </button>
                     )}
                     <button
@@ -171,8 +175,10 @@ export class App extends Component<{ model: Model }, { filters: boolean }> {
                       <ActionIcon name="help" />
                     </button>
                   </div>
-                  <Path model={model} tree={tree} />
-                  <div class={`rlm-main${model.details ? ' rlm-with-details' : ''}`}>
+                  {!follows && <Path model={model} tree={tree} />}
+                  <div
+                    class={`rlm-main${model.details ? ' rlm-with-details' : ''}${reads ? ' rlm-reads' : ''}`}
+                  >
                     <div
                       class="rlm-view"
                       role="tabpanel"

@@ -21,68 +21,73 @@ export function placeOf(model: Model, node: TreeNode): Place | null {
 export async function backTo(model: Model, node: TreeNode): Promise<void> {
   const place = placeOf(model, node);
   if (place === null || place.turn === 0) return;
-  (await model.replay())?.goToEnd(place.node.id);
-  model.reveal(place.node.id, false);
+  await model.asItWas();
+  model.playing.goTo((player) => player.goToEnd(place.node.id), place.node.id, false);
 }
 
-/** What can be done at a turn that is over, and the branches that began there. */
-export function Branches(props: {
-  model: Model;
-  tree: RunTree;
-  node: TreeNode;
-}): JSX.Element | null {
-  const { model, tree, node } = props;
+/** Whether the person writes what is to be otherwise in a branch, where a node is. */
+export function isForking(model: Model, node: TreeNode): boolean {
+  const { doing } = model;
+  return doing?.what === 'fork' && doing.node === node.id && placeOf(model, node) !== null;
+}
+
+/** What can be done at a turn that is over. */
+export function BranchButtons(props: { model: Model; node: TreeNode }): JSX.Element | null {
+  const { model, node } = props;
   const t = model.trans;
   const place = placeOf(model, node);
-  if (place === null) {
+  if (place === null || isForking(model, node)) {
     return null;
-  }
-  if (model.doing?.what === 'fork' && model.doing.node === node.id) {
-    return <ForkForm key={node.id} model={model} tree={tree} node={node} place={place} />;
   }
   const { turn } = place;
   const own = node.id === place.node.id;
-  const { run } = model;
-  const branches = own
-    ? model.store.runs.filter((one) => one.branch_of === run && one.branch_turn === turn)
-    : [];
   const words = turn === 0 ? t('Ask otherwise…') : own ? t('Fork here…') : t('Fork with a change…');
   return (
     <>
-      <div class="rlm-buttons">
-        {turn > 0 && (
-          <button
-            class="rlm-button"
-            title={`${t('Show the run as it was after this turn')} (B)`}
-            onClick={() => void backTo(model, node)}
-          >
-            <ActionIcon name="back" />
-            {t('Back to turn %1', turn)}
-          </button>
-        )}
-        {model.host.forks !== false && (
-          <button
-            class="rlm-button"
-            title={`${t('Begin a branch: this run stays as it is')} (K)`}
-            onClick={() => model.begin('fork', node.id)}
-          >
-            <ActionIcon name="branch" />
-            {words}
-          </button>
-        )}
-      </div>
-      {branches.length > 0 && (
-        <p class="rlm-branches">
-          <span class="rlm-said">{t('Branches from here:')}</span>
-          {branches.map((one) => (
-            <button class="rlm-link" key={one.run} onClick={() => model.goToRun(one.run)}>
-              <ActionIcon name="branch" />
-              {nameOfRun(model, one.run)}
-            </button>
-          ))}
-        </p>
+      {turn > 0 && (
+        <button
+          class="rlm-button"
+          title={`${t('Show the run as it was after this turn')} (B)`}
+          onClick={() => void backTo(model, node)}
+        >
+          <ActionIcon name="back" />
+          {t('Back to turn %1', turn)}
+        </button>
+      )}
+      {model.host.forks !== false && (
+        <button
+          class="rlm-button"
+          title={`${t('Begin a branch: this run stays as it is')} (K)`}
+          onClick={() => model.begin('fork', node.id)}
+        >
+          <ActionIcon name="branch" />
+          {words}
+        </button>
       )}
     </>
+  );
+}
+
+/** The branches that began at a turn. */
+export function BranchesFrom(props: { model: Model; node: TreeNode }): JSX.Element | null {
+  const { model, node } = props;
+  const t = model.trans;
+  const place = placeOf(model, node);
+  const { run } = model;
+  const branches =
+    node.id === place?.node.id
+      ? model.store.runs.filter((one) => one.branch_of === run && one.branch_turn === place.turn)
+      : [];
+  return branches.length === 0 ? null : (
+    <p class="rlm-branches">
+      <span class="rlm-said">{t('Branches from here:')}</span>
+      {branches.map((one) => (
+        <button class="rlm-link" key={one.run} onClick={() => model.goToRun(one.run)}>
+          <ActionIcon name="branch" />
+          {nameOfRun(model, one.run)}
+        </button>
+      ))}
+    </p>
   );
 }
 
@@ -121,7 +126,6 @@ interface ForkProps {
   model: Model;
   tree: RunTree;
   node: TreeNode;
-  place: Place;
 }
 
 interface ForkState {
@@ -132,9 +136,10 @@ interface ForkState {
   busy: boolean;
 }
 
-/** What is to be otherwise in a branch. */
-class ForkForm extends Component<ForkProps, ForkState> {
-  private readonly changes = changesAt(this.props.tree, this.props.place);
+/** What is to be otherwise in a branch; there where the run can be forked. */
+export class ForkForm extends Component<ForkProps, ForkState> {
+  private readonly place = placeOf(this.props.model, this.props.node) as Place;
+  private readonly changes = changesAt(this.props.tree, this.place);
   override state: ForkState = { chosen: 0, text: '', with: '', busy: false };
 
   override componentDidMount(): void {
@@ -147,7 +152,8 @@ class ForkForm extends Component<ForkProps, ForkState> {
   }
 
   private choose(chosen: number): void {
-    const { model, tree, place } = this.props;
+    const { model, tree } = this.props;
+    const { place } = this;
     const { change, node: id } = this.changes[chosen] as Change;
     this.setState({ chosen, text: null });
     const node = id === '' ? place.node : tree.get(id);
@@ -161,11 +167,11 @@ class ForkForm extends Component<ForkProps, ForkState> {
   }
 
   private send = async (text: string): Promise<void> => {
-    const { model, place } = this.props;
+    const { model } = this.props;
     if (this.state.busy) return;
     const { change, node } = this.change;
     this.setState({ busy: true });
-    await model.fork({ turn: place.turn, change, node, text, model: this.state.with });
+    await model.fork({ turn: this.place.turn, change, node, text, model: this.state.with });
     this.setState({ busy: false });
   };
 
@@ -186,7 +192,8 @@ class ForkForm extends Component<ForkProps, ForkState> {
   };
 
   override render(): JSX.Element {
-    const { model, place } = this.props;
+    const { model } = this.props;
+    const { place } = this;
     const { chosen, text, busy } = this.state;
     const t = model.trans;
     const { change } = this.change;

@@ -1,4 +1,4 @@
-import { Component, type JSX } from 'preact';
+import { Component, createRef, type JSX } from 'preact';
 import {
   callsText,
   clean,
@@ -22,7 +22,7 @@ import { timeOf } from '../core/waits.js';
 import type { RunInfo } from '../protocol.js';
 import { Actions } from './actions.js';
 import { Strip } from './bar.js';
-import { Branches } from './branches.js';
+import { BranchButtons, BranchesFrom, ForkForm, isForking } from './branches.js';
 import { Difference } from './cell.js';
 import { Pieces } from './code.js';
 import { ActionIcon, StatusIcon } from './icons.js';
@@ -32,16 +32,24 @@ import { decidedText, nameOf } from './person.js';
 import { tallied } from './row.js';
 import { Section, Text } from './texts.js';
 
-/** What is known of the selected row: texts, code, usage, and what can be done about it. */
+/**
+ * What is known of the selected row, to be read, and below it, always in sight, what the person is to
+ * do about it.
+ */
 export class Details extends Component<{ model: Model; tree: RunTree }> {
   private watching: { key: string; stop: () => void } | null = null;
+  private reading = createRef<HTMLDivElement>();
+  /** The output that was brought into sight, and the node that it is of. */
+  private shown = '';
 
   override componentDidMount(): void {
     this.watch();
+    this.showOutput();
   }
 
   override componentDidUpdate(): void {
     this.watch();
+    this.showOutput();
   }
 
   override componentWillUnmount(): void {
@@ -66,6 +74,28 @@ export class Details extends Component<{ model: Model; tree: RunTree }> {
     }
   }
 
+  /** What comes of a cell that is followed is seen when it comes, whatever the length of its code. */
+  private showOutput(): void {
+    const { model } = this.props;
+    const { node } = model;
+    const come = node !== undefined && model.playing.follows === node.id ? shownOf(node) : 0;
+    const key = come > 0 ? `${node?.id} ${come}` : '';
+    if (key === this.shown) {
+      return;
+    }
+    this.shown = key;
+    const box = this.reading.current;
+    const outcome = box?.querySelector('.rlm-outcome');
+    if (key === '' || !box || !outcome) {
+      return;
+    }
+    const { top, bottom } = box.getBoundingClientRect();
+    const at = outcome.getBoundingClientRect();
+    const under = at.bottom - bottom;
+    const over = at.top - top;
+    box.scrollTop += Math.max(Math.min(under, over), 0); // its beginning, where it is long
+  }
+
   private keyDown = (event: KeyboardEvent): void => {
     if (event.key === 'Escape') {
       event.preventDefault();
@@ -88,12 +118,28 @@ export class Details extends Component<{ model: Model; tree: RunTree }> {
         >
           <ActionIcon name="cross" />
         </button>
-        {node !== undefined ? (
-          <NodeDetails key={node.id} model={model} tree={tree} node={node} />
-        ) : row?.group ? (
-          <GroupDetails model={model} title={row.group.title} nodes={row.group.nodes} />
-        ) : (
-          <p class="rlm-hint">{t('Select a row to see what is behind it.')}</p>
+        <div class="rlm-reading" key={model.selected ?? ''} ref={this.reading}>
+          {node !== undefined ? (
+            <NodeDetails model={model} tree={tree} node={node} />
+          ) : row?.group ? (
+            <GroupDetails model={model} title={row.group.title} nodes={row.group.nodes} />
+          ) : (
+            <p class="rlm-hint">{t('Select a row to see what is behind it.')}</p>
+          )}
+        </div>
+        {node !== undefined && (
+          <div class="rlm-doing" key={`do ${node.id}`}>
+            {model.message !== '' && (
+              <p class="rlm-trouble" role="alert">
+                {model.message}
+              </p>
+            )}
+            {isForking(model, node) ? (
+              <ForkForm model={model} tree={tree} node={node} />
+            ) : (
+              <Actions model={model} node={node} />
+            )}
+          </div>
         )}
       </div>
     );
@@ -128,7 +174,7 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
     node.kind === 'cell' || node.kind === 'call'
       ? ''
       : oneLine(node.question || titleText(node), 400);
-  const waits = model.wanting?.id === node.id;
+  const { first, more } = factsOf(model, tree, node);
   const { jumpToCell } = model.host;
   const placed =
     node.kind === 'cell' &&
@@ -143,17 +189,9 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
           <b>{name === '' ? t(node.kind) : clean(name)}</b>
           <span>{t(status)}</span>
         </h2>
+        <Facts facts={first} />
       </div>
-      {waits && <Actions model={model} node={node} />}
       {words !== '' && <p class="rlm-lead">{words}</p>}
-      {!waits && <Facts model={model} tree={tree} node={node} />}
-      {model.message !== '' && (
-        <p class="rlm-trouble" role="alert">
-          {model.message}
-        </p>
-      )}
-      {!waits && <Actions model={model} node={node} />}
-      <Branches model={model} tree={tree} node={node} />
       {node.notes.map(([level, text], i) => (
         <p
           class={`rlm-note rlm-note-${level === 'info' ? 'info' : level === 'error' ? 'error' : 'warning'}`}
@@ -166,7 +204,9 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
       {node.reason !== '' && <p class="rlm-note">{clean(node.reason)}</p>}
       {node.note !== '' && <p class="rlm-note">{clean(node.note)}</p>}
       <Body model={model} node={node} tree={tree} />
+      <Facts facts={more} />
       <div class="rlm-buttons rlm-foot">
+        <BranchButtons model={model} node={node} />
         {placed && model.run !== null && (
           <button
             class="rlm-button"
@@ -190,6 +230,7 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
           {t('Copy path')}
         </button>
       </div>
+      <BranchesFrom model={model} node={node} />
     </>
   );
 }
@@ -271,7 +312,6 @@ function Body(props: { model: Model; node: TreeNode; tree: RunTree }): JSX.Eleme
       const edited = node.decision === 'edit' && node.proposed_code !== '';
       return (
         <>
-          <Text model={model} node={node} field="error" title={t('Error')} class="rlm-bad-text" />
           {node.cut.code !== undefined ? (
             <Text model={model} node={node} field="code" title={t('Code')} class="rlm-code" />
           ) : (
@@ -291,9 +331,12 @@ function Body(props: { model: Model; node: TreeNode; tree: RunTree }): JSX.Eleme
               </Section>
             )
           )}
-          <Text model={model} node={node} field="output" title={t('Output')} />
-          <Text model={model} node={node} field="result" title={t('Result')} />
-          <Text model={model} node={node} field="traceback" title={t('Traceback')} />
+          <div class="rlm-outcome">
+            <Text model={model} node={node} field="error" title={t('Error')} class="rlm-bad-text" />
+            <Text model={model} node={node} field="output" title={t('Output')} />
+            <Text model={model} node={node} field="result" title={t('Result')} />
+            <Text model={model} node={node} field="traceback" title={t('Traceback')} />
+          </div>
         </>
       );
     }
@@ -360,13 +403,16 @@ function earlierTurns(tree: RunTree, node: TreeNode): boolean {
   return before.some((id) => tree.get(id)?.kind === 'turn');
 }
 
-function Facts(props: { model: Model; tree: RunTree; node: TreeNode }): JSX.Element {
-  const { model, tree, node } = props;
+type Fact = [name: string, value: string];
+
+/** Few that matter most, to stand beside the name, and the others, for who looks for them. */
+function factsOf(model: Model, tree: RunTree, node: TreeNode): { first: Fact[]; more: Fact[] } {
   const t = model.trans;
-  const facts: [string, string][] = [];
+  const first: Fact[] = [];
+  const more: Fact[] = [];
   const add = (name: string, value: string) => {
     if (value !== '') {
-      facts.push([t(name), value]);
+      (FIRST.has(name) ? first : more).push([t(name), value]);
     }
   };
   const models = [node.model, node.sub_model].filter(Boolean);
@@ -405,6 +451,15 @@ function Facts(props: { model: Model; tree: RunTree; node: TreeNode }): JSX.Elem
   add('Kind of error', clean(node.error_kind));
   add('Cached', node.cached ? t('yes, at no cost') : '');
   add('Id', clean(node.id));
+  return { first, more };
+}
+
+const FIRST = new Set(['Model', 'Took', 'Own', 'With all below', 'Decided']);
+
+function Facts({ facts }: { facts: readonly Fact[] }): JSX.Element | null {
+  if (facts.length === 0) {
+    return null;
+  }
   return (
     <dl class="rlm-facts">
       {facts.map(([name, value]) => (
@@ -415,6 +470,12 @@ function Facts(props: { model: Model; tree: RunTree; node: TreeNode }): JSX.Elem
       ))}
     </dl>
   );
+}
+
+/** How much of what came of a cell is there. */
+function shownOf(node: TreeNode): number {
+  const { error, output, result, traceback } = node;
+  return [error, output, result, traceback].filter(Boolean).length;
 }
 
 function siblings(tree: RunTree, node: TreeNode): number {

@@ -36,7 +36,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
   private anchor: { key: string; offset: number } | null = null;
   private atEnd = true;
   private seenRows = 0;
-  /** What a replay selected when it was last looked. */
+  /** What was selected for the moment of what is played, when it was last looked. */
   private followed = '';
 
   override componentDidMount(): void {
@@ -60,8 +60,8 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
   override componentDidUpdate(): void {
     this.keepPlace();
     const { model } = this.props;
-    if (model.follows !== this.followed) {
-      this.followed = model.follows;
+    if (model.playing.follows !== this.followed) {
+      this.followed = model.playing.follows;
       this.showRow(this.followed);
     }
     if (model.wantsFocus && model.selected !== null) {
@@ -86,7 +86,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
     this.axisWidth = this.axisHead.current?.clientWidth || this.axisWidth;
     this.top = element.scrollTop;
     this.keepPlace();
-    this.showRow(this.props.model.follows); // details that opened with it took of its room
+    this.showRow(this.props.model.playing.follows); // details that opened with it took of its room
     this.forceUpdate();
   };
 
@@ -131,7 +131,7 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
       return;
     }
     let wanted = this.top;
-    // A replay that grows from its beginning is followed, until the person scrolls away.
+    // What is played from its beginning is followed, until the person scrolls away.
     this.atEnd ||= model.player !== null && this.end === 0;
     if (this.atEnd && !model.over) {
       wanted = this.end;

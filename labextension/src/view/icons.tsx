@@ -105,14 +105,20 @@ const ACTIONS = {
   cell: <path d="M6 5L3 8l3 3M10 5l3 3-3 3" />,
   filter: <path d="M3 4.500h10M5 8h6M7 11.500h2" />,
   help: QUESTION,
-  replay: (
+  past: (
     <path
       d="M3.5 8a4.5 4.5 0 1 0 1.5-3.300M3.5 3v2.500H6M7 6.200v3.600L9.800 8z"
-      class="rlm-replay-icon"
+      class="rlm-past-icon"
     />
   ),
   branch: (
     <path d="M5 5.500v5M5 10.500a1.500 1.500 0 1 0 .01 0M5 5.500a1.500 1.500 0 1 1 .01 0M11 5.500a1.500 1.500 0 1 1 .01 0M11 5.500c0 2.500-2 3-4 3.200-1.300.2-2 .6-2 1.800" />
+  ),
+  follow: (
+    <>
+      <circle cx="8" cy="8" r="4" />
+      <path d="M8 1.500v3M8 11.500v3M1.500 8h3M11.500 8h3" />
+    </>
   ),
   again: <path d="M12.5 8a4.5 4.5 0 1 1-1.5-3.300M12.5 3v2.500H10" />,
 } as const;

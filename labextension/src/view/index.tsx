@@ -23,9 +23,9 @@ export interface Mounted {
   /** Show a run, from now on whatever the store has chosen; the empty string follows it again. */
   setRun(run: string): void;
   /** Play the run that is shown, from its beginning. */
-  replay(): Promise<void>;
+  play(): Promise<void>;
   /** Show the run as it was when a node came, and select it. */
-  replayTo(node: string): Promise<void>;
+  showAt(node: string): Promise<void>;
   /** Write what is to be otherwise in a branch, where a node is. */
   forkAt(node: string): void;
   /** Do what a key means for the player; false where it means nothing, or nothing is played. */
@@ -51,13 +51,13 @@ export function mountTree(element: HTMLElement, options: MountOptions): Mounted 
     setRun(run) {
       model.setRun(run);
     },
-    async replay() {
-      (await model.replay())?.play();
+    play() {
+      return model.play();
     },
-    async replayTo(node) {
-      (await model.replay())?.goToNode(node);
+    async showAt(node) {
+      await model.asItWas();
       model.setTab('tree');
-      model.reveal(node);
+      model.playing.goTo((player) => player.goToNode(node), node);
     },
     forkAt(node) {
       model.setTab('tree');

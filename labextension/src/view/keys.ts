@@ -21,9 +21,9 @@ export const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ['T', 'Take over or hand back'],
   ['X', 'Cancel the selected call, batch or child'],
   ['.', 'Stop the run (twice)'],
-  ['P', 'Replay the run; then play or pause'],
-  ['[ ]', 'In a replay: step back, step forward'],
-  ['L', 'End the replay: the run as it is now'],
+  ['P', 'Play the run as it was; then pause, or go on'],
+  ['[ ]', 'While it is played: step back, step forward'],
+  ['L', 'The run as it is now, instead of as it was'],
   ['B', 'Back to the turn of the row, as it was'],
   ['K', 'Fork at the row: a branch with a change'],
   ['F', 'Show only what is below the row'],
@@ -197,7 +197,7 @@ export function runKey(model: Model, event: KeyboardEvent): boolean {
       } else if (model.focus !== null) {
         model.focusOn(null);
       } else if (player !== null && !info?.recorded) {
-        model.endReplay();
+        model.asItIs();
       } else {
         return false;
       }

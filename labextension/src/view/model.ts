@@ -1,7 +1,7 @@
 import { type Axis, axis } from '../core/axis.js';
 import { type Filter, isEmpty, Matcher, type Matches, NO_FILTER } from '../core/filter.js';
 import { live, type TextField, type TreeNode } from '../core/node.js';
-import { Player } from '../core/player.js';
+import type { Player } from '../core/player.js';
 import { type Row, Rows } from '../core/rows.js';
 import { say } from '../core/say.js';
 import { standing } from '../core/standing.js';
@@ -13,6 +13,7 @@ import { Announcer } from './announce.js';
 import { Colours } from './code.js';
 import { Drawing } from './drawing.js';
 import type { Host } from './host.js';
+import { Playing } from './playing.js';
 import { isYours, thinkingSince, waitingCell, wantingNode } from '../core/waiting.js';
 
 /** The linked views of a run. */
@@ -47,8 +48,8 @@ export class Model {
   replying = false;
   /** The phase in which the person asked to take over; empty: they didn't. */
   taking = '';
-  /** Plays the run that is shown: it is shown as it was, and nothing can be steered then. */
-  player: Player | null = null;
+  /** Plays the run that is shown. */
+  readonly playing = new Playing(this);
   readonly rows = new Rows();
   /** How many rows came by themselves, not by opening something. */
   arrivedRows = 0;
@@ -68,10 +69,7 @@ export class Model {
   private unwanted = false;
   /** What waited when it was last looked. */
   private waited: string | null = null;
-  /** Whether what a replay is about is selected as it goes, and what was open before that. */
-  private following = false;
-  private followed = '';
-  private plays = false;
+  /** What was open before what a moment is about was. */
   private openBefore: Map<string, boolean> | null = null;
   private open = new Map<string, boolean>();
   private openWhileFiltered = new Map<string, boolean>();
@@ -104,7 +102,7 @@ export class Model {
   /** End everything that was begun. */
   dispose(): void {
     this.stopStore();
-    this.player?.dispose();
+    this.playing.leave();
     this.showing?.stop();
     this.announcer.dispose();
     this.drawing.dispose();
@@ -122,6 +120,11 @@ export class Model {
   get run(): string | null {
     const { store, own } = this;
     return own !== '' && store.info(own) !== undefined ? own : store.selected;
+  }
+
+  /** Shows the run as it was, where it does: nothing can be steered then. */
+  get player(): Player | null {
+    return this.playing.player;
   }
 
   get info(): RunInfo | undefined {
@@ -184,25 +187,23 @@ export class Model {
     const { run } = this;
     if (run !== (this.showing?.run ?? null)) {
       this.showing?.stop();
-      this.player?.dispose();
-      this.player = null;
-      this.fetching = null;
+      this.playing.leave();
       // A recording is always played: its events are fetched once, and by the player.
       const recorded = run !== null && this.store.info(run)?.recorded === true;
       const stop = run === null || recorded ? () => undefined : this.store.show(run);
       this.showing = run === null ? null : { run, stop };
-      if (recorded) void this.replay();
+      if (recorded) void this.playing.open();
       this.selected = this.focus = null;
       this.offered = this.waited = null;
       this.doing = null;
       this.sure = false;
       this.taking = '';
-      this.following = false;
       this.openBefore = null;
       this.open.clear();
       this.made = null;
       this.filtered.version = -1;
     }
+    this.playing.renew();
     if (this.info?.phase !== this.taking) {
       this.taking = '';
     }
@@ -290,35 +291,31 @@ export class Model {
     return true;
   }
 
-  /** The node that a replay has selected as it goes; the empty string: none. */
-  get follows(): string {
-    return this.following ? this.followed : '';
-  }
-
-  /** Select what the moment of a replay is about, until the person selects something. */
+  /** Select what the moment of what is played is about, until the person selects something. */
   private follow(): boolean {
-    const { player } = this;
-    const about = player?.about ?? '';
-    if (!this.following || this.doing !== null || about === '' || about === this.followed) {
+    const { due } = this.playing;
+    if (due === '' || this.doing !== null || this.over) {
       return false;
     }
     const before = this.openBefore ?? new Map(this.open);
     this.open = new Map(before);
-    this.reveal(about, this.hasKeyboard());
+    this.reveal(due, this.hasKeyboard());
     this.openBefore = before;
-    this.following = true;
-    this.followed = this.offered = about;
+    this.playing.took(due);
+    this.offered = due;
     this.details ||= !this.unwanted;
     return true;
   }
 
-  /** A replay has moved, has begun to play or has stopped. */
-  private played(player: Player): void {
-    if (player.playing !== this.plays) {
-      this.plays = this.following = player.playing;
-      this.followed = '';
-    }
+  /** What is played has moved. */
+  moved(): void {
     this.drawing.soon();
+  }
+
+  /** The run is shown as it was from now on, or its recording was changed. */
+  played(anew: boolean): void {
+    if (anew) this.doing = null;
+    this.made = null;
   }
 
   /** Whether what is selected was so by itself. */
@@ -334,6 +331,7 @@ export class Model {
       this.open = this.openBefore ?? this.open;
       this.made = null;
     }
+    this.playing.forget();
     this.openBefore = null;
     this.offered = null;
   }
@@ -355,7 +353,7 @@ export class Model {
       this.message = '';
     }
     this.offered = this.openBefore = null;
-    this.following = false;
+    this.playing.hold();
     this.replying &&= key === this.wanting?.id;
     this.selected = key;
     this.wantsFocus ||= focus;
@@ -460,53 +458,25 @@ export class Model {
   // -- as it was ----------------------------------------------------------------------------
 
   /** Show the run as it was, at first at its end; gives what plays it, null where that fails. */
-  replay(): Promise<Player | null> {
-    const { run } = this;
-    if (run !== (this.showing?.run ?? null)) this.refresh(); // it may not have been drawn yet
-    const { player } = this;
-    if (player !== null || run === null) return Promise.resolve(player);
-    this.fetching ??= this.fetch(run);
-    return this.fetching;
+  asItWas(): Promise<Player | null> {
+    if (this.run !== (this.showing?.run ?? null)) this.refresh(); // it may not have been drawn yet
+    return this.playing.open();
   }
 
   /** Play the run from its beginning, or go on where it was paused. */
   async play(): Promise<void> {
-    (await this.replay())?.play();
+    (await this.asItWas())?.play();
   }
 
   /** Show the run as it is now. */
-  endReplay(): void {
+  asItIs(): void {
     if (this.player === null || this.info?.recorded) return;
-    this.player.dispose();
-    this.player = null;
+    this.playing.leave();
     this.doing = null;
     this.message = '';
     this.made = null;
     this.changed();
   }
-
-  private async fetch(run: string): Promise<Player | null> {
-    try {
-      const events = await this.store.events(run);
-      const info = this.store.info(run);
-      if (this.run !== run || info === undefined || events.length === 0) return null;
-      const player = (this.player = new Player({ info, events }));
-      this.plays = this.following = false;
-      player.onChange(() => this.played(player));
-      this.doing = null;
-      this.made = null;
-      return this.player;
-    } catch (error) {
-      const said = error instanceof Error ? error.message : '';
-      this.message = said || this.trans('The kernel could not be reached for the events.');
-      return null;
-    } finally {
-      if (this.run === run) this.fetching = null;
-      this.changed();
-    }
-  }
-
-  private fetching: Promise<Player | null> | null = null;
 
   /** Begin a branch of the run and go to it; what is refused is said. */
   async fork(change: Omit<Fork, 'type' | 'run'>): Promise<void> {

@@ -24,7 +24,7 @@ const WORDS: Record<MarkKind, string> = {
 
 /** What the clock of a player leaves out and adds. */
 export const PACE =
-  'A replay shortens the waits of the run, and holds what came too fast to be seen.';
+  'Played, the waits of the run are shortened, and what came too fast to be seen is held.';
 
 /** What keys do while a run is played; false where one means nothing here. */
 export function playerKey(model: Model, player: Player, event: KeyboardEvent): boolean {
@@ -42,7 +42,7 @@ export function playerKey(model: Model, player: Player, event: KeyboardEvent): b
       return true;
     case 'l':
     case 'L':
-      model.endReplay();
+      model.asItIs();
       return true;
     default:
       return false;
@@ -84,8 +84,8 @@ export class PlayerBar extends Component<{ model: Model; player: Player }> {
     );
     const { info } = model;
     const bar = (
-      <div class="rlm-player" role="group" aria-label={t('Replay')}>
-        <span class="rlm-player-word">{info?.recorded ? t('Recording') : t('Replay')}</span>
+      <div class="rlm-player" role="group" aria-label={t('Player')}>
+        <span class="rlm-player-word">{info?.recorded ? t('Recording') : t('As it was')}</span>
         {button('step', 'Step back', '[', () => player.step(-1))}
         {playing
           ? button('pause', 'Pause', 'P', () => player.pause())
@@ -113,9 +113,7 @@ export class PlayerBar extends Component<{ model: Model; player: Player }> {
               title={this.title(mark)}
               aria-hidden="true"
               onClick={() => {
-                player.pause();
-                player.goToNode(mark.node);
-                model.reveal(mark.node);
+                model.playing.goTo((one) => one.goToNode(mark.node), mark.node);
               }}
             />
           ))}
@@ -136,11 +134,21 @@ export class PlayerBar extends Component<{ model: Model; player: Player }> {
             ))}
           </select>
         </label>
+        <button
+          class="rlm-quiet-button rlm-follow"
+          aria-pressed={model.playing.follow}
+          aria-label={t('Follow')}
+          title={t('Follow: open the cell or the child that the moment is about')}
+          onClick={() => model.playing.setFollow(!model.playing.follow)}
+        >
+          <ActionIcon name="follow" />
+          <span class="rlm-tool-word">{t('Follow')}</span>
+        </button>
         {!info?.recorded && (
           <button
             class={`rlm-button rlm-player-end${model.waits ? ' rlm-primary' : ''}`}
             title={`${t('Show the run as it is now')} (L)`}
-            onClick={() => model.endReplay()}
+            onClick={() => model.asItIs()}
           >
             {model.waits ? t('Waits for you') : model.goesOn ? t('Live') : t('Close')}
           </button>

@@ -6,7 +6,7 @@ const BESIDE = 900;
 const LEAST = 15;
 const MOST = 85;
 /** The details' share in percent: below the tree, and beside it. */
-const AT_FIRST = { below: 50, beside: 38 };
+const AT_FIRST = { below: 60, beside: 38 };
 const STEP = 4;
 const KEEP = 'rlm-kernel:details';
 
