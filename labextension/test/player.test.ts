@@ -180,6 +180,29 @@ test('what is said of the run stands there until something else is said', () => 
   assert.deepEqual(new Player(recorded()).captions, []);
 });
 
+test('another player of a run that got a note goes on at the same moment', () => {
+  const { player } = played();
+  player.setSpeed(4);
+  player.goToNode('cell1');
+  const before = player.index;
+  const { info } = recorded();
+  const events = recorded().events;
+  const note: Event = { type: 'note', node: 'run1', text: 'Said later.' };
+  events.splice(2, 0, { seq: 0, time: events[1]?.time ?? 0, event: note });
+  const next = new Player({ info, events });
+  next.takeFrom(player);
+  assert.equal(next.index, before + 1);
+  assert.equal(next.about, 'cell1');
+  assert.equal(next.caption, 'Said later.');
+  assert.deepEqual([next.playing, next.speed], [false, 4]);
+  assert.equal(next.tree.get('cell1')?.status, 'proposed');
+
+  player.seek(player.length);
+  const last = new Player({ info, events });
+  last.takeFrom(player);
+  assert.equal(last.index, events.length);
+});
+
 test('steps go from one thing to the next, and to a node', () => {
   const { player } = played();
   player.seek(0);
@@ -242,4 +265,12 @@ test('a recording that is held takes no commands, and asks a kernel for cut text
   assert.deepEqual([kernel.asked, kernel.steered], [[], []]);
   assert.equal((await both.text('r', 'call1', 'text', 1, 3)).text, 'yz');
   assert.deepEqual(await both.events('other'), []);
+
+  // A note was put into it in the kernel: only there is it now.
+  const noted: Logged[] = [...recorded().events];
+  noted.push({ seq: 13, time: 61, event: { type: 'note', node: 'run1', text: 'N' } });
+  kernel.add({ info: runInfo('r', {}), log: noted, texts: new Map() });
+  kernel.inform('r', { seq: 13, recorded: true });
+  assert.equal(both.info('r')?.seq, 13);
+  assert.deepEqual(await both.events('r'), noted);
 });

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { axis, span, ticks, tickText } from '../src/core/axis.js';
+import { axis, cutMarks, span, ticks, tickText } from '../src/core/axis.js';
 import { difference, issued } from '../src/core/cells.js';
 import { clean, moneyText, oneLine, titleText } from '../src/core/format.js';
 import { icicle } from '../src/core/icicle.js';
 import { tokenLines, tokens } from '../src/core/python.js';
+import type { TreeNode } from '../src/core/node.js';
 import { RunTree } from '../src/core/tree.js';
+import type { Event } from '../src/protocol.js';
 import { demoRun } from '../perf/demo.js';
 
 function demo(kind: 'done' | 'waits' | 'asks' = 'done', size = 40): RunTree {
@@ -62,8 +64,32 @@ test('bars are where their nodes were, and end now where they go on', () => {
   assert.equal(span({ ...cell, started: null }, on), null);
 });
 
+test('of the hours until a run was picked up again little is left on the axis', () => {
+  const tree = new RunTree();
+  const told: [number, Event][] = [
+    [0, { type: 'run.started', node: 'run1' }],
+    [0, { type: 'turn.started', node: 'turn1', parent: 'run1', number: 1 }],
+    [10, { type: 'turn.ended', node: 'turn1' }],
+    [18_010, { type: 'run.resumed', node: 'run1', turns: 1 }],
+    [18_010, { type: 'turn.started', node: 'turn2', parent: 'run1', number: 2 }],
+    [18_020, { type: 'turn.ended', node: 'turn2' }],
+    [18_020, { type: 'run.ended', node: 'run1', answer: 'A' }],
+  ];
+  told.forEach(([time, event], i) => tree.apply({ seq: i + 1, time: 1e9 + time, event }));
+  const on = axis(tree, tree.now, true);
+  assert.ok(Math.abs(on.seconds - 21) < 1e-6, String(on.seconds));
+  const [one, two] = ['turn1', 'turn2'].map((id) => span(tree.get(id) as TreeNode, on));
+  assert.ok(one && two && one.width > 0.4 && two.width > 0.4);
+  assert.ok(two.left > one.left + one.width && Math.abs(two.left + two.width - 1) < 1e-6);
+  const [cut, ...more] = cutMarks(on);
+  assert.ok(cut && cut.at > one.width && cut.at < two.left && cut.took > 17_000);
+  assert.deepEqual(more, []);
+  // Below the second turn nothing is left out.
+  assert.deepEqual(axis(tree, tree.now, true, tree.get('turn2')).cuts, []);
+});
+
 test('marks are round and few', () => {
-  const on = { from: 0, seconds: 240, now: 240 };
+  const on = { from: 0, seconds: 240, cuts: [], now: 240 };
   assert.deepEqual(ticks(on, 4), [100, 200]);
   assert.deepEqual([0.5, 20, 90, 3900].map(tickText), ['0.5 s', '20 s', '1:30', '1:05:00']);
 });

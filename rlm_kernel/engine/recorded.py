@@ -43,6 +43,7 @@ class RecordedRun:
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self.tree: Tree = recording.tree
+        self._listeners: list[Callable[[], object]] = []
         started = [x.event for x in recording.events if isinstance(x.event, e.RunStarted)]
         if not started:
             raise RecordingError(f"{recording.path} holds calls typed outside of a run, no run.")
@@ -150,6 +151,18 @@ class RecordedRun:
         for logged in events:
             self.tree.apply(logged)
         self.recording = replace(self.recording, events=events, tree=self.tree)
+        for listener in list(self._listeners):
+            listener()
+
+    def listen(self, listener: Callable[[], object]) -> Callable[[], None]:
+        """Call a function whenever something was put into the recording; give what ends that."""
+        self._listeners.append(listener)
+
+        def unlisten() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unlisten
 
     def save(
         self, path: Path | str, *, context: bool = True, redact: Redact | None = None

@@ -1,6 +1,6 @@
 """One log that front ends follow: what they know of it, what is new, what streams in.
 
-A recording is followed in the same way, and nothing new comes of it.
+A recording is followed in the same way; all that comes of it is what is put into it, as a note is.
 
 ``hear`` runs under the log's lock on the thread that emits: it only takes notes and wakes the
 thread that pushes. All else runs on that thread, or on whichever answers a request.
@@ -84,9 +84,11 @@ class Followed:
         self._unlisten: Callable[[], None] | None = None
 
     def open(self) -> None:
-        """Listen to the log, from its beginning."""
+        """Listen to the log, from its beginning, or to what is put into the recording."""
         if self.log is not None:
             self._unlisten = self.log.listen(self._hear, since=0)
+        elif self.recorded is not None:
+            self._unlisten = self.recorded.listen(self._changed)
 
     def close(self) -> None:
         """Listen no more."""
@@ -117,6 +119,11 @@ class Followed:
             self._asks.clear()
         if not self.dirty:
             self._wake(self)
+
+    def _changed(self) -> None:
+        assert self.recorded is not None
+        self.tree = self.recorded.tree
+        self._wake(self)
 
     # -- what there is ----------------------------------------------------------------------------
 

@@ -76,7 +76,7 @@ class Pusher:
     def announce(self, followed: Followed) -> None:
         """Push a run from its beginning; of one that is long already only what comes."""
         with self._changed:
-            if followed.seq > BATCH or followed.recorded is not None:
+            if followed.seq > BATCH:
                 followed.sent = followed.seq
             self._call(followed)
 
@@ -150,6 +150,8 @@ class Pusher:
             self._tell(followed, self._info(followed))
         if not self.spoken:
             return None
+        if followed.recorded is not None:
+            followed.sent = followed.seq  # its events are asked for; what is put in numbers them anew
         events, seq, more = followed.page(followed.sent, BATCH, BATCH_SIZE)
         if events:
             push = EventsPush(run=followed.key, since=followed.sent, events=events, seq=seq)
@@ -188,8 +190,8 @@ class Pusher:
 
 
 def _standing(info: RunInfo) -> RunInfo:
-    """Give what doesn't change all the time."""
-    return replace(info, seq=0, in_flight=0, budget={})
+    """Give what doesn't change all the time; a recording's events, which may, are part of it."""
+    return replace(info, seq=info.seq if info.recorded else 0, in_flight=0, budget={})
 
 
 def _short(info: RunInfo) -> list[str]:

@@ -222,6 +222,25 @@ def test_a_recording_is_listed_and_takes_no_commands(hub: Hub) -> None:
     assert live.sent == []
 
 
+def test_a_note_that_is_put_into_a_listed_recording_reaches_the_page(hub: Hub) -> None:
+    page = Page(hub)
+    page.sync()
+    held = recorded(FakeRun(), status="done", answer="42")
+    key = hub.add_recording(held)
+    page.until(lambda: page.infos(key))
+    before = page.infos(key)[-1]["seq"]
+    held.note("Look here.", at="c9")
+    page.until(lambda: page.infos(key)[-1]["seq"] == before + 1)
+    assert not any(push["kind"] == "events" for push in page.pushes), "numbered anew, they are asked"
+    page.events.clear()
+    page.fetch(key)
+    said = [one["event"].get("text") for one in page.events[key]]
+    assert said.index("Look here.") == 2, "after its call"
+    assert [text for _, text in held.tree[held.node].notes] == ["Look here."]
+    shown = json.loads(gzip.decompress(hub.packed(key)))
+    assert (shown["events"], shown["info"]["seq"]) == (page.events[key], before + 1)
+
+
 def test_a_widget_holds_a_recording_unless_it_is_too_large(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

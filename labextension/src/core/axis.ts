@@ -6,23 +6,56 @@ import { extent, type Wait, waitsIn } from './waits.js';
 export interface Axis {
   /** Epoch seconds. */
   from: number;
+  /** How long it is, without what is cut out of it. */
   seconds: number;
+  /** Stretches that are left out: nothing had the run then. */
+  cuts: readonly Wait[];
   /** Now, as the kernel's clock has it. */
   now: number;
 }
 
+/** What a time in which no process had the run takes, at most, as a part of the rest. */
+const BREAK = 0.05;
 const STEPS = [1, 1.5, 2, 3, 4, 5, 6, 8, 10];
 
 /**
  * The axis of a run: while it goes on its length is a round number with room, so that bars stay
- * where they are; afterwards it is what the run took.
+ * where they are; afterwards it is what the run took. Of the time until a run was picked up again only
+ * a little is left.
  */
 export function axis(tree: RunTree, now: number, over: boolean, focus?: TreeNode): Axis {
   const from = focus?.started ?? tree.from ?? now;
   const to = focus?.ended ?? (over ? (tree.to ?? now) : Math.max(now, tree.to ?? now));
-  const took = Math.max(to - from, 0.001);
+  const cuts = cutsOf(tree, from, to);
+  const took = Math.max(to - from - cuts.reduce((sum, cut) => sum + cut.to - cut.from, 0), 0.001);
   const still = focus === undefined ? !over : focus.ended === null && !over;
-  return { from, seconds: still ? rounded(took) : took, now: Math.max(to, from) };
+  return { from, seconds: still ? rounded(took) : took, cuts, now: Math.max(to, from) };
+}
+
+/** What is left out between two moments; the middle of each break. */
+function cutsOf(tree: RunTree, from: number, to: number): Wait[] {
+  const breaks = tree.breaks
+    .map((one) => ({ from: Math.max(one.from, from), to: Math.min(one.to, to) }))
+    .filter((one) => one.to > one.from);
+  const idle = breaks.reduce((sum, one) => sum + one.to - one.from, 0);
+  const kept = Math.max((to - from - idle) * BREAK, 0.001);
+  return breaks
+    .filter((one) => one.to - one.from > kept)
+    .map((one) => ({ from: one.from + kept / 2, to: one.to - kept / 2 }));
+}
+
+/** Where a moment is on an axis, in seconds from its start. */
+function along(time: number, { from, cuts }: Axis): number {
+  const out = cuts.reduce((sum, cut) => sum + Math.max(Math.min(time, cut.to) - cut.from, 0), 0);
+  return time - from - out;
+}
+
+/** Where something is left out of an axis, and how long that took, in seconds. */
+export function cutMarks(on: Axis): { at: number; took: number }[] {
+  return on.cuts.map((cut) => ({
+    at: clamp(along(cut.from, on) / on.seconds),
+    took: cut.to - cut.from,
+  }));
 }
 
 function rounded(seconds: number): number {
@@ -56,8 +89,8 @@ export function waitSpans(
 }
 
 function placed({ from, to }: Wait, on: Axis): { left: number; width: number } {
-  const left = clamp((from - on.from) / on.seconds);
-  return { left, width: Math.max(clamp((to - on.from) / on.seconds) - left, 0) };
+  const left = clamp(along(from, on) / on.seconds);
+  return { left, width: Math.max(clamp(along(to, on) / on.seconds) - left, 0) };
 }
 
 /** Round moments to mark on an axis, in seconds from its start. */

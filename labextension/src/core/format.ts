@@ -227,10 +227,13 @@ export function stateText(node: TreeNode, over: boolean): string {
   return QUIET.has(node.status) ? '' : node.status;
 }
 
-/** The status in a word, always. */
-export function statusWord(node: TreeNode, over: boolean): string {
+/** The status in a word, always; `taken`: a person has taken the run over. */
+export function statusWord(node: TreeNode, over: boolean, taken: boolean): string {
   if (live(node) && over) {
     return 'not finished';
+  }
+  if (taken && node.kind === 'cell' && node.status === 'proposed') {
+    return 'set aside';
   }
   const person = node.kind === 'call' && (node.role === 'human' || node.model === 'human');
   if (node.asking !== '' || (person && live(node))) {

@@ -32,8 +32,8 @@ export class Held implements Transport {
    * @param recorded the recording, or what brings it.
    * @param kernel that holds it too, where there is one.
    */
-  /** Whether the kernel has more of it by now: then its events are asked for there. */
-  private more = false;
+  /** How far the kernel is with each run: of what has more by now the events are asked for there. */
+  private readonly latest = new Map<string, number>();
 
   constructor(
     private readonly recorded: Recorded | Promise<Recorded>,
@@ -48,7 +48,7 @@ export class Held implements Transport {
       return give({ kernel: KERNEL, version: '', notice: '', runs: [info] });
     }
     const own = request.run === info.run;
-    if (own && request.type === 'events' && !this.more) {
+    if (own && request.type === 'events' && (this.latest.get(info.run) ?? 0) <= info.seq) {
       const since = request.since ?? 0;
       const after = since > 0 ? events.filter((one) => one.seq > since) : events;
       return give({ run: info.run, events: after, seq: info.seq, more: false });
@@ -66,13 +66,10 @@ export class Held implements Transport {
   }
 
   onPush(listener: (push: Push) => void): () => void {
-    const hear = async (push: Push): Promise<void> => {
-      if (push.kind === 'run') {
-        const { info } = await this.recorded;
-        this.more ||= push.info.run === info.run && push.info.seq > info.seq;
-      }
+    const hear = (push: Push): void => {
+      if (push.kind === 'run') this.latest.set(push.info.run, push.info.seq);
       listener(push);
     };
-    return this.kernel?.onPush((push) => void hear(push)) ?? (() => undefined);
+    return this.kernel?.onPush(hear) ?? (() => undefined);
   }
 }

@@ -48,6 +48,9 @@ export class RunTree {
   from: number | null = null;
   to: number | null = null;
 
+  /** The stretches in which no process had the run: it was picked up again after them. */
+  readonly breaks: { from: number; to: number }[] = [];
+
   /** Whether it is a recording's at some moment: what goes on then lasts until then, not until now. */
   recorded = false;
 
@@ -125,6 +128,9 @@ export class RunTree {
     }
     if (fold === undefined) {
       return undefined;
+    }
+    if (event.type === 'run.resumed' && this.to !== null && logged.time > this.to) {
+      this.breaks.push({ from: this.to, to: logged.time });
     }
     this.time = logged.time;
     this.from = this.from === null ? logged.time : Math.min(this.from, logged.time);
@@ -320,6 +326,11 @@ export class RunTree {
 export function isOver(tree: RunTree): boolean {
   const root = tree.root;
   return root !== undefined && root.kind === 'run' && !live(root) && root.known;
+}
+
+/** Whether a person has taken the run over that a tree is of. */
+export function isTaken(tree: RunTree): boolean {
+  return tree.root?.status === 'taken over';
 }
 
 function cutAt(text: string, chars: number): string {

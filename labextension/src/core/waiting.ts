@@ -14,9 +14,9 @@ export function isYours(node: TreeNode): boolean {
   return live(node) && (node.role === 'human' || isModel(node));
 }
 
-/** The cell that waits for a decision of the person, if one does. */
+/** The cell that waits for a decision of the person, if one does; who has taken over decides none. */
 export function waitingCell(info?: RunInfo, tree?: RunTree): TreeNode | undefined {
-  const pending = info?.pending;
+  const pending = info?.phase === 'taken over' ? null : info?.pending;
   return pending?.asks && !pending.decided && !pending.executing
     ? tree?.get(pending.cell)
     : undefined;

@@ -92,6 +92,12 @@ export class CellHeader extends Widget {
       ),
     );
     this.buttons = {
+      handBack: button(
+        t.__('Hand back…'),
+        t.__('Let the model go on; it sees what you did'),
+        () => this.ask('handBack'),
+        'rlm-mod-accept',
+      ),
       run: button(
         t.__('Run'),
         t.__('Run this cell as it stands (Shift+Enter)'),
@@ -115,12 +121,6 @@ export class CellHeader extends Widget {
       ),
       takeOver: button(t.__('Take over'), t.__('Write the next cells yourself'), () =>
         acts.takeOver(),
-      ),
-      handBack: button(
-        t.__('Hand back…'),
-        t.__('Let the model go on; it sees what you did'),
-        () => this.ask('handBack'),
-        'rlm-mod-accept',
       ),
       auto: button(t.__('Auto'), t.__('Run this and what follows without asking'), () =>
         acts.auto(),
@@ -263,20 +263,20 @@ export class CellHeader extends Widget {
       (view.status === 'running' || view.status === 'asking' || pending?.executing === true);
     const asking = live && info.asking?.cell === view.meta.cell ? info.asking : null;
     const proposal = pending !== null && !running && !pending.decided;
-    const asks = proposal && pending.asks;
-    const held = proposal && !pending.asks;
-    const taken = live && info.phase === 'taken over' && view.last;
+    const taken = live && info.phase === 'taken over';
+    const asks = proposal && pending.asks && !taken;
+    const held = proposal && !pending.asks && !taken;
     const on = {
-      run: asks || held,
+      handBack: taken && view.last,
+      run: proposal,
       allow: asking !== null,
       resume: asks && info?.phase === 'paused',
       reject: asks || asking !== null,
       respond: asks,
-      takeOver: asks && info?.phase !== 'taken over',
-      handBack: taken,
+      takeOver: asks,
       auto: asks && info?.mode !== 'auto',
       interrupt: running,
-      stop: asks || running || asking !== null,
+      stop: asks || running || asking !== null || (taken && view.last),
     };
     for (const [name, shown] of Object.entries(on)) show(buttons[name as keyof typeof on], shown);
     const any = Object.values(on).some(Boolean);
@@ -284,7 +284,12 @@ export class CellHeader extends Widget {
     show(this.bar, any);
     this.node.classList.toggle('rlm-mod-asks', asks || asking !== null);
     const edited = pending !== null && view.source !== pending.code;
-    setText(buttons.run, edited ? t.__('Run edited') : t.__('Run'));
+    const run = edited ? t.__('Run edited') : t.__('Run');
+    setText(buttons.run, taken ? t.__('Run it after all') : run);
+    buttons.run.title = taken
+      ? t.__('Run the model’s cell after all; that hands back, too')
+      : t.__('Run this cell as it stands (Shift+Enter)');
+    buttons.run.classList.toggle('rlm-mod-accept', !taken);
     setText(this.note, this.noteOf(view, info, { asks, held, running }));
   }
 
@@ -303,7 +308,7 @@ export class CellHeader extends Widget {
       return flightLine(info, view.since ? Date.now() / 1000 - view.since : 0, t);
     }
     if (info.phase === 'taken over' && view.last) {
-      return t.__('You write the next cells; the model sees them when you hand back');
+      return t.__('You are at the keyboard: run cells below. Hand back ends it.');
     }
     if (is.held) return t.__('Waits while you are in this cell');
     if (!is.asks) return '';

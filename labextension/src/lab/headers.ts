@@ -145,6 +145,7 @@ export class Headers {
     if (pending) {
       view.proposed = pending.code;
       if (pending.executing) view.status = 'running';
+      else if (info?.phase === 'taken over') view.status = 'set aside';
       else view.status = pending.asks ? 'proposed' : 'waiting';
     } else if (view.status === 'proposed' || view.status === 'waiting') {
       view.status = 'not run';

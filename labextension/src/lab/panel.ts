@@ -153,7 +153,8 @@ export class RunPanel extends Widget {
     this.mount(store !== null && runs.length > 0 ? store : null);
     // Of use where a proposal is, or was: not before there is a run.
     const first = !this.desk.settings.values.hintSeen && !this.options.main;
-    show(this.hint, first && runs.length > 0);
+    const steered = runs.some((info) => !info.recorded && info.phase !== 'session');
+    show(this.hint, first && steered);
     this.drawEmpty(seat, store !== null && runs.length > 0);
   }
 
@@ -274,16 +275,25 @@ export class RunPanel extends Widget {
     const { trans: t, settings } = this.desk;
     if (settings.values.hintSeen) show(this.hint, false);
     if (settings.values.hintSeen || this.hint.firstChild) return;
-    const line = (key: string, text: string): HTMLElement =>
-      el('li', {}, el('b', { text: key }), ` ${text}`);
+    const act = (name: string, does: string): (HTMLElement | string)[] => [
+      ' ',
+      el('b', { text: name }),
+      ` ${does}`,
+    ];
     this.hint.append(
       el(
-        'ul',
+        'p',
         {},
-        line(t.__('Shift+Enter'), t.__('runs a proposed cell, as it is or as you changed it')),
-        line(t.__('Reject…'), t.__('tells the model why not; it tries something else')),
-        line(t.__('Take over'), t.__('lets you write cells; hand back when you like')),
-        line(t.__('%1, then a letter', chord()), t.__('the same by the keyboard: %1', letters(t))),
+        t.__('A cell that waits for you stands in the notebook.'),
+        ...act(t.__('Shift+Enter'), t.__('runs it, changed or not;')),
+        ...act(t.__('Reject…'), t.__('tells the model why not;')),
+        ...act(t.__('Take over'), t.__('lets you write cells instead.')),
+      ),
+      el(
+        'details',
+        {},
+        el('summary', { text: t.__('By keyboard') }),
+        t.__('%1, then a letter: %2', chord(), letters(t)),
       ),
       button(
         t.__('Got it'),

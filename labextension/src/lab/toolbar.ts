@@ -115,6 +115,7 @@ class ControlItem extends Item {
     const focus = this.node.contains(document.activeElement);
     show(this.pause, info.phase !== 'paused');
     show(this.resume, info.phase === 'paused');
+    this.pause.disabled = info.phase === 'taken over';
     show(this.take, info.phase !== 'taken over');
     show(this.back, info.phase === 'taken over');
     // The focus goes from a button that went to the one that came in its place.

@@ -29,6 +29,7 @@ export const SIGNS: Record<string, string> = {
   partial: '◐',
   paused: 'Ⅱ',
   'taken over': '✎',
+  'set aside': '⊘',
   'not run': '–',
 };
 
@@ -37,6 +38,8 @@ export function stateWord(status: string, trans: TranslationBundle): string {
   switch (status) {
     case 'proposed':
       return trans.__('waits for you');
+    case 'set aside':
+      return trans.__('set aside');
     case 'waiting':
       return trans.__('about to run');
     case 'asking':

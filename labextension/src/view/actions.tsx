@@ -200,14 +200,6 @@ function Call(props: { model: Model; node: TreeNode; doing: string }): JSX.Eleme
   if (doing === 'answer' || (person && choices.length === 0)) {
     return (
       <div class={person && !asked ? 'rlm-decide' : undefined}>
-        {person && !asked && (
-          <p>
-            <b>{t('You are the model.')}</b>{' '}
-            {code
-              ? t('Read the prompt above, then write a cell (Python), or FINAL(…)')
-              : t('Read the prompt above, then write what it replies.')}
-          </p>
-        )}
         <Editor
           key={node.id}
           model={model}
@@ -215,7 +207,9 @@ function Call(props: { model: Model; node: TreeNode; doing: string }): JSX.Eleme
             asked
               ? t('Your answer')
               : person
-                ? t('Your reply')
+                ? code
+                  ? t('You are the model. Your reply: a cell (Python), or FINAL(…)')
+                  : t('You are the model. Your reply to this prompt:')
                 : t('The answer, by hand, instead of the model’s')
           }
           text=""

@@ -83,8 +83,9 @@ export class Controls extends Component<
             />
           )}
           <Tool
-            label={taken ? t('Hand back') : t('Take over')}
+            label={taken ? t('Hand back…') : t('Take over')}
             keys="T"
+            primary={taken}
             icon={taken ? 'back' : 'hand'}
             onClick={() =>
               taken ? model.begin('hand back', info.node) : void model.steer({ type: 'take over' })
@@ -174,13 +175,15 @@ function Tool(props: {
   icon: Parameters<typeof ActionIcon>[0]['name'];
   /** Pressed once: the word is shown whatever the width. */
   sure?: boolean;
+  /** What is to be done next: the same. */
+  primary?: boolean;
   onClick: () => void;
   onBlur?: () => void;
 }): JSX.Element {
-  const { label, keys, icon, sure, onClick, onBlur } = props;
+  const { label, keys, icon, sure, primary, onClick, onBlur } = props;
   return (
     <button
-      class={sure ? 'rlm-tool rlm-sure' : 'rlm-tool'}
+      class={`rlm-tool${sure ? ' rlm-sure' : ''}${primary ? ' rlm-primary' : ''}`}
       title={keys === undefined ? label : `${label} (${keys})`}
       aria-label={label}
       onClick={onClick}

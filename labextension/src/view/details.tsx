@@ -17,7 +17,7 @@ import {
 import { tallyText } from '../core/groups.js';
 import { tally } from '../core/groups.js';
 import { asked, live, type TreeNode } from '../core/node.js';
-import type { RunTree } from '../core/tree.js';
+import { isTaken, type RunTree } from '../core/tree.js';
 import { timeOf } from '../core/waits.js';
 import type { RunInfo } from '../protocol.js';
 import { Actions } from './actions.js';
@@ -167,7 +167,7 @@ function GroupDetails(props: {
 function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JSX.Element {
   const { model, tree, node } = props;
   const t = model.trans;
-  const status = statusWord(node, model.over);
+  const status = statusWord(node, model.over, isTaken(tree));
   const name = nameOf(node);
   // The code, the prompt and the error of these stand below, whole.
   const words =
@@ -175,6 +175,7 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
       ? ''
       : oneLine(node.question || titleText(node), 400);
   const { first, more } = factsOf(model, tree, node);
+  const waits = model.wanting?.id === node.id;
   const { jumpToCell } = model.host;
   const placed =
     node.kind === 'cell' &&
@@ -189,7 +190,7 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
           <b>{name === '' ? t(node.kind) : clean(name)}</b>
           <span>{t(status)}</span>
         </h2>
-        <Facts facts={first} />
+        {!waits && <Facts facts={first} />}
       </div>
       {words !== '' && <p class="rlm-lead">{words}</p>}
       {node.notes.map(([level, text], i) => (

@@ -83,7 +83,7 @@ export class Editor extends Component<EditorProps, { text: string; free: boolean
   override render(): JSX.Element {
     const { model, label, verb, code, optional, onCancel } = this.props;
     const { text } = this.state;
-    const rows = Math.min(Math.max(text.split('\n').length + 1, code ? 6 : 3), 24);
+    const rows = Math.min(Math.max(text.split('\n').length + 1, code ? 6 : 2), 24);
     return (
       <div class="rlm-editor">
         <label>
@@ -101,6 +101,7 @@ export class Editor extends Component<EditorProps, { text: string; free: boolean
         <div class="rlm-buttons">
           <button
             class="rlm-button rlm-primary"
+            title={`${verb} (Ctrl+Enter)`}
             disabled={text.trim() === '' && !optional}
             onClick={this.send}
           >

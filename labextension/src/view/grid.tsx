@@ -1,5 +1,6 @@
 import { Component, createRef, type JSX } from 'preact';
-import { type Axis, ticks, tickText } from '../core/axis.js';
+import { type Axis, cutMarks, ticks, tickText } from '../core/axis.js';
+import { durationText } from '../core/format.js';
 import type { Row } from '../core/rows.js';
 import { gridKey } from './keys.js';
 import type { Model } from './model.js';
@@ -267,6 +268,19 @@ export class Grid extends Component<{ model: Model; rows: Row[] }> {
                       >
                         {tickText(mark)}
                       </span>
+                    ))}
+                  {i === 7 &&
+                    axis !== null &&
+                    cutMarks(axis).map(({ at, took }) => (
+                      <span
+                        class="rlm-cut"
+                        key={at}
+                        title={t(
+                          'Picked up again after %1; that time is left out',
+                          durationText(took),
+                        )}
+                        style={{ left: `${at * 100}%` }}
+                      />
                     ))}
                 </span>
               ))}

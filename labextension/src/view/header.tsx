@@ -15,6 +15,7 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
   const t = model.trans;
   const stands = standing(info, model.wanting, model.taking);
   const { thinking } = model;
+  const taken = info.phase === 'taken over' && !info.ended && model.player === null;
   const question = info.question || info.name || t('Calls typed in this notebook');
   return (
     <div class={`rlm-head-box rlm-is-${tone(stands.status)}`}>
@@ -41,7 +42,7 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
             <b>{t(stands.words)}</b>
           </button>
         )}
-        {whyOf(info) !== '' && <span class="rlm-reason">{clean(whyOf(info))}</span>}
+        {!taken && whyOf(info) !== '' && <span class="rlm-reason">{clean(whyOf(info))}</span>}
         {info.recorded && <span class="rlm-tag">{t('recording')}</span>}
         {info.model !== '' && <span class="rlm-said">{clean(info.model)}</span>}
         {info.sandbox !== '' && <span class="rlm-said">{clean(sandboxText(info.sandbox))}</span>}
@@ -52,6 +53,14 @@ export function Header({ model, info }: { model: Model; info: RunInfo }): JSX.El
         )}
         <Meters model={model} info={info} />
       </p>
+      {taken && (
+        <p class="rlm-yours">
+          <b>{t('You are at the keyboard.')}</b>{' '}
+          {info.executor === 'kernel'
+            ? t('Nothing goes on until you hand back.')
+            : t('Run cells in the notebook. Hand back ends it: the model sees them and goes on.')}
+        </p>
+      )}
       <Origin model={model} info={info} />
       {!info.ended && model.player === null && <Short model={model} info={info} key={info.run} />}
       {!info.ended && info.phase !== 'session' && model.player === null && (

@@ -11,7 +11,7 @@ import {
   titleText,
 } from '../core/format.js';
 import { type Box, icicle, type Measure } from '../core/icicle.js';
-import type { RunTree } from '../core/tree.js';
+import { isTaken, type RunTree } from '../core/tree.js';
 import { timeOf } from '../core/waits.js';
 import { tone } from './icons.js';
 import { runKey } from './keys.js';
@@ -96,7 +96,7 @@ export class Icicle extends Component<{ model: Model; tree: RunTree }, State> {
     const what =
       box.count > 1
         ? plural(box.count, 'small node')
-        : `${name} · ${this.props.model.trans(statusWord(node, this.props.model.over))}`;
+        : `${name} · ${this.props.model.trans(statusWord(node, this.props.model.over, isTaken(this.props.tree)))}`;
     return `${what} · ${this.worth(box)} · ${share}`;
   }
 
@@ -125,11 +125,12 @@ export class Icicle extends Component<{ model: Model; tree: RunTree }, State> {
     const text = style.color;
     context.font = `11px ${style.fontFamily}`;
     context.textBaseline = 'middle';
+    const taken = isTaken(this.props.tree);
     for (const box of this.laid.boxes) {
       const left = box.left * width;
       const wide = Math.max((box.right - box.left) * width - 1, 0.5);
       const top = box.depth * BAND;
-      context.fillStyle = colour(tone(statusWord(box.node, model.over)));
+      context.fillStyle = colour(tone(statusWord(box.node, model.over, taken)));
       context.globalAlpha = box.node.kind === 'call' ? 1 : 0.55;
       context.fillRect(left, top, wide, BAND - 1);
       context.globalAlpha = 1;

@@ -45,6 +45,7 @@ const LOOKS: Record<string, Look> = {
   stopped: { tone: 'warn', shape: SQUARE },
   interrupted: { tone: 'warn', shape: SQUARE },
   'not finished': { tone: 'quiet', shape: SQUARE },
+  'set aside': { tone: 'quiet', shape: SLASH },
   rejected: { tone: 'warn', shape: SLASH },
   responded: { tone: 'warn', shape: BACK },
   proposed: { tone: 'ask', shape: QUESTION },

@@ -16,7 +16,7 @@ import {
 import { amissIn, goneText, type Group, medianText, type Tally, tally } from '../core/groups.js';
 import { live, NOTHING_AMISS, tokens, type TreeNode, type Used } from '../core/node.js';
 import type { Row } from '../core/rows.js';
-import type { RunTree } from '../core/tree.js';
+import { isTaken, type RunTree } from '../core/tree.js';
 import { timeOf } from '../core/waits.js';
 import { titleText } from '../core/format.js';
 import { say } from '../core/say.js';
@@ -96,6 +96,7 @@ export class RowView extends Component<RowProps> {
       axis.from,
       axis.seconds,
       clock,
+      alive && isTaken(tree),
     ].join(' ');
   }
 
@@ -219,14 +220,15 @@ function sums(used: Used): string {
 
 /** A run or turn whose cell or model waits for the person waits, too: nothing of it goes on. */
 function statusOf(tree: RunTree, node: TreeNode, over: boolean): string {
-  const own = statusWord(node, over);
+  const own = statusWord(node, over, isTaken(tree));
   const last = node.children[node.children.length - 1];
   if ((node.kind !== 'turn' && node.kind !== 'run') || !live(node) || last === undefined) {
     return own;
   }
   const child = tree.get(last);
   const below = child === undefined ? own : statusOf(tree, child, over);
-  return tone(below) === 'ask' ? below : own;
+  const aside = below === 'set aside' && node.kind === 'turn';
+  return tone(below) === 'ask' || aside ? below : own;
 }
 
 function cellOf(tree: RunTree, turn: TreeNode): TreeNode | undefined {
