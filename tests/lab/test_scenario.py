@@ -68,10 +68,17 @@ def test_a_person_edits_rejects_takes_over_cancels_and_gets_the_answer(
     # Taken over: the person's cell is part of the run, and the model goes on from it.
     lab.click(third, "Take over")
     lab.until(lambda: "Hand back…" in lab.cells()[lab.index(third)]["header"], "taken over")
+    aside = lab.cells()[lab.index(third)]["header"]
+    assert "set aside" in aside
+    assert "You are at the keyboard: run cells below. Hand back ends it." in aside
+    assert "waits for you" not in aside
+    assert "Reject…" not in aside
+    lab.panel.get_by_text("You are at the keyboard.").wait_for()
     lab.edit(len(lab.cells()) - 1, "human_var = 39")
     lab.run_cell(len(lab.cells()) - 1)
     # The button stands on the newest cell of the run, which is now the person's.
     lab.until(lambda: "Hand back…" in lab.cells()[-1]["header"], "the button has moved")
+    assert "Hand back…" not in lab.cells()[lab.index(third)]["header"], "there alone"
     lab.click(lab.cells()[-1], "Hand back…")
     lab.page.keyboard.type("human_var is mine")
     lab.page.keyboard.press("Enter")
@@ -139,7 +146,9 @@ def test_the_run_is_steered_by_the_keyboard_alone(lab: Lab) -> None:
     lab.run_cell(last)
     keys.press("ControlOrMeta+Shift+y")
     keys.press("h")
-    lab.page.locator(".rlm-Form-input:focus, .jp-Dialog input:focus").wait_for()
+    lab.page.locator(".jp-Dialog input:focus").wait_for()
+    dialog = lab.page.locator(".jp-Dialog")
+    assert dialog.locator("button.jp-mod-accept").inner_text() == "Hand back"
     keys.press("Enter")
     fourth = lab.wait_proposal(CALLS)
     lab.until(lambda: DROPPED not in lab.sources(), "what was dropped goes away")

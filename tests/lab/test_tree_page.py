@@ -470,7 +470,7 @@ def test_every_word_that_is_ours_is_said_in_the_language_of_the_page(
         seen |= set(page.evaluate(_UNSAID))
         page.keyboard.press("Escape")
         page.get_by_role("tab").first.click()
-        for key, group in (("k", "⟦Fork⟧"), ("b", "⟦Replay⟧")):
+        for key, group in (("k", "⟦Fork⟧"), ("b", "⟦Player⟧")):
             page.evaluate("rlmPerf.focus('cell2')")
             page.locator("[data-key='cell2']:focus").wait_for()
             page.keyboard.press(key)
@@ -513,12 +513,15 @@ def test_who_is_the_model_is_told_and_writes_its_reply(
     assert page.evaluate("document.activeElement === document.body")
     details = page.get_by_label("Details", exact=True)
     details.get_by_text("Cell 5 said yes.").wait_for()
-    assert details.get_by_text("Write a cell (Python), or FINAL(…)").count() == (role == "root")
+    assert details.get_by_text("a cell (Python), or FINAL(…)").count() == (role == "root")
     assert details.get_by_text("The earlier messages are the turns above.").count() == (
         role == "root"
     )
     assert "asking" in page.locator("[data-key='turn6']").inner_text()
-    details.get_by_label("Your reply").fill(typed)
+    box = details.get_by_label("Your reply")
+    prompt = details.get_by_text("Cell 5 said yes.").bounding_box()
+    assert prompt["y"] + prompt["height"] < box.bounding_box()["y"], "read, then write"
+    box.fill(typed)
     details.get_by_role("button", name="Reply").click()
     page.wait_for_function("rlmPerf.kernel.steered.length === 1")
     assert _steered(page) == [{"type": "answer", "node": "said", "text": sent}]
@@ -581,12 +584,36 @@ def test_taking_over_shows_at_once_and_lasts_until_the_phase_changes(tree: Open)
     phase.get_by_text("you take over after the model").wait_for()
     page.evaluate("rlmPerf.kernel.inform('demo', { phase: 'taken over' })")
     phase.get_by_text("you write", exact=True).wait_for()
+    head = page.locator(".rlm-head-box")
+    head.get_by_text("You are at the keyboard.").wait_for()
+    assert page.locator(".rlm-primary").all_inner_texts() == ["Hand back…"], "the next step"
+    head.get_by_role("button", name="Hand back…").click()
+    page.get_by_role("button", name="Hand back", exact=True).wait_for()
+    page.keyboard.press("Escape")
     page.evaluate("rlmPerf.kernel.inform('demo', { phase: 'thinking' })")
     phase.get_by_text("the model thinks").wait_for()
+    assert head.get_by_text("You are at the keyboard.").count() == 0
     page.evaluate("rlmPerf.kernel.refuses = 'No.'")
     page.get_by_role("button", name="Take over").click()
     page.get_by_role("alert").get_by_text("No.").wait_for()
     assert "take over" not in phase.inner_text()
+
+
+def test_who_has_taken_over_is_not_asked_about_the_cell_that_was_proposed(tree: Open) -> None:
+    page = tree("waits")
+    page.get_by_text("This cell waits for you.").wait_for()
+    page.evaluate(
+        """rlmPerf.kernel.inform('demo', { phase: 'taken over' }), rlmPerf.kernel.emit('demo',
+        [{ type: 'run.phase', node: 'run1', phase: 'taken over' }], Date.now() / 1e3)"""
+    )
+    page.locator("[data-key='cell5']", has_text="set aside").wait_for()
+    page.locator("[data-key='turn5']", has_text="set aside").wait_for()
+    page.get_by_text("This cell waits for you.").wait_for(state="detached")
+    _focus(page, "cell5")
+    page.keyboard.press("a")
+    page.keyboard.press("s")
+    page.wait_for_function("rlmPerf.kernel.steered.length > 0")
+    assert [one["type"] for one in _steered(page)] == ["step"], "nothing was approved"
 
 
 def test_the_run_is_stopped_by_two_presses_of_one_key(tree: Open) -> None:

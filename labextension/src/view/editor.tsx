@@ -83,6 +83,9 @@ export class Editor extends Component<EditorProps, { text: string; free: boolean
   override render(): JSX.Element {
     const { model, label, verb, code, optional, onCancel } = this.props;
     const { text } = this.state;
+    const hint = code
+      ? model.trans('Ctrl+Enter sends · Esc, then Tab leaves the code')
+      : model.trans('Ctrl+Enter sends · Esc closes');
     const rows = Math.min(Math.max(text.split('\n').length + 1, code ? 6 : 2), 24);
     return (
       <div class="rlm-editor">
@@ -101,7 +104,7 @@ export class Editor extends Component<EditorProps, { text: string; free: boolean
         <div class="rlm-buttons">
           <button
             class="rlm-button rlm-primary"
-            title={`${verb} (Ctrl+Enter)`}
+            title={hint}
             disabled={text.trim() === '' && !optional}
             onClick={this.send}
           >
@@ -110,11 +113,7 @@ export class Editor extends Component<EditorProps, { text: string; free: boolean
           <button class="rlm-button" onClick={onCancel}>
             {model.trans('Cancel')}
           </button>
-          <span class="rlm-hint">
-            {code
-              ? model.trans('Ctrl+Enter sends · Esc, then Tab leaves the code')
-              : model.trans('Ctrl+Enter sends · Esc closes')}
-          </span>
+          <span class="rlm-hint">{hint}</span>
         </div>
       </div>
     );

@@ -307,9 +307,10 @@ export class Model {
     return true;
   }
 
-  /** What is played has moved. */
-  moved(): void {
-    this.drawing.soon();
+  /** What is played has moved; `byPerson`: they see where they are at once. */
+  moved(byPerson: boolean): void {
+    if (byPerson) this.drawing.now();
+    else this.drawing.soon();
   }
 
   /** The run is shown as it was from now on, or its recording was changed. */

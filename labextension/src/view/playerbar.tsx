@@ -12,6 +12,8 @@ const RANK: readonly MarkKind[] = ['error', 'decision', 'child', 'turn'];
 /** Places on the scrubber; turns, of which there may be many, have fewer. */
 const PLACES = 240;
 const TURNS = 60;
+/** Places that the scrubber can be put to. */
+const PARTS = 1000;
 /** Characters of a caption that are shown. */
 const CAPTION = 400;
 
@@ -96,13 +98,15 @@ export class PlayerBar extends Component<{ model: Model; player: Player }> {
             type="range"
             min={0}
             max={length}
-            step={length / 1000 || 1}
+            step={length / PARTS || 1}
             value={position}
             aria-label={t('Position')}
             aria-valuetext={said}
             onInput={(event) => {
+              const at = Number(event.currentTarget.value);
               player.pause();
-              player.seek(Number(event.currentTarget.value));
+              // The last place is the end, whatever its rounding makes of it.
+              player.seek(at > length * (1 - 0.5 / PARTS) ? length : at);
             }}
           />
           {this.marks.map((mark) => (

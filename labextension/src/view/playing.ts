@@ -136,6 +136,6 @@ export class Playing {
     this.plays = player.playing;
     this.index = player.index;
     if (begun || stepped) this.held = false;
-    this.model.moved();
+    this.model.moved(begun || stepped);
   }
 }

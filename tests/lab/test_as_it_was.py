@@ -1,4 +1,4 @@
-"""A run as it was: replayed in the panel and in the widget, and forked from the tree."""
+"""A run as it was: played in the panel and in the widget, and forked from the tree."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def scrub(place: Any, part: float) -> None:
     )
 
 
-def test_a_run_is_replayed_rewound_and_forked_in_the_panel(lab: Lab, pictures: Path) -> None:
+def test_a_run_is_played_rewound_and_forked_in_the_panel(lab: Lab, pictures: Path) -> None:
     from playwright.sync_api import expect
 
     finished(lab, LOOK, SOME_FAIL, CHILD, "FINAL(f'{len(days)} needles')", more=" --max-depth 2")
@@ -42,10 +42,10 @@ def test_a_run_is_replayed_rewound_and_forked_in_the_panel(lab: Lab, pictures: P
     if hint.count():  # an earlier test may have taken it away
         hint.click()
     whole = rows.count()
-    asking = panel.get_by_role("button", name="Replay")
-    player = panel.get_by_role("group", name="Replay")
+    asking = panel.get_by_role("button", name="Play", exact=True)
+    player = panel.get_by_role("group", name="Player")
 
-    # All that a replay asks of the kernel are the events, once.
+    # All that playing asks of the kernel are the events, once.
     lab.page.evaluate(COUNT)
     asking.click()
     player.get_by_role("button", name="Pause").click()
@@ -55,7 +55,7 @@ def test_a_run_is_replayed_rewound_and_forked_in_the_panel(lab: Lab, pictures: P
     assert "needles" not in panel.locator(".rlm-head-box").inner_text().split("?")[1]
     scrub(panel, 0.5)
     assert lab.axe(".rlm-Panel") == [], "narrow"
-    lab.screenshot(pictures, "replay-narrow")
+    lab.screenshot(pictures, "played-narrow")
     panel.locator(".rlm-row[aria-level]").first.click()
     lab.page.keyboard.press("s")
     panel.get_by_text("This is the run as it was").first.wait_for()
@@ -106,7 +106,7 @@ def test_a_run_is_replayed_rewound_and_forked_in_the_panel(lab: Lab, pictures: P
     panel.get_by_role("group", name="Fork").wait_for()
     expect(what).to_have_value("1")
     expect(what.locator("option:checked")).to_have_text("the code of cell 1")
-    lab.command("rlm:replay")
+    lab.command("rlm:play")
     player.wait_for()
 
 
