@@ -118,7 +118,7 @@ def test_a_recording_is_played_in_the_panel_and_in_its_cell_while_the_kernel_is_
 
     lab = tab()
     path = recording(tmp_path / "run.rlm")
-    lab.open([SCRIPT, f"%rlm load {path} old", "until('go')"])
+    lab.open([SCRIPT, f"%rlm load {path} old", "until('go')", "old.note('Look here.')"])
     lab.run_cell(0)
     lab.run_cell(1)
     panel = lab.panel
@@ -128,6 +128,11 @@ def test_a_recording_is_played_in_the_panel_and_in_its_cell_while_the_kernel_is_
         place.get_by_text("Recording", exact=True).wait_for()
         assert "What is it?" in place.inner_text()
         assert place.get_by_role("toolbar").count() == 0, "nothing steers it"
+    # What is put into it now is there at once, in both.
+    assert not any(place.get_by_text("Look here.").count() for place in places)
+    lab.run_cell(3)
+    for place in places:
+        place.locator(".rlm-caption", has_text="Look here.").wait_for()
     lab.run_cell(2, wait=False)
     lab.until(lambda: lab.kernel_status() == "busy", "the kernel is busy")
     for place in places:
