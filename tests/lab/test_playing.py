@@ -59,12 +59,14 @@ def selected(node: str) -> str:
     return f"[data-key={node!r}][aria-selected='true']"
 
 
-@pytest.mark.parametrize("width", [320, 700, 1200])
-def test_who_steps_sees_the_code_and_then_what_came_of_it(tree: Open, width: int) -> None:
+@pytest.mark.parametrize(("width", "height"), [(320, 560), (700, 430), (1200, 280)])
+def test_who_steps_sees_the_code_and_then_what_came_of_it(
+    tree: Open, width: int, height: int
+) -> None:
     from playwright.sync_api import expect
 
     page = tree(width=width)
-    page.set_viewport_size({"width": width, "height": 560})
+    page.set_viewport_size({"width": width, "height": height})
     player = play(page)
     to(page, 0)
     player.get_by_role("button", name="Step forward").focus()
@@ -73,9 +75,10 @@ def test_who_steps_sees_the_code_and_then_what_came_of_it(tree: Open, width: int
     step_until(page, "]", "[aria-label=Output]")
     expect(page.get_by_label("Output", exact=True)).to_be_visible()
     page.wait_for_function(f"() => ({SEEN})().includes('Output')")
-    step_until(page, "]", selected("cell3"))
-    step_until(page, "]", "[aria-label=Error]")
-    page.wait_for_function(f"() => ({SEEN})().includes('Error')")
+    for node, what in (("cell2", "Output"), ("cell3", "Error")):
+        step_until(page, "]", selected(node))
+        step_until(page, "]", f"[aria-label={what}]")
+        page.wait_for_function(f"() => ({SEEN})().includes({what!r})")
     step_until(page, "[", selected("cell1"))
 
 

@@ -60,6 +60,12 @@ def test_it_shows_and_plays_without_a_network_and_runs_no_text(page: Any) -> Non
     assert "forty" in text
     rows = page.locator(".rlm-row[aria-level]")
     whole = rows.count()
+    # A step back from the end leads to what came last, with its code; forward is the answer again.
+    page.keyboard.press("[")
+    expect(page.locator(".rlm-selected")).to_contain_text("cell 1")
+    expect(page.get_by_role("group", name="Details")).to_contain_text("x = 2")
+    page.keyboard.press("]")
+    expect(page.locator(".rlm-selected")).to_have_count(0)
     page.locator(".rlm-scrub input").evaluate(
         "(e) => { e.value = 0; e.dispatchEvent(new Event('input', { bubbles: true })); }"
     )
