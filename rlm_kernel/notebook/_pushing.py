@@ -151,7 +151,7 @@ class Pusher:
         if not self.spoken:
             return None
         if followed.recorded is not None:
-            followed.sent = followed.seq  # its events are asked for; what is put in numbers them anew
+            followed.sent = followed.seq  # what is put into it numbers all anew: they are asked
         events, seq, more = followed.page(followed.sent, BATCH, BATCH_SIZE)
         if events:
             push = EventsPush(run=followed.key, since=followed.sent, events=events, seq=seq)

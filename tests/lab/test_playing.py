@@ -1,4 +1,4 @@
-"""What is played, and what is followed of it: the tree by itself, over a kernel that isn't there."""
+"""What is played and followed: the tree by itself, over a kernel that isn't there."""
 
 from __future__ import annotations
 

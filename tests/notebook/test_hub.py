@@ -231,7 +231,7 @@ def test_a_note_that_is_put_into_a_listed_recording_reaches_the_page(hub: Hub) -
     before = page.infos(key)[-1]["seq"]
     held.note("Look here.", at="c9")
     page.until(lambda: page.infos(key)[-1]["seq"] == before + 1)
-    assert not any(push["kind"] == "events" for push in page.pushes), "numbered anew, they are asked"
+    assert not any(push["kind"] == "events" for push in page.pushes), "they are asked for anew"
     page.events.clear()
     page.fetch(key)
     said = [one["event"].get("text") for one in page.events[key]]
