@@ -125,7 +125,10 @@ class Driver:
                 if silent >= NO_CODE_LIMIT:
                     why = f"{NO_CODE_LIMIT} replies in a row held no code to run"
                     return await self.close(why, unseen=True)
-        return await self.close(f"The {self.settings.max_turns} turns are used up.")
+        turns = self.settings.max_turns
+        return await self.close(
+            "The one turn is used up." if turns == 1 else f"The {turns} turns are used up."
+        )
 
     @contextmanager
     def _turn_node(self, number: int, told: str) -> Iterator[str]:

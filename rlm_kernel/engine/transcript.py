@@ -79,5 +79,5 @@ class Transcript:
 
 
 def _seen(cell: Any) -> str:
-    parts = [str(part) for part in (cell.output, cell.result, cell.error) if part]
+    parts = [str(p) for p in (cell.output, cell.result, cell.error, cell.refusal) if p]
     return "\n".join(parts)

@@ -54,6 +54,7 @@ class Keyboard:
         self._lock = threading.Lock()  # between looking whether it is wanted and giving it up
         self._ident: Any = None
         self._parent: Any = None
+        self._screen = sys.stdout  # of a terminal; a running cell's own is held back
         self.there = False
         self.asking = ""  # the question that has the line
         self._wanted: Callable[[], bool] | None = None  # whether what has the line still is
@@ -61,6 +62,7 @@ class Keyboard:
     def arrive(self) -> None:
         """Note who sits at the front end of the running cell, and whether they can be asked."""
         self.there = front_of(self._shell).stdin
+        self._screen = sys.stdout
         kernel = getattr(self._shell, "kernel", None)
         if kernel is not None:
             self._parent = parent_of(self._shell)
@@ -185,7 +187,7 @@ class Keyboard:
     def _line(self, prompt: str) -> str:
         kernel = getattr(self._shell, "kernel", None)
         if kernel is None:
-            return input(prompt)
+            return self._typed(prompt)
         session, socket = kernel.session, kernel.stdin_socket
         while session.recv(socket)[1] is not None:
             pass  # the answer to a question that was given up
@@ -199,6 +201,18 @@ class Keyboard:
             time.sleep(0.05)
         msg = "The question was given up."
         raise ModelError(msg)
+
+
+    def _typed(self, prompt: str) -> str:
+        """Ask at a terminal, also while ``sys.stdout`` is what a running cell prints to."""
+        if sys.stdout is self._screen:
+            return input(prompt)
+        self._screen.write(prompt)
+        self._screen.flush()
+        line = sys.stdin.readline()
+        if not line:
+            raise EOFError
+        return line.removesuffix("\n")
 
 
 class Desk:

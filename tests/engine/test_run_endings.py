@@ -45,6 +45,15 @@ def test_turns_used_up_without_a_draft_force_one_reply_and_flag_it(make: Make) -
     assert "no turns left" in model.requests[-1].messages[-1]["content"]
 
 
+def test_the_transcript_says_why_an_answer_was_not_accepted(make: Make) -> None:
+    run = make([LOOK, cell("print('abc')\nFINAL('')"), cell("FINAL('good')")]).run("q", "abc")
+    _, refused, accepted = run.transcript
+    assert refused.observation.startswith("abc")
+    assert "The answer was not accepted: the answer is empty" in refused.observation
+    assert accepted.observation == ""
+    assert "not accepted" in str(run.transcript)
+
+
 def test_the_last_turns_are_announced(make: Make) -> None:
     model = ScriptedModel([LOOK] * 4 + ["x"], name="root")
     make(model, max_turns=4).run("q", "abc")
