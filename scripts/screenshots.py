@@ -1,7 +1,7 @@
 """Takes the pictures of docs/ from the real thing: ``python3 scripts/screenshots.py``.
 
-Runs the browser tests that show something (``tests/lab/test_looks.py``) and copies the pictures
-that are there; it needs what ``python3 scripts/test.py lab`` has made.
+Runs the browser tests that show something and copies the pictures that are there; it needs what
+``python3 scripts/test.py lab`` has made.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import _setup
 from _setup import ROOT, say
 
 FOLDER = ROOT / "docs"
+TESTS = ("tests/lab/test_looks.py", "tests/lab/test_as_it_was.py")
 
 
 def main() -> int:
@@ -30,7 +31,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as taken:
         environment = {**_setup.clean_environment(), "RLM_SCREENSHOTS": taken}
         environment["PATH"] = os.pathsep.join([str(python.parent), os.environ["PATH"]])
-        command = [str(python), "-m", "pytest", "-q", "tests/lab/test_looks.py"]
+        command = [str(python), "-m", "pytest", "-q", *TESTS]
         code = subprocess.run(command, cwd=ROOT, env=environment).returncode
         missing = [name for name in names if not Path(taken, name).exists()]
         if code or missing:
