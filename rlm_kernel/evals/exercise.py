@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import re
+import string
 from dataclasses import dataclass
 from typing import Any
 
 from ..engine.recorded import recorded
 from ..log import Node, Tree
 from ..log.format import plural
+
+_NUMBER = re.compile(r"(?:(?<!\w)-)?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)")
+_UNREAD = ("SyntaxError", "IndentationError", "TabError")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,8 @@ def answered(answer: Any, right: Any, hint: str = "") -> str:
 
     Args:
         answer: of the learner; None: nothing was filled in yet.
-        right: the true answer, or a function that says whether an answer is right.
+        right: the true answer, in whatever form (``"cell 2"`` is 2, ``"Smell."`` is
+            ``"smell"``), or a function that says whether an answer is right.
         hint: what to look at again, a sentence, where it isn't.
     """
     if answer is None:
@@ -100,6 +107,9 @@ def mended(run: Any, cell: int, right: Any, calls: int, hint: str = "") -> str:
     failed = next((node for node in after if node.status == "error"), None)
     if made > calls:
         wrong = f"your cell made {plural(made, 'call')}, and may make {calls}"
+    elif str(own.error).startswith(_UNREAD):
+        wrong = f"your cell isn't Python as it stands: {own.error:.200}"
+        hint = "A backslash in it needs r'''…''' around the code."
     elif own.status != "ok":
         wrong = f"your cell didn't run to its end: {own.error or own.status:.200}"
     elif made == 0:
@@ -113,5 +123,31 @@ def mended(run: Any, cell: int, right: Any, calls: int, hint: str = "") -> str:
     return f"Not right yet: {wrong}. {hint}".rstrip()
 
 
+def number(answer: Any) -> float:
+    """Give the number that somebody means by an answer, such as ``"cell 2"`` or ``"$1,200"``.
+
+    Args:
+        answer: a number, or a text with one in it; of anything else: not a number (``nan``).
+    """
+    try:
+        return float(answer)
+    except (TypeError, ValueError):
+        found = _NUMBER.findall(answer) if isinstance(answer, str) else ()
+        return float(found[0].replace(",", "")) if len(found) == 1 else math.nan
+
+
 def _is(answer: Any, right: Any) -> bool:
-    return bool(right(answer)) if callable(right) else bool(answer == right)
+    """Whether an answer is right, in whatever form a person would take it for that."""
+    if callable(right):
+        return bool(right(answer))
+    if isinstance(right, int | float) and isinstance(answer, str):
+        return number(answer) == right
+    if isinstance(right, str) and isinstance(answer, str):
+        return _bare(answer) == _bare(right)
+    if isinstance(right, list | tuple) and isinstance(answer, list | tuple):
+        return len(answer) == len(right) and all(map(_is, answer, right))
+    return bool(answer == right)
+
+
+def _bare(text: str) -> str:
+    return text.strip(string.punctuation + string.whitespace).casefold()

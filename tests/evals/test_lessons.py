@@ -12,7 +12,7 @@ from servers import OpenAIServer
 
 from rlm_kernel import RLM, ScriptedModel
 from rlm_kernel.engine.recorded import RecordedRun, recorded
-from rlm_kernel.evals.exercise import answered, beside, did, mended
+from rlm_kernel.evals.exercise import answered, beside, did, mended, number
 from rlm_kernel.evals.letters import ABOUT, letters, read
 from rlm_kernel.evals.rot import Asked, curve, harbour_log, main, measure
 from rlm_kernel.log import Tree
@@ -95,6 +95,28 @@ def test_a_learner_is_told_in_one_sentence() -> None:
     assert answered("abc", lambda text: len(text) == 3).startswith("Right")
 
 
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [("1972", 1972), ("in 1972.", 1972), (" 240 ", 240), ("cell 2", 2), ("cell2", 2), ("Cell-2", 2),
+     (2.0, 2), ("1,200 letters", 1200), ("-3", -3), ("1e3", 1000), ("$0.25", 0.25),
+     ("smell.", "smell"), (" 'Smell'\n", "smell"), (["Noise.", "smell"], ["noise", "smell"]),
+     (("noise",), ["noise"]), ("about $12", lambda said: 10 < number(said) < 14)],
+)  # fmt: skip
+def test_a_right_answer_is_right_in_whatever_form(answer: object, right: object) -> None:
+    assert answered(answer, right).startswith("Right: ")
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [("1973", 1972), ("1972 or 1973", 1972), ("", 2), ("two", 2), ("cell 12", 2), ("-2", 2),
+     ("smells", "smell"), ("noise or smell", "smell"), (["smell"], ["smell", "noise"]),
+     (["smell", "noise"], ["noise", "smell"]), ("smell", ["smell"]), ([2], 2),
+     (print, lambda said: number(said) < 3), ("1 or 2", lambda said: number(said) < 3)],
+)  # fmt: skip
+def test_a_wrong_answer_stays_wrong(answer: object, right: object) -> None:
+    assert answered(answer, right, "Look.").startswith("Not right yet: ")
+
+
 @pytest.fixture
 def theirs() -> RecordedRun:
     root = ScriptedModel([
@@ -142,7 +164,9 @@ TWO = "replies = llm_query_batched(['one', 'two'])"
 @pytest.mark.parametrize(
     ("code", "said"),
     [(TWO, "Right: 2."),
-     ("replies = [", "Not right yet: your cell didn't run to its end: SyntaxError: "),
+     ("replies = [", "Not right yet: your cell isn't Python as it stands: SyntaxError: "),
+     ("replies = 'a\n'", ". A backslash in it needs r'''…''' around the code."),
+     ("if 1:\nreplies = 2", "your cell isn't Python as it stands: IndentationError: "),
      (f"{TWO}\n1 / 0", "didn't run to its end: ZeroDivisionError: division by zero. Look"),
      ("replies = llm_query_batched(list('abc'))", "your cell made 3 calls, and may make 2. Look"),
      ("replies = llm_query_batched(list('abcdef'))", "cell made 6 calls, and may make 2. Look"),
@@ -163,6 +187,7 @@ def test_a_learner_is_told_what_went_wrong_with_a_cell(
         told = mended(run, 1, 2, 2, "Look again.")
     assert said in told, told
     assert told.startswith("Right") == (code == TWO)
+    assert ("Look again." in told) == (code != TWO and "isn't Python" not in told)
     assert "\n" not in told
 
 

@@ -6,6 +6,7 @@ kernel, and the rest of the matrix with ``--full``.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -29,21 +30,21 @@ ANSWERS = {
         "guess = {key: 50 for key in guess}",
         "my_answer = sum('Tern departed' in entry for entry in long.splitlines())",
     ],
-    "03-divide-and-conquer": ["calls_with_40, calls_with_1 = 6, 240"],
+    "03-divide-and-conquer": ["calls_with_40, calls_with_1 = '6 calls', 240"],
     "04-you-are-the-root": ["my_answer = about.count('noise')"],
     "05-you-are-a-sub-model": [
-        "mine = about",
+        "mine = [f'{what.title()}.' for what in about]",
         "my_prompt = 'What is it about? One word. ' + written[0]",
     ],
-    "06-children-and-depth": ["my_answer = 132"],
+    "06-children-and-depth": ["my_answer = '132 letters'"],
     "07-when-it-goes-wrong": [
-        "found = 2",
+        "found = 'cell 2'",
         "my_cell = 'parts = context.split(chr(10) * 2)\\n'"
         " 'two = llm_query_batched([chr(10).join(parts[:20]), chr(10).join(parts[20:])])\\n'"
         " 'replies = [line.split()[-1] for text in two for line in text.splitlines()]'",
     ],
-    "08-budgets-and-price": ["my_answer = ten_times * 0.9"],
-    "09-a-real-corpus": ["my_guess = 'Theodore Roosevelt'", "my_answer = first"],
+    "08-budgets-and-price": ["my_answer = f'${ten_times * 0.9:.4f}'", "root = large(20)"],
+    "09-a-real-corpus": ["my_guess = 'T. Roosevelt'", "my_answer = f'in {first}'"],
     "10-for-presenters": ["my_caption = 'All at once, or one after the other?'"],
 }
 #: lesson → what its cells show, among the rest
@@ -124,6 +125,52 @@ def test_a_question_is_waited_for_before_the_next(example: Path) -> None:
         if asks:
             assert not live, f"nothing waits for {live} before: {cell.source[:60]}"
             live = asks[1] or asks[2]
+
+
+def bound(code: str) -> Iterator[tuple[str, str]]:
+    """Give the names that a cell binds in the notebook, each with its kind; with the names of the
+    cells that its scripted models propose, which run there too."""
+    for run in re.findall(r"^%%rlm (\w+)|^%rlm load \S+ (\w+)|^%rlm fork .*--as (\w+)", code):
+        yield "".join(run), "run"
+    if code.startswith("%%"):
+        return
+    tree = ast.parse(re.sub(r"^%.*", "", code, flags=re.M))
+    inner = set()
+    for node in ast.walk(tree):  # outer ones come first
+        if node in inner:
+            continue
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name, "function"
+            body = [below for statement in node.body for below in ast.walk(statement)]
+            inner.update(below for below in body if not isinstance(below, ast.Constant))
+        elif isinstance(node, ast.comprehension):
+            inner.update(ast.walk(node.target))
+        elif isinstance(node, ast.alias):
+            yield node.asname or node.name, "import"
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id, "value"
+        elif isinstance(node, ast.JoinedStr):
+            yield from proposed("".join(str(getattr(x, "value", 0)) if isinstance(x, ast.Constant)
+                                        else "0" for x in node.values))  # fmt: skip
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from proposed(node.value)
+
+
+def proposed(text: str) -> Iterator[tuple[str, str]]:
+    """Give what the cells in a scripted reply bind."""
+    for code in re.findall(r"^```repl\n(.*?)^```", text, re.M | re.S):
+        yield from bound(code)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.stem)
+def test_a_cell_that_is_run_again_finds_its_names_as_they_were(example: Path) -> None:
+    """Nothing takes the name of a function, a module or a run for something of another kind."""
+    kinds: dict[str, set[str]] = {}
+    for cell in nbformat.read(example, as_version=4).cells:
+        for name, kind in bound(cell.source) if cell.cell_type == "code" else ():
+            kinds.setdefault(name, set()).add(kind)
+    assert any("function" in found or "import" in found for found in kinds.values())
+    assert not {name: found for name, found in kinds.items() if len(found) > 1}
 
 
 @pytest.mark.parametrize(("kernel", "kind", "example"), list(matrix()))
