@@ -9,10 +9,9 @@ from ..engine.compare import compare
 from ..engine.record import Record
 from ..engine.recorded import RecordedRun, load_run
 from ..engine.regrant import options_of
-from ..engine.rlm import RLM
 from ..errors import ConfigError
 from . import OK
-from .run import contexts_of, given_options
+from .run import contexts_of, given_options, rlm_of
 from .streams import give, say
 
 
@@ -30,6 +29,6 @@ def main(args: argparse.Namespace) -> int:
 
 def _plain(run: RecordedRun, args: argparse.Namespace) -> RecordedRun:
     context = contexts_of(args.context)
-    here = {"mode": "auto", "sandbox": "none"}  # no code runs
-    with RLM(**{**options_of(Record(run.events)), **given_options(args), **here}) as rlm:
+    here = {"mode": "auto", "sandbox": "none", "sub_model": ""}  # no code runs
+    with rlm_of({**options_of(Record(run.events)), **given_options(args), **here}) as rlm:
         return rlm.plain(run, context if context else UNSET, tell=say)

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from ..engine._branching import UNSET
 from ..engine.regrant import logged_options
-from ..engine.rlm import RLM
 from ..errors import ConfigError
 from .ending import end
 from .progress import watch
-from .run import contexts_of, given_options
+from .run import contexts_of, given_options, rlm_of
 
 
 def main(args: argparse.Namespace) -> int:
@@ -29,7 +28,7 @@ def main(args: argparse.Namespace) -> int:
             raise ConfigError(
                 f"--cell {number}: {path} can't be read ({why}): name a file with its code."
             ) from error
-    with RLM(**{**logged_options(args.path), **given_options(args)}) as rlm:
+    with rlm_of({**logged_options(args.path), **given_options(args)}) as rlm:
         context = contexts_of(args.context)
         run = rlm.fork(
             args.path, args.turn, cells=cells, told=args.told, question=args.question,

@@ -7,10 +7,9 @@ import argparse
 from ..engine._branching import UNSET
 from ..engine.record import newest_without_answer
 from ..engine.regrant import logged_options
-from ..engine.rlm import RLM
 from .ending import end
 from .progress import watch
-from .run import contexts_of, given_options
+from .run import contexts_of, given_options, rlm_of
 from .streams import say
 
 
@@ -22,7 +21,7 @@ def main(args: argparse.Namespace) -> int:
         folder = str(newest)
         if not args.json:
             say(f"Going on with {record.started.question[:200]!r} in {folder}")
-    rlm = RLM(**{**logged_options(folder), **given_options(args)})
+    rlm = rlm_of({**logged_options(folder), **given_options(args)})
     try:
         context = contexts_of(args.context)
         run = rlm.resume(folder, context if context else UNSET)

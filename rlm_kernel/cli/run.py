@@ -43,10 +43,27 @@ def make_rlm(args: argparse.Namespace, *, ours: bool = False) -> RLM:
         args: the options.
         ours: whether text and question are ours, so that code may run unboxed where it must.
     """
-    rlm = RLM(mode="auto", **given_options(args))
+    rlm = rlm_of({"mode": "auto", **given_options(args)})
     if rlm.sandbox == "auto" and unboxed.needed() and (ours or unboxed.allowed()):
         rlm.sandbox = "none"
         say("The code runs without a sandbox, with your rights.")
+    return rlm
+
+
+def rlm_of(options: dict[str, Any]) -> RLM:
+    """Make an RLM whose models can answer here: in a terminal no person can be one.
+
+    Raises:
+        ConfigError: a model is a person, or as for ``RLM``.
+    """
+    rlm = RLM(**options)
+    for flag, name in (("--model", rlm.model), ("--sub-model", rlm.sub_model)):
+        if name.partition("/")[0] == "human":
+            raise ConfigError(
+                f"{flag} {name} has a person answer in a model's place, and nobody can in a "
+                "terminal: ask in a notebook or in IPython, by %%rlm with that option, or name "
+                f"another model by {flag}."
+            )
     return rlm
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from rlm_kernel import RLM, ScriptedModel
 from rlm_kernel.cli import main, parser
+from rlm_kernel.log import runs_dir
 
 ASK = 'rlm-kernel run "QUESTION" --context PATH'
 CELL = "```python\nprint(len(context))\n```"
@@ -96,6 +97,31 @@ def test_what_was_meant_is_said(
     given: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert told(given.split("|"), capsys) == said
+
+
+@pytest.mark.parametrize(
+    ("given", "flag"),
+    [("run|q|-c|{run}|--model|human", "--model human"),
+     ("run|q|-c|{run}|--sub-model|human", "--sub-model human"),
+     ("fork|{run}|--model|human", "--model human"),
+     ("fork|{run}|--model|local|--sub-model|human", "--sub-model human"),
+     ("resume|{folder}", "--model human"),
+     ("resume|{folder}|--model|local", "--sub-model human"),
+     ("compare|{run}|{run}|--plain|--model|human", "--model human")],
+)  # fmt: skip
+def test_a_person_cant_be_a_model_in_a_terminal_and_is_told_where(
+    given: str, flag: str, saved: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("RLM_HOME", str(tmp_path / "home"))
+    with RLM(model="human", sandbox="none") as rlm:
+        run = rlm.run("How long?", "abc")  # which fails: nobody is there
+    before = set(runs_dir().iterdir())
+    words = [word.format(run=saved, folder=run.log.folder) for word in given.split("|")]
+    said = told(words, capsys)
+    assert said.startswith(f"rlm-kernel: {flag} has a person answer in a model's place")
+    assert "in a notebook or in IPython, by %%rlm" in said
+    assert set(runs_dir().iterdir()) == before, "no run is begun"
 
 
 def commands(above: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
