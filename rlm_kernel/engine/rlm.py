@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,6 +40,8 @@ from .settings import Headless, Settings, callable_tools
 if TYPE_CHECKING:
     from ..repl.box import Policy
 
+_PARAMETERS = ("gateway", "ask", "attended", "make_repl")  # options that are no traits
+_OF_A_QUESTION = ("question", "context", "earlier", "name")
 CLOSING = 15.0  # seconds that live runs have to end when they are closed
 
 
@@ -193,10 +196,8 @@ class RLM(Live, Branching, Configurable):
             make_repl: makes the place where cells run; None makes what ``where`` says.
             **options: the traits of this class.
         """
-        unknown = sorted(set(options) - set(self.trait_names()))
-        if unknown:
-            raise ConfigError(f"RLM has no option {unknown[0]!r}; its options: "
-                              + ", ".join(sorted(self.traits(config=True))) + ".")  # fmt: skip
+        if unknown := sorted(set(options) - set(self.trait_names())):
+            raise ConfigError(f"RLM has no option {unknown[0]!r}{self._meant(unknown[0])}.")
         options.setdefault("config", user_config())
         try:
             super().__init__(**options)
@@ -227,6 +228,20 @@ class RLM(Live, Branching, Configurable):
         self._repl: Repl | None = None
         self._process = os.getpid()
         self._keeping = threading.RLock()
+
+    @classmethod
+    def _meant(cls, name: str) -> str:
+        """Say what may have been meant by an option that isn't there, and which there are."""
+        known = sorted({*cls.class_traits(), *_PARAMETERS} - {"config", "log", "parent"})
+        if name in _OF_A_QUESTION:
+            more = "" if name == "question" else f", {name}=…"
+            return f": run() and start() take it, as in RLM(…).run(question{more})"
+        near = difflib.get_close_matches(name, known, 2, 0.7)
+        meant = f": did you mean {' or '.join(map(repr, near))}? Its" if near else "; its"
+        return (
+            f"{meant} options: {', '.join(known)}; run() and start() take "
+            f"{', '.join(_OF_A_QUESTION)} and budget"
+        )
 
     # -- asking -----------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AnswerError, ModelError, RLMError
+from ..errors import AnswerError, ConfigError, ModelError, RLMError
 from ..lm.loop import engine_loop, on_engine_loop
 from ..log import Log, Tree, recording
 from ..log.paid import forget
@@ -558,8 +558,22 @@ class Run(Live, Reading, Steering):
 
         engine_loop().call_soon_threadsafe(change)
 
-    def note(self, text: str) -> None:
-        """Say a sentence to whoever watches."""
+    def note(self, text: str, at: str = "") -> None:
+        """Say a sentence to whoever watches.
+
+        Args:
+            text: the sentence; it comes now.
+            at: for recordings only, as ``Run.load`` gives them.
+
+        Raises:
+            ConfigError: ``at`` is given.
+        """
+        if at:
+            raise ConfigError(
+                "A note in a live run comes at the moment when it is said, so at= can't be given: "
+                "leave it out, or put the note into the recording once the run has ended, by "
+                f"Run.load(run.save(path)).note(…, at={at!r:.60})."
+            )
         self.emit(Noted(node=self.node, text=text))
 
 

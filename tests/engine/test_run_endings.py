@@ -312,6 +312,35 @@ def test_an_option_that_is_none_is_a_sentence(make: Make, options: Any, why: str
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("modle", "did you mean 'mode' or 'model'?"), ("answertype", "did you mean 'answer_type'?"),
+     ("tool", "did you mean 'tools'?"), ("xyz", "RLM has no option 'xyz'; its options"),
+     ("question", "'question': run() and start() take it, as in RLM(…).run(question)."),
+     ("context", "run() and start() take it, as in RLM(…).run(question, context=…).")],
+)  # fmt: skip
+def test_an_option_that_isnt_there_is_told_with_what_was_meant(name: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        RLM(**{name: "local"})
+    told = str(caught.value)
+    assert said in told
+    if "take it" in said:
+        return
+    listed = told.partition("options: ")[2].partition(";")[0].split(", ")
+    for option in listed:
+        assert option in RLM.class_trait_names() or option in RLM.__init__.__kwdefaults__
+    assert {"answer_type", "tools", "sub_tools", "model", "budget", "gateway"} <= set(listed)
+    assert told.endswith("; run() and start() take question, context, earlier, name and budget.")
+
+
+def test_a_live_note_has_no_other_moment(make: Make) -> None:
+    run = make(["FINAL(1)"]).run("q", "abc")
+    with pytest.raises(ConfigError, match=r"comes at the moment .* at='cell1'\)"):
+        run.note("Look.", at="cell1")
+    run.note("Look.")
+    assert run.tree[run.node].notes[-1][1] == "Look."
+
+
 def test_what_cant_be_asked_is_refused_before_a_call(make: Make, tmp_path: Any) -> None:
     model = ScriptedModel([LOOK], name="root")
     with pytest.raises(ConfigError, match="question is empty"):
