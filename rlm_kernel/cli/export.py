@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..engine.exporting import if_empty
 from ..engine.recorded import load_run
 from ..errors import ConfigError
 from ..log.format import plural
@@ -17,7 +18,8 @@ def main(args: argparse.Namespace) -> int:
         raise ConfigError("Nothing says where to: name a file, or a collector by --otlp URL.")
     run = load_run(args.path)
     if args.file:
-        say(f"Written: {run.export(args.file, args.form or '')}")
+        path = run.export(args.file, args.form or "")
+        say(f"Written: {path}" + (f".{empty}" if (empty := if_empty(path)) else ""))
     if args.otlp:
         say(f"Sent: {plural(run.send_spans(args.otlp), 'span')}")
     return OK

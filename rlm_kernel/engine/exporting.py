@@ -43,6 +43,14 @@ def export(run: RecordedRun, path: Path, form: str = "") -> Path:
     return path
 
 
+def if_empty(path: Path) -> str:
+    """Say why a file that was written is empty, in a sentence after a blank; else nothing."""
+    return "" if path.stat().st_size else (
+        " It is empty: pairs are made of proposals that a person edited, rejected or answered, "
+        "and nobody did so in this run."
+    )  # fmt: skip
+
+
 def _built() -> tuple[str, str]:
     """Give the script and the style of a recording's page."""
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from IPython.core.error import UsageError
 
 from ..engine.compare import compare
+from ..engine.exporting import if_empty
 from ..engine.recorded import RecordedRun, load_run
 from ..log.format import plural
 from ..log.recording import cutting_out
@@ -66,7 +67,8 @@ def export(magics: RLMMagics, name: str, words: Words) -> None:
     run = magics.session.found(name)
     known = _known(magics, run, name)
     if left:
-        print(f"{known} is in {run.export(*left)}.")
+        path = run.export(*left)
+        print(f"{known} is in {path}.{if_empty(path)}")
     if not url:
         return
     if isinstance(run, RecordedRun) or run.ended:

@@ -53,6 +53,19 @@ def test_a_recording_is_shown_and_runs_again_without_its_server(
     assert len(openai_server.requests) == asked
 
 
+def test_an_export_with_nothing_in_it_says_why(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "pairs.jsonl"
+    assert main(["export", str(recorded), str(out), "--form", "pairs"]) == 0
+    told = capsys.readouterr().err
+    assert out.read_bytes() == b""
+    assert told.startswith(f"Written: {out}. It is empty: pairs are made of proposals that a ")
+    assert told.endswith("nobody did so in this run.\n")
+    assert main(["export", str(recorded), str(out)]) == 0
+    assert capsys.readouterr().err == f"Written: {out}\n"
+
+
 def test_the_model_alone_is_asked_only_where_that_is_said(
     recorded: Path, openai_server: Any, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

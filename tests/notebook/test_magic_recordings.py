@@ -39,6 +39,12 @@ def test_a_saved_run_is_shown_bound_and_runs_again(ours: Any, saved: str) -> Non
     assert "Answer: 4022" in ours.run("%rlm tree old").text
 
 
+def test_pairs_of_which_there_are_none_are_told(ours: Any, saved: str) -> None:
+    told = ours.run("%rlm export pairs.jsonl pairs --run r").text
+    assert "r is in pairs.jsonl. It is empty: " in told
+    assert "empty" not in ours.run("%rlm export all.jsonl --run r").text
+
+
 def test_a_text_is_cut_out_where_that_is_asked(ours: Any, saved: str) -> None:
     ours.run("%rlm save cut.rlm --redact 'How many' --redact 4022")
     ours.run("%rlm load cut.rlm cut")
