@@ -50,6 +50,8 @@ class Teller:
 
     _top: str = ""
     _run_of: dict[str, str] = field(default_factory=dict)
+    _kept: int = 0  # the last turn that a branch has from its recording
+    _kept_turns: set[str] = field(default_factory=set)
 
     def lines(self, event: Event) -> Iterator[str]:
         """Give the lines that tell an event, often none."""
@@ -79,10 +81,13 @@ class Teller:
     def _place(self, event: Event) -> None:
         match event:
             case RunStarted():
-                self._top = self._top or event.node
+                if not self._top:
+                    self._top, self._kept = event.node, _kept_turns(event)
                 self._run_of[event.node] = event.node
             case TurnStarted() | CellProposed():
                 self._run_of[event.node] = self._run_of.get(event.parent, self._top)
+                if isinstance(event, TurnStarted) and event.number <= self._kept:
+                    self._kept_turns.add(event.node)
             case _:
                 pass
 
@@ -90,7 +95,8 @@ class Teller:
         match event:
             case CellProposed():
                 who = "you" if event.author == "human" else "model"
-                yield f"\n[{event.number}] {who}"
+                kept = " (from the recording, free)" if event.parent in self._kept_turns else ""
+                yield f"\n[{event.number}] {who}{kept}"
                 yield _indent(clip(event.code, 60, 6000), "  │ ")
             case CellDecided(decision="edit", code=str(code)):
                 yield f"    edited by {event.by}"
@@ -110,6 +116,13 @@ class Teller:
                 yield f"    {'! ' if event.level != 'info' else ''}{one_line(event.text)}"
             case _:
                 pass
+
+
+def _kept_turns(event: RunStarted) -> int:
+    """Give how many turns a run has from the recording that it is a branch of."""
+    forked = event.config.get("forked")
+    turn = forked.get("turn") if isinstance(forked, dict) else None
+    return turn if isinstance(turn, int) else 0
 
 
 def _cell_ended(event: CellEnded) -> Iterator[str]:

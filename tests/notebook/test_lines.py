@@ -42,6 +42,21 @@ def test_a_cell_is_told_with_its_code_its_output_and_its_error() -> None:
     assert "✗ ZeroDivisionError" in text
 
 
+def test_cells_that_a_branch_has_from_its_recording_are_told_as_such() -> None:
+    text = told(
+        RunStarted(node="run1", question="q", config={"forked": {"run": "old", "turn": 1}}),
+        TurnStarted(node="turn1", parent="run1", number=1),
+        CellProposed(node="cell1", parent="turn1", code="print(7)", number=1),
+        TurnStarted(node="turn2", parent="run1", number=2),
+        CellProposed(node="cell2", parent="turn2", code="print(8)", number=2),
+    )
+    assert "[1] model (from the recording, free)\n" in text
+    assert "[2] model\n" in text
+    odd = RunStarted(node="run1", config={"forked": ["?"]})
+    again = CellProposed(node="cell1", parent="turn1", code="7", number=1)
+    assert "recording" not in told(odd, START[1], again)
+
+
 def test_calls_that_were_refused_are_told_though_the_cell_ran() -> None:
     ran = CellEnded(node="cell1", output="7\n", refused=9)
     assert "⊘ 9 calls refused" in told(*START, ran)
