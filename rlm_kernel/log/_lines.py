@@ -34,7 +34,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 
 Defaults = tuple[tuple[str, Any, Callable[[], Any] | None], ...]
-Checks = tuple[tuple[str, tuple[type, ...], type | None], ...]
+Checks = dict[str, tuple[tuple[type, ...], type | None]]
 _known_defaults: dict[type[Event], Defaults] = {}
 _known_checks: dict[type[Event], Checks] = {}
 
@@ -71,7 +71,10 @@ def decode(line: Mapping[str, Any], get_text: GetText | None) -> Logged | None:
     if not counts or not _fits(time, (int, float), None):
         msg = "it has no seq and time"
         raise ValueError(msg)
-    data = {k: _unpack(v, get_text) for k, v in line.items() if k not in ("seq", "time")}
+    data = {
+        k: v if type(v) is str else _unpack(v, get_text)
+        for k, v in line.items() if k not in ("seq", "time")
+    }  # fmt: skip
     try:
         event = event_from_dict(data)
     except TypeError:
@@ -79,8 +82,9 @@ def decode(line: Mapping[str, Any], get_text: GetText | None) -> Logged | None:
         raise ValueError(msg) from None
     if event is None:
         return None
-    for name, check, items in _checks(type(event)):
-        if not _fits(getattr(event, name), check, items):
+    checks = _checks(type(event))
+    for name, value in data.items():
+        if name in checks and not _fits(value, *checks[name]):
             msg = f"{name!r} of {event.type!r} has the wrong type"
             raise ValueError(msg)
     return Logged(line["seq"], float(line["time"]), event)
@@ -117,7 +121,7 @@ def _checks(cls: type[Event]) -> Checks:
     """Say which types each field and its items may have, from its annotation (``str | None``)."""
     known = _known_checks.get(cls)
     if known is None:
-        known = tuple((f.name, _types(str(f.type)), _items(str(f.type))) for f in fields(cls))
+        known = {f.name: (_types(str(f.type)), _items(str(f.type))) for f in fields(cls)}
         _known_checks[cls] = known
     return known
 

@@ -12,6 +12,7 @@ Guarantees:
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import lzma
@@ -21,8 +22,8 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from itertools import chain
@@ -123,6 +124,11 @@ def load(path: Path | str) -> Recording:
     path = Path(os.path.expanduser(path))
     if path.name == LOG_NAME:
         path = path.parent
+    with _made_to_stay():
+        return _load(path)
+
+
+def _load(path: Path) -> Recording:
     if path.is_dir():
         if not (path / LOG_NAME).is_file():
             raise _no_run(f"There is no run in {path}")
@@ -226,6 +232,18 @@ def _no_run(said: str) -> RecordingError:
     return RecordingError(
         f"{said}: give a .rlm file, or a run's folder; they are kept in {runs_dir()}."
     )
+
+
+@contextmanager
+def _made_to_stay() -> Iterator[None]:
+    """Have no search for circles meanwhile: it would go over all that was made again and again."""
+    searched = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searched:
+            gc.enable()
 
 
 def _of_folder(path: Path) -> Recording:

@@ -62,12 +62,13 @@ def tree_text(
     if root is None:
         return "(nothing happened yet)"
     over = root.ended is not None
-    rows = _rows(tree, root, over)
-    if max_rows is not None and len(rows) > max(max_rows, 3):
+    below = _below(tree, root)
+    if max_rows is not None and len(below) > max(max_rows, 3):
         head = max(max_rows, 3) // 3
         tail = max(max_rows, 3) - 1 - head
-        left_out = len(rows) - head - tail
-        rows = [*rows[:head], _Row("", "", f"… {left_out:,} more rows …", ""), *rows[-tail:]]
+        left_out = f"… {len(below) - head - tail:,} more rows …"
+        below = [*below[:head], (left_out, ""), *below[-tail:]]
+    rows = [_row(tree, item, lines, over) for item, lines in below]
     lines = [*_header(root, over, width, color), *_laid_out(rows, width, color)]
     for level, text in root.notes:
         lines.append(_line(f"{level}: {text}" if level != "info" else f"note: {text}", width))
@@ -99,17 +100,18 @@ def _header(root: Node, over: bool, width: int, color: bool) -> list[str]:
     return lines
 
 
-def _rows(tree: Tree, root: Node, over: bool) -> list[_Row]:
-    rows: list[_Row] = []
+def _below(tree: Tree, root: Node) -> list[tuple[Node | Group | str, str]]:
+    """Give what is shown below the root, in order, with the lines that lead to it."""
+    found: list[tuple[Node | Group | str, str]] = []
     # (item, the lines of the rows below it, whether it is the last of its siblings)
     stack: list[tuple[Node | Group | str, str, bool]] = _siblings(tree, root, "")
     while stack:
         item, before, last = stack.pop()
         lines = before + ("└─ " if last else "├─ ")
-        rows.append(_row(tree, item, lines, over))
+        found.append((item, lines))
         if isinstance(item, Node):
             stack.extend(_siblings(tree, item, before + ("   " if last else "│  ")))
-    return rows
+    return found
 
 
 def _siblings(tree: Tree, node: Node, before: str) -> list[tuple[Node | Group | str, str, bool]]:

@@ -363,6 +363,9 @@ EVENTS: dict[str, type[Event]] = {
 }  # fmt: skip
 
 
+_NAMES = {cls: frozenset(f.name for f in fields(cls)) for cls in EVENTS.values()}
+
+
 @dataclass(frozen=True, slots=True)
 class Logged:
     """An event with its place in the log: ``seq`` counts from 1, ``time`` is epoch seconds."""
@@ -388,7 +391,7 @@ def event_from_dict(data: Mapping[str, Any]) -> Event | None:
     cls = EVENTS.get(str(data.get("type")))
     if cls is None:
         return None
-    known = {f.name for f in fields(cls)}
+    known = _NAMES[cls]
     return cls(**{k: v for k, v in data.items() if k in known})
 
 
