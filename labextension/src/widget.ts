@@ -72,14 +72,22 @@ export class WidgetTransport implements Transport {
   };
 }
 
-/** A recording from the widget's own data: JSON by gzip; null where there is none. */
+/**
+ * A recording from the widget's own data, a run's info and pages of its events, each JSON by gzip;
+ * null where there is none.
+ */
 export function recordingOf(model: WidgetModel): Promise<Recorded> | null {
   const data = model.get('recording');
-  if (!(data instanceof DataView) || data.byteLength === 0 || !UNPACKS) {
+  if (!Array.isArray(data) || data.length === 0 || !UNPACKS) {
     return null;
   }
-  const { buffer, byteOffset, byteLength } = data;
-  return unpack(new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength)) as Promise<Recorded>;
+  const parts = (data as DataView[]).map(({ buffer, byteOffset, byteLength }) =>
+    unpack(new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength)),
+  );
+  return Promise.all(parts).then(([info, ...pages]) => ({
+    info: info as Recorded['info'],
+    events: (pages as Recorded['events'][]).flat(),
+  }));
 }
 
 /** Show the tree of a widget's run in an output; gives what takes it away again. */

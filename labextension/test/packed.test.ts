@@ -32,16 +32,23 @@ test('all events of a run come whether they are packed or not, page after page',
 });
 
 test('a widget gives the recording that it holds, and none where it holds none', async () => {
-  const recording = { info: runInfo('r', {}), events: [] };
-  const bytes = gzipSync(JSON.stringify(recording));
+  const info = runInfo('r', {});
+  const event = (seq: number) => ({ seq, time: seq, event: { type: 'noted' } });
+  const pages = [info, [event(1), event(2)], [event(3)]];
   const model = (data: unknown): WidgetModel => ({
     get: (key) => (key === 'recording' ? data : ''),
     send: () => undefined,
     on: () => undefined,
     off: () => undefined,
   });
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  assert.deepEqual(await recordingOf(model(view)), recording);
-  assert.equal(recordingOf(model(new DataView(new ArrayBuffer(0)))), null);
+  const views = pages.map((one) => {
+    const bytes = gzipSync(JSON.stringify(one));
+    return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  });
+  assert.deepEqual(await recordingOf(model(views)), {
+    info,
+    events: [event(1), event(2), event(3)],
+  });
+  assert.equal(recordingOf(model([])), null);
   assert.equal(recordingOf(model(undefined)), null);
 });

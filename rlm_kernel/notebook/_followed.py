@@ -8,6 +8,7 @@ thread that pushes. All else runs on that thread, or on whichever answers a requ
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from ..protocol.events import (
 )
 from ..protocol.front import AskInfo, RunInfo
 from ._describe import recording_info, run_info, session_info
-from ._slim import clean_text, slim
+from ._slim import clean_text, packed, slim
 
 if TYPE_CHECKING:
     from ..engine import Run
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ..lm import BudgetLedger
 
 PIECE = 65_536  # characters of a text pushed at once; a client asks for what is before them
+PAGES = 16  # of a recording that are kept packed
 
 
 class Followed:
@@ -78,6 +80,8 @@ class Followed:
         self._wake = wake
         self._flying: set[str] = set()
         self._asks: dict[str, CallsProposed] = {}
+        self._pages: dict[tuple[int, ...], tuple[bytes, int, bool]] = {}
+        self._packing = threading.Lock()
         self._streams: dict[str, str] = {}  # watched calls, and what of them was pushed
         self._wet: set[str] = set()  # of those, the ones with more
         self.dropped = False
@@ -184,6 +188,25 @@ class Followed:
             size -= length
         last = found[-1]["seq"] if found else min(since, self.seq)
         return found, last, start + len(found) < len(events)
+
+    def packed_page(self, since: int, limit: int, size: int) -> tuple[bytes, int, bool]:
+        """Give ``page`` with its events as JSON by gzip.
+
+        Of a recording that is made once: where one is opened, each page that is there and its
+        widget ask for the same, all at the same moment.
+        """
+        if self.recorded is None:
+            events, last, more = self.page(since, limit, size)
+            return packed(events), last, more
+        asked = (len(self.events), since, limit, size)
+        with self._packing:
+            found = self._pages.get(asked)
+            if found is None:
+                events, last, more = self.page(since, limit, size)
+                if len(self._pages) >= PAGES:
+                    self._pages.clear()
+                found = self._pages[asked] = (packed(events), last, more)
+        return found
 
     def info(self, extra: Mapping[str, Any]) -> RunInfo:
         """Describe it as it is now."""

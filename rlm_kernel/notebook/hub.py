@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 PAGE, PAGE_SIZE = 10_000, 512_000  # events, and about characters, of one reply …
 PACKED, PACKED_SIZE = 50_000, 8_000_000  # … and of a packed one
-HELD_SIZE = 64_000_000  # about characters of what a widget holds
+HELD = 8  # packed pages that a widget holds
 TEXT = 262_144  # characters of one reply
 KEPT = 100  # runs; of more, those that ended first are forgotten
 WATCHING = 100  # clients and runs of which texts are watched
@@ -150,16 +150,19 @@ class Hub:
         )  # fmt: skip
         return key
 
-    def packed(self, key: str) -> bytes:
-        """Give what is known of a run and its events, as a page gets them, as JSON by gzip.
+    def packed(self, key: str) -> list[bytes]:
+        """Give what is known of a run, then its events page by page, each as JSON by gzip.
 
         Nothing where that is too much for a page to hold twice: it asks for them by and by then.
         """
         followed = self._named(key)
-        events, _, more = followed.page(0, len(followed.events), HELD_SIZE)
-        if more:
-            return b""
-        return packed({"info": plain(self._info(followed)), "events": events})
+        found, since, more = [packed(plain(self._info(followed)))], 0, True
+        while more:
+            page, since, more = followed.packed_page(since, PACKED, PACKED_SIZE)
+            found.append(page)
+            if len(found) > HELD and more:
+                return []
+        return found
 
     def find(self, key: str) -> Run | RecordedRun:
         """Give what front ends know by an id.
@@ -284,10 +287,12 @@ class Hub:
         followed = self._named(request.run)
         most, size = (PACKED, PACKED_SIZE) if request.packed else (PAGE, PAGE_SIZE)
         limit = min(max(request.limit, 1), most)
-        events, seq, more = followed.page(max(request.since, 0), limit, size)
+        since = max(request.since, 0)
         if request.packed:
-            text = b64encode(packed(events)).decode()
+            page, seq, more = followed.packed_page(since, limit, size)
+            text = b64encode(page).decode()
             return EventsReply(run=request.run, packed=text, seq=seq, more=more)
+        events, seq, more = followed.page(since, limit, size)
         return EventsReply(run=request.run, events=events, seq=seq, more=more)
 
     def _text(self, request: GetText) -> Reply:

@@ -166,7 +166,7 @@ class Widgets:
 
             widget = RunWidget(
                 self._hub, id, tap=self._tap, static=lambda: static_tree(run),
-                recording=self._hub.packed(id) if held else b"",
+                recording=self._hub.packed(id) if held else [],
             )  # fmt: skip
             self._made[key] = widget
         if any(one.spoke.is_set() for one in self._made.values()):

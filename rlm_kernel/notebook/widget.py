@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import anywidget
@@ -51,14 +51,14 @@ class RunWidget(anywidget.AnyWidget):
         run: the id of the run that it shows first; empty: the latest.
         tap: hears it while a cell runs, where that is possible.
         static: gives the tree as HTML and as text, for front ends that show no widgets.
-        recording: of a recorded run what is known of it and its events, as ``packed`` gives it.
+        recording: of a recorded run what is known of it and its events, as ``Hub.packed`` gives it.
     """
 
     _esm = t.Unicode().tag(sync=True)
     _css = t.Unicode().tag(sync=True)
     run = t.Unicode("", help="The id of the run that is shown first.").tag(sync=True)
     mount = t.Unicode("", help="The class of elements to stand in.").tag(sync=True)
-    recording = t.Bytes(b"", help="JSON, by gzip.").tag(sync=True)
+    recording = t.List(t.Bytes(), help="A RunInfo, pages of events: JSON by gzip.").tag(sync=True)
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class RunWidget(anywidget.AnyWidget):
         *,
         tap: Tap | None = None,
         static: Callable[[], dict[str, str]] | None = None,
-        recording: bytes = b"",
+        recording: Sequence[bytes] = (),
     ) -> None:
         self.spoke = threading.Event()  # the front end has shown it, and we have heard so
         self._hub = hub
@@ -85,7 +85,7 @@ class RunWidget(anywidget.AnyWidget):
             super().__init__(
                 model_id=id,
                 run=run,
-                recording=recording,
+                recording=list(recording),
                 mount=f"rlm-mount-{uuid.uuid4().hex}",
                 _esm=showing.BUNDLE.read_text(encoding="utf-8"),
                 _css=style.read_text(encoding="utf-8") if style.is_file() else "",

@@ -23,6 +23,7 @@ from rlm_kernel.errors import RLMError
 from rlm_kernel.lm import BudgetLedger
 from rlm_kernel.log import Log, Tree
 from rlm_kernel.log.recording import Recording
+from rlm_kernel.notebook import _followed as followed_module
 from rlm_kernel.notebook import _pushing
 from rlm_kernel.notebook import hub as hub_module
 from rlm_kernel.notebook._slim import CODE, HEAD, clean_text, slim
@@ -222,6 +223,11 @@ def test_a_recording_is_listed_and_takes_no_commands(hub: Hub) -> None:
     assert live.sent == []
 
 
+def unpacked(pages: list[bytes]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    info, *events = (json.loads(gzip.decompress(page)) for page in pages)
+    return info, [event for page in events for event in page]
+
+
 def test_a_note_that_is_put_into_a_listed_recording_reaches_the_page(hub: Hub) -> None:
     page = Page(hub)
     page.sync()
@@ -237,8 +243,8 @@ def test_a_note_that_is_put_into_a_listed_recording_reaches_the_page(hub: Hub) -
     said = [one["event"].get("text") for one in page.events[key]]
     assert said.index("Look here.") == 2, "after its call"
     assert [text for _, text in held.tree[held.node].notes] == ["Look here."]
-    shown = json.loads(gzip.decompress(hub.packed(key)))
-    assert (shown["events"], shown["info"]["seq"]) == (page.events[key], before + 1)
+    info, shown = unpacked(hub.packed(key))
+    assert (shown, info["seq"]) == (page.events[key], before + 1)
 
 
 def test_a_widget_holds_a_recording_unless_it_is_too_large(
@@ -246,11 +252,34 @@ def test_a_widget_holds_a_recording_unless_it_is_too_large(
 ) -> None:
     held = recorded(FakeRun(), status="done", answer="ä")
     key = hub.add_recording(held)
-    data = json.loads(gzip.decompress(hub.packed(key)))
-    assert (data["info"]["run"], data["info"]["answer"]) == (key, "ä")
-    assert data["events"] == [slim(logged)[0] for logged in held.events]
-    monkeypatch.setattr(hub_module, "HELD_SIZE", 100)
-    assert hub.packed(key) == b""
+    info, shown = unpacked(hub.packed(key))
+    assert (info["run"], info["answer"]) == (key, "ä")
+    assert shown == [slim(logged)[0] for logged in held.events]
+    monkeypatch.setattr(hub_module, "PACKED_SIZE", 100)
+    assert len(hub.packed(key)) > 2, "page by page"
+    assert unpacked(hub.packed(key))[1] == shown
+    monkeypatch.setattr(hub_module, "HELD", 1)
+    assert hub.packed(key) == []
+
+
+def test_a_recording_is_packed_once_for_all_that_ask_and_anew_after_a_note(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = recorded(FakeRun(), status="done", answer="42")
+    key = hub.add_recording(held)
+    slimmed = []
+    usual = followed_module.slim
+    monkeypatch.setattr(followed_module, "slim", lambda x: slimmed.append(x) or usual(x))
+    hub.packed(key)
+    request = {"v": 1, "type": "events", "run": key, "limit": 1 << 20, "packed": True}
+    for _ in range(2):
+        reply = hub.handle(request)
+        assert json.loads(gzip.decompress(base64.b64decode(reply["packed"])))
+    assert len(slimmed) == len(held.events)
+    held.note("Look here.", at="c9")
+    reply = hub.handle(request)
+    events = json.loads(gzip.decompress(base64.b64decode(reply["packed"])))
+    assert len(events) == len(held.events)
 
 
 def test_a_recording_that_was_cut_is_over_all_the_same(hub: Hub) -> None:

@@ -240,7 +240,7 @@ def test_a_recording_is_in_its_widget_and_its_tree_is_what_is_saved(kernel: Any)
     held = kernel.value(
         "__import__('json').loads(__import__('gzip').decompress("
         "next(iter(w for k, w in S.widgets._made.items() if k[0].startswith('recording')))"
-        ".recording))['info']['answer']"
+        ".recording[0]))['answer']"
     )
     assert held == "'3'"
     assert model["run"].startswith("recording")
