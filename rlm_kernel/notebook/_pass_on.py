@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from queue import Empty, Full, Queue
+from queue import Queue
 
 PREFIX = "[boxed] "
 LENGTH = 1_000  # characters of a line
@@ -105,7 +105,7 @@ class PassOn:
     def __init__(self, source: int, write: Callable[[str], object]) -> None:
         self._source = source
         self._write = write
-        self._waiting: Queue[str] = Queue(WAITING)
+        self._waiting: Queue[str] = Queue()
         self._threads = [
             threading.Thread(target=run, name="rlm-pass-on", daemon=True)
             for run in (self._read, self._say)
@@ -126,16 +126,13 @@ class PassOn:
                 self._put(lines, lines.take(data))
         os.close(self._source)
         self._put(lines, lines.end())
-        with suppress(Empty, Full):
-            if self._waiting.full():
-                self._waiting.get_nowait()
-            self._waiting.put_nowait(_STOP)
+        self._waiting.put(_STOP)
 
     def _put(self, lines: Lines, found: list[str]) -> None:
         for line in found:
-            try:
-                self._waiting.put_nowait(line)
-            except Full:
+            if self._waiting.qsize() < WAITING:  # nobody else puts any in
+                self._waiting.put(line)
+            else:
                 lines.missed(1)
 
     def _say(self) -> None:

@@ -95,7 +95,7 @@ def test_what_a_run_may_reach_is_given_again(ours: Any) -> None:
     assert f"--api-base {base} --sandbox none" in refused.text
     assert "Traceback" not in refused.text
     given = ours.run(f"{line} --api-base {base} --sandbox none")
-    assert "turns are used up" in given.text, given.text
+    assert "turn is used up" in given.text, given.text
 
 
 def test_a_sandboxed_kernels_run_is_not_run_in_this_shell(ours: Any) -> None:

@@ -63,7 +63,7 @@ def test_the_tree_says_what_held_the_cells():
 
 def test_the_command_line_fails_with_the_flag_where_nobody_can_be_asked(here, capsys, tmp_path):
     here(NOTHING)
-    code = main(["run", "what?", "--model", "human"])
+    code = main(["run", "what?", "--model", "openai/x", "--api-base", "http://127.0.0.1:9/v1"])
     assert code == 2
     assert "--sandbox none" in capsys.readouterr().err
 
