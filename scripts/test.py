@@ -32,7 +32,8 @@ import build_lab
 from _setup import ROOT, SetupError, say
 
 #: Tests in the order of the rooms; folders that aren't named come after them.
-ROOMS = ["packaging", "protocol", "log", "context", "lm", "local", "repl", "engine", "notebook"]
+ROOMS = ["packaging", "protocol", "log", "context", "lm", "local", "trm", "repl", "engine"]
+ROOMS += ["notebook"]
 MATRIX = ["6.31", "7.3"]
 SMALL_MODEL = "smollm2-135m"
 #: The suites that use the smallest local model, when it is there.

@@ -1,0 +1,90 @@
+"""Models by name: the paper's, and small ones that are trained on a laptop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import ConfigError
+from .config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a model is trained.
+
+    Args:
+        batch: puzzles at once.
+        lr: the size of a step, after ``warmup`` of them.
+        weight_decay: times ``lr``, at each step.
+        puzzle_lr: of the puzzle embedding's steps; its weight decay is the same.
+        betas: of AdamATan2.
+        warmup: steps in which ``lr`` is reached.
+        ema: decay of the running mean, which is what is evaluated.
+        explore: probability that a puzzle has to go on for some steps, whatever the halt says.
+        puzzles: how many are made to learn from.
+        minutes: that it takes on two cores to get where its card says.
+    """
+
+    batch: int = 768
+    lr: float = 1e-4
+    weight_decay: float = 1.0
+    puzzle_lr: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.95)
+    warmup: int = 2_000
+    ema: float = 0.999
+    explore: float = 0.1
+    puzzles: int = 1_000
+    minutes: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A model by name.
+
+    Args:
+        name: its name.
+        task: what it solves.
+        config: its sizes.
+        recipe: how it is trained.
+    """
+
+    name: str
+    task: str
+    config: Config
+    recipe: Recipe
+
+
+def _small(name: str, vocab: int, length: int, width: int, steps: int, recipe: Recipe) -> Preset:
+    config = Config(vocab=vocab, length=length, width=width, slots=4, expansion=2.0, multiple=32,
+                    outer=2, inner=3, steps=steps)  # fmt: skip
+    return Preset(name, name, config, recipe)
+
+
+_ALL = (
+    _small("sudoku4", 6, 16, 64, 4, Recipe(64, 2e-3, 0.1, 2e-3, warmup=100, ema=0.995, minutes=1)),
+    _small("sudoku6", 8, 36, 96, 8,
+           Recipe(64, 1.5e-3, 0.1, 1.5e-3, warmup=100, ema=0.995, minutes=5)),
+    _small("sudoku9", 11, 81, 128, 8,
+           Recipe(48, 1e-3, 0.1, 1e-3, warmup=200, ema=0.998, puzzles=4_000, minutes=60)),
+    _small("maze9", 6, 81, 64, 8,
+           Recipe(64, 2e-3, 0.1, 2e-3, warmup=100, ema=0.995, puzzles=4_000, minutes=20)),
+    # The paper's, section 4 and appendix; ``arc`` has one embedding for each task and augmentation.
+    Preset("sudoku-extreme", "sudoku-extreme", Config(11, 81), Recipe()),
+    Preset("sudoku-extreme-attention", "sudoku-extreme", Config(11, 81, mixer="attention"),
+           Recipe()),
+    Preset("maze-hard", "maze-hard", Config(6, 900, mixer="attention", inner=4), Recipe()),
+    Preset("arc", "arc", Config(12, 900, mixer="attention", inner=4, puzzles=1_000_000),
+           Recipe(weight_decay=0.1)),
+)  # fmt: skip
+PRESETS = {preset.name: preset for preset in _ALL}
+
+
+def preset(name: str) -> Preset:
+    """Give a model's sizes and how it is trained, by its name.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"There is no model {name!r}; there are {', '.join(PRESETS)}.")
+    return PRESETS[name]

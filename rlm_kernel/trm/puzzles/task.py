@@ -1,0 +1,287 @@
+"""The kinds of puzzles that a model solves: read, made, checked and shown in one way."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...errors import ConfigError
+from . import maze, sudoku, symmetry
+from .symmetry import Cells
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the rules say of a filled grid.
+
+    Args:
+        solved: whether it is the solution.
+        wrong: cells that break a rule, given the others.
+        said: the same in a sentence.
+    """
+
+    solved: bool
+    wrong: tuple[int, ...]
+    said: str
+
+
+class Sudoku:
+    """Sudoku of 4, 6 or 9; a cell is 0 (empty) or a symbol.
+
+    Args:
+        size: of a side.
+        clues: the fewest and the most givens of made puzzles; (0, 0): as few as can be.
+    """
+
+    kind = "sudoku"
+    offset = 1  # of a cell's number among the model's symbols; 0 there is for padding
+
+    def __init__(self, size: int, clues: tuple[int, int]) -> None:
+        self.name = f"sudoku{size}"
+        self.size, self.clues = size, clues
+        self.length, self.vocab = size * size, size + 2
+        self.rules = sudoku.Rules(size)
+
+    def read(self, puzzle: Any) -> list[int]:
+        """Give the cells of a puzzle, from a text, rows or a flat list.
+
+        Raises:
+            ConfigError: it isn't one: its size, a symbol, or givens that contradict one another.
+        """
+        cells = _flat(puzzle, {".": 0, "_": 0, "0": 0, "*": 0})
+        _sized(self.name, cells, self.length)
+        for at, symbol in enumerate(cells):
+            if not 0 <= symbol <= self.size:
+                raise ConfigError(
+                    f"Cell {_place(at, self.size)} is {symbol}: a {self.name} has 1 to "
+                    f"{self.size}, and 0 or a dot where a cell is empty."
+                )
+        wrong = sorted(self.rules.violations(cells))
+        if wrong:
+            twice = next(p for p in self.rules.peers[wrong[0]] if cells[p] == cells[wrong[0]])
+            raise ConfigError(
+                f"The givens contradict one another: {cells[wrong[0]]} stands in "
+                f"{_place(wrong[0], self.size)} and in {_place(twice, self.size)}."
+            )
+        return cells
+
+    def check(self, puzzle: Sequence[int], grid: Sequence[int]) -> Verdict:
+        """Say what the rules say of a filled grid."""
+        wrong = self.rules.violations(grid)
+        changed = {at for at, given in enumerate(puzzle) if given and grid[at] != given}
+        empty = sum(not symbol for symbol in grid)
+        if self.rules.solved(puzzle, grid):
+            return Verdict(True, (), "Solved: every row, column and box has each symbol once.")
+        said = [
+            f"{len(wrong)} cells have a symbol that stands elsewhere in their row, column or box"
+            if wrong else "",
+            f"{len(changed)} givens were changed" if changed else "",
+            f"{empty} cells are empty" if empty else "",
+        ]  # fmt: skip
+        return Verdict(False, tuple(sorted(wrong | changed)),
+                       f"Not solved: {', '.join(filter(None, said))}.")  # fmt: skip
+
+    def broken(self, grid: Sequence[int]) -> set[int]:
+        """Give the cells that break a rule, given the others."""
+        return self.rules.violations(grid)
+
+    def make(self, rng: random.Random) -> tuple[list[int], list[int]]:
+        """Make a puzzle with one solution, and give both."""
+        return sudoku.make(self.rules, rng, rng.randint(*self.clues))
+
+    def shuffled(
+        self, puzzles: Cells, solutions: Cells, rng: np.random.Generator
+    ) -> tuple[Cells, Cells]:
+        """Turn each puzzle into another of its class."""
+        return symmetry.shuffled_sudoku(self.size, puzzles, solutions, rng)
+
+    def key(self, puzzle: Cells) -> bytes:
+        """Give what all puzzles of a class have in common."""
+        return symmetry.key("sudoku", self.size, puzzle)
+
+    def difficulty(self, puzzle: Sequence[int]) -> dict[str, Any]:
+        """Measure how hard it is: givens, guesses of a search, whether single candidates do."""
+        search = sudoku.Search(self.rules, puzzle)
+        found = len(search.solutions(2))
+        return {"givens": sum(map(bool, puzzle)), "solutions": found, "guesses": search.guesses,
+                "singles": sudoku.singles(self.rules, puzzle)}  # fmt: skip
+
+    def text(self, grid: Sequence[int]) -> str:
+        """Draw it."""
+        high, wide = sudoku.BOXES[self.size]
+        lines = []
+        for row in range(self.size):
+            if row and row % high == 0:
+                lines.append("-+-".join("-" * (2 * wide - 1) for _ in range(self.size // wide)))
+            cells = [str(s or ".") for s in grid[row * self.size : (row + 1) * self.size]]
+            boxes = [" ".join(cells[i : i + wide]) for i in range(0, self.size, wide)]
+            lines.append(" | ".join(boxes))
+        return "\n".join(lines)
+
+
+class Maze:
+    """A square maze with one shortest path; a cell is one of ``#``, space, ``S``, ``G``, ``o``.
+
+    Args:
+        size: of a side.
+        shortest: the fewest steps from start to goal of made mazes.
+    """
+
+    kind = "maze"
+    offset = 0
+
+    def __init__(self, size: int, shortest: int) -> None:
+        self.name = f"maze{size}"
+        self.size, self.least = size, shortest
+        self.length, self.vocab = size * size, 6
+        self.grid = maze.Grid(size)
+
+    def read(self, puzzle: Any) -> list[int]:
+        """Give the cells of a maze; see ``Sudoku.read``."""
+        signs = {"#": maze.WALL, ".": maze.OPEN, " ": maze.OPEN, "S": maze.START, "G": maze.GOAL,
+                 "o": maze.OPEN}  # fmt: skip
+        cells = _flat(puzzle, signs, blank=maze.OPEN)
+        _sized(self.name, cells, self.length)
+        for at, symbol in enumerate(cells):
+            if not maze.WALL <= symbol <= maze.GOAL:
+                raise ConfigError(
+                    f"Cell {_place(at, self.size)} is {symbol}: a maze has # (1), space (2), S (3) "
+                    "and G (4)."
+                )
+        for symbol, name in ((maze.START, "start (S)"), (maze.GOAL, "goal (G)")):
+            if cells.count(symbol) != 1:
+                raise ConfigError(f"A maze has one {name}, this one {cells.count(symbol)}.")
+        if self.grid.shortest(cells)[0] < 0:
+            raise ConfigError("There is no way from the start to the goal of this maze.")
+        return cells
+
+    def check(self, puzzle: Sequence[int], grid: Sequence[int]) -> Verdict:
+        """Say what the rules say of a marked maze."""
+        if self.grid.solved(puzzle, grid):
+            return Verdict(True, (), "Solved: the marked path is the shortest there is.")
+        wrong = [at for at, (given, now) in enumerate(zip(puzzle, grid, strict=True))
+                 if now != given and not (given == maze.OPEN and now == maze.PATH)]  # fmt: skip
+        if wrong:
+            said = f"Not solved: {len(wrong)} cells of the maze were changed."
+            return Verdict(False, tuple(wrong), said)
+        return Verdict(False, tuple(sorted(self.broken(grid))),
+                       "Not solved: what is marked isn't one shortest path.")  # fmt: skip
+
+    def broken(self, grid: Sequence[int]) -> set[int]:
+        """Give the marked cells that haven't two on the path beside them."""
+        on = {maze.PATH, maze.START, maze.GOAL}
+        return {at for at, symbol in enumerate(grid) if symbol == maze.PATH
+                and sum(grid[near] in on for near in self.grid.beside[at]) != 2}  # fmt: skip
+
+    def make(self, rng: random.Random) -> tuple[list[int], list[int]]:
+        """Make a maze with one shortest path, and give both."""
+        return maze.make(self.grid, rng, self.least)
+
+    def shuffled(
+        self, puzzles: Cells, solutions: Cells, rng: np.random.Generator
+    ) -> tuple[Cells, Cells]:
+        """Turn and mirror each maze."""
+        return symmetry.shuffled_maze(self.size, puzzles, solutions, rng)
+
+    def key(self, puzzle: Cells) -> bytes:
+        """Give what all mazes of a class have in common."""
+        return symmetry.key("maze", self.size, puzzle)
+
+    def difficulty(self, puzzle: Sequence[int]) -> dict[str, Any]:
+        """Measure how hard it is: steps of the shortest path, how many such there are, walls."""
+        steps, ways, _ = self.grid.shortest(puzzle)
+        return {"steps": steps, "solutions": ways, "walls": list(puzzle).count(maze.WALL)}
+
+    def text(self, grid: Sequence[int]) -> str:
+        """Draw it."""
+        rows = (grid[i : i + self.size] for i in range(0, self.length, self.size))
+        return "\n".join("".join(maze.SIGNS[symbol] for symbol in row) for row in rows)
+
+
+Task = Sudoku | Maze
+
+TASKS: dict[str, Callable[[], Task]] = {
+    "sudoku4": lambda: Sudoku(4, (4, 8)),
+    "sudoku6": lambda: Sudoku(6, (0, 0)),
+    "sudoku9": lambda: Sudoku(9, (26, 36)),
+    "maze9": lambda: Maze(9, 8),
+}
+
+
+def task(name: str) -> Task:
+    """Give a kind of puzzles by its name.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name not in TASKS:
+        raise ConfigError(f"There is no kind of puzzle {name!r}; there are {', '.join(TASKS)}.")
+    return TASKS[name]()
+
+
+def puzzles_of(
+    kind: Task, count: int, seed: int, without: frozenset[bytes] = frozenset()
+) -> tuple[Cells, Cells]:
+    """Make puzzles and their solutions, each of a class of its own as far as ``key`` can tell.
+
+    Args:
+        kind: of puzzles.
+        count: how many.
+        seed: says which.
+        without: keys of classes that aren't to be among them.
+
+    Returns:
+        Two arrays (count, cells).
+    """
+    rng = random.Random(seed)
+    seen = set(without)
+    made: list[tuple[list[int], list[int]]] = []
+    misses = 0
+    while len(made) < count:
+        puzzle, solution = kind.make(rng)
+        key = kind.key(np.array(puzzle))
+        if key in seen and misses < 50 * count:
+            misses += 1
+            continue
+        seen.add(key)
+        made.append((puzzle, solution))
+    puzzles, solutions = (np.array(part, np.int64) for part in zip(*made, strict=True))
+    return puzzles, solutions
+
+
+def _flat(puzzle: Any, signs: dict[str, int], blank: int = 0) -> list[int]:
+    if isinstance(puzzle, str):
+        lines = [line for line in puzzle.splitlines() if line.strip(" -+|=")]
+        if blank:  # spaces are cells there
+            rows = [line.strip("\r") for line in puzzle.strip("\n").splitlines()]
+            wide = max(map(len, rows), default=0)
+            text = "".join(row.ljust(wide) for row in rows)
+        else:
+            text = "".join("".join(lines).replace("|", "").split())
+        return [signs[c] if c in signs else int(c) if c.isdecimal() else _unknown(c) for c in text]
+    cells: list[int] = []
+    for part in puzzle:
+        if isinstance(part, str | list | tuple | np.ndarray):
+            cells += _flat(part, signs, blank) if not isinstance(part, str) or len(part) > 1 else [
+                signs[part] if part in signs else int(part) if part.isdecimal() else _unknown(part)
+            ]  # fmt: skip
+        else:
+            cells.append(0 if part is None else int(part))
+    return cells
+
+
+def _unknown(sign: str) -> int:
+    raise ConfigError(f"{sign!r} is no cell of such a puzzle.")
+
+
+def _sized(name: str, cells: list[int], wanted: int) -> None:
+    if len(cells) != wanted:
+        raise ConfigError(f"A {name} has {wanted} cells, and this puzzle has {len(cells)}.")
+
+
+def _place(at: int, size: int) -> str:
+    return f"row {at // size + 1}, column {at % size + 1}"

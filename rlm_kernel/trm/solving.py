@@ -1,0 +1,245 @@
+"""Solving a puzzle, cycle by cycle, and by several ways at once.
+
+The network says how sure it is; whether a grid is solved is for the rules alone to say.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConfigError
+from .checkpoint import Checkpoint
+from .net import Array, Net
+from .puzzles.task import Task, Verdict, task
+
+HALT = 3.0  # of the halt's logit: training's own 0 is too sure of itself
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """How a solve stands after one cycle.
+
+    Args:
+        step: the supervision step, from 1.
+        cycle: within the step, from 1.
+        calls: applications of the network so far.
+        grid: the answer, cell by cell.
+        confidence: the probability that the network gives each cell's symbol, 0 to 1.
+        changed: cells that had another symbol in the frame before.
+        wrong: cells that break a rule, given the others.
+        halt: the probability, 0 to 1, that the grid is right, as the network has it.
+        moved: how far each cell's latent moved in this cycle (Euclidean).
+    """
+
+    step: int
+    cycle: int
+    calls: int
+    grid: tuple[int, ...]
+    confidence: tuple[float, ...]
+    changed: tuple[int, ...]
+    wrong: tuple[int, ...]
+    halt: float
+    moved: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """What came of a puzzle.
+
+    Args:
+        task: its kind.
+        puzzle: its cells.
+        frames: one for each cycle.
+        halted: whether the network said that it was done; else its steps were used up.
+        verdict: what the rules say of the last grid.
+        seconds: that it took.
+    """
+
+    task: str
+    puzzle: tuple[int, ...]
+    frames: tuple[Frame, ...]
+    halted: bool
+    verdict: Verdict
+    seconds: float
+
+    @property
+    def answer(self) -> tuple[int, ...]:
+        """The last grid."""
+        return self.frames[-1].grid
+
+    @property
+    def solved(self) -> bool:
+        """Whether the rules say that it is the solution."""
+        return self.verdict.solved
+
+    @property
+    def steps(self) -> int:
+        """Supervision steps that were done."""
+        return self.frames[-1].step
+
+    @property
+    def calls(self) -> int:
+        """How often the network was applied."""
+        return self.frames[-1].calls
+
+    def __str__(self) -> str:
+        times = "once" if self.calls == 1 else f"{self.calls} times"
+        said = f"{self.verdict.said} One network was applied {times}, in {self.steps} steps"
+        return f"{task(self.task).text(self.answer)}\n{said}, {self.seconds * 1000:.0f} ms."
+
+
+class Walk:
+    """A batch of puzzles, or of ways through one, on its way.
+
+    Args:
+        net: the network.
+        kind: of puzzles.
+        puzzles: (batch, cells).
+        noise: deviation of what is added to the latents before each step.
+        rng: of the noise; the first of the batch has none.
+    """
+
+    def __init__(
+        self, net: Net, kind: Task, puzzles: Array, noise: float = 0.0,
+        rng: np.random.Generator | None = None,
+    ) -> None:  # fmt: skip
+        self.net, self.kind, self._noise, self._rng = net, kind, noise, rng
+        self._x = net.embed(puzzles + kind.offset)
+        self._y, self._z = net.start(len(puzzles))
+        self.calls = 0
+        self.moved = np.zeros((len(puzzles), kind.length))
+
+    def disturb(self) -> None:
+        """Add the noise, as before each step."""
+        if self._noise and self._rng is not None:
+            added = self._rng.standard_normal(self._z.shape) * self._noise
+            added[0] = 0.0
+            self._z = self._z + added.astype(self._z.dtype)
+
+    def cycle(self, inner: int = 0) -> None:
+        """Do one cycle."""
+        before = self._z
+        self._y, self._z = self.net.cycle(self._x, self._y, self._z, inner)
+        self.calls += (inner or self.net.config.inner) + 1
+        moved = self._z - before
+        self.moved = np.sqrt((moved * moved).sum(-1))[:, self.net.config.slots :]
+
+    def look(self) -> tuple[Array, Array, Array]:
+        """Give the grids (batch, cells), their cells' probabilities, and the halts' logits."""
+        logits, halt = self.net.heads(self._y)
+        at = logits.argmax(-1)
+        # Stablemax, as in training: x + 1 above zero and 1 / (1 - x) below, made to sum to one.
+        shares = np.where(logits < 0, 1 / (1 - np.minimum(logits, 0)), logits + 1)
+        sure = np.take_along_axis(shares, at[..., None], -1)[..., 0] / shares.sum(-1)
+        return at - self.kind.offset, sure, halt
+
+
+def stream(
+    checkpoint: Checkpoint, puzzle: Any, *, halt: float = HALT, steps: int = 0
+) -> Iterator[Frame]:
+    """Solve a puzzle, with a frame for each cycle.
+
+    Args:
+        checkpoint: the model.
+        puzzle: a text, rows or a flat list.
+        halt: the halt's logit above which it stops after a step.
+        steps: at most; 0: as many as it was trained with.
+
+    Raises:
+        ConfigError: the puzzle isn't one of the model's kind.
+    """
+    kind = task(checkpoint.task)
+    cells = np.array([kind.read(puzzle)])
+    walk = Walk(checkpoint.net(), kind, cells)
+    before: tuple[int, ...] = tuple(cells[0].tolist())
+    for step in range(1, (steps or checkpoint.config.steps) + 1):
+        for cycle in range(1, checkpoint.config.outer + 1):
+            walk.cycle()
+            frame = _frame(walk, step, cycle, before)
+            before = frame.grid
+            yield frame
+        if _logit(frame.halt) > halt:
+            return
+
+
+def solve(
+    checkpoint: Checkpoint, puzzle: Any, *, halt: float = HALT, steps: int = 0
+) -> Solution:
+    """Solve a puzzle; arguments and errors as for ``stream``."""
+    kind = task(checkpoint.task)
+    cells = kind.read(puzzle)
+    began = time.perf_counter()
+    frames = tuple(stream(checkpoint, cells, halt=halt, steps=steps))
+    seconds = time.perf_counter() - began
+    return Solution(
+        kind.name, tuple(cells), frames, _logit(frames[-1].halt) > halt,
+        kind.check(cells, frames[-1].grid), seconds,
+    )  # fmt: skip
+
+
+def explore(
+    checkpoint: Checkpoint, puzzle: Any, *, k: int = 8, noise: float = 0.3, seed: int = 0,
+    steps: int = 0,
+) -> Solution:  # fmt: skip
+    """Go several noisy ways at once; of those whose grid the rules confirm the surest one wins.
+
+    "Probabilistic Tiny Recursive Model" (2026): Gaussian noise on the latent at each step, many
+    ways, the one with the highest halt.
+
+    Args:
+        checkpoint: the model.
+        puzzle: a text, rows or a flat list.
+        k: how many ways; the first is without noise.
+        noise: its deviation.
+        seed: of the noise.
+        steps: at most; 0: as many as it was trained with.
+
+    Raises:
+        ConfigError: the puzzle isn't one of the model's kind, or ``k`` is below 1.
+    """
+    if k < 1:
+        raise ConfigError(f"k is how many ways are gone, at least 1, not {k}.")
+    kind = task(checkpoint.task)
+    cells = kind.read(puzzle)
+    began = time.perf_counter()
+    walk = Walk(checkpoint.net(), kind, np.array([cells] * k), noise, np.random.default_rng(seed))
+    best: tuple[bool, float, int] = (False, -np.inf, 0)
+    frames: list[list[Frame]] = [[] for _ in range(k)]
+    for step in range(1, (steps or checkpoint.config.steps) + 1):
+        walk.disturb()
+        for cycle in range(1, checkpoint.config.outer + 1):
+            walk.cycle()
+            for way in range(k):
+                before = frames[way][-1].grid if frames[way] else tuple(cells)
+                frames[way].append(_frame(walk, step, cycle, before, way))
+        for way in range(k):
+            frame = frames[way][-1]
+            found = (kind.check(cells, frame.grid).solved, frame.halt, way)
+            best = max(best, found, key=lambda one: one[:2])
+        if best[0]:
+            break
+    taken = frames[best[2]]
+    return Solution(kind.name, tuple(cells), tuple(taken), best[0],
+                    kind.check(cells, taken[-1].grid), time.perf_counter() - began)  # fmt: skip
+
+
+def _frame(
+    walk: Walk, step: int, cycle: int, before: tuple[int, ...], way: int = 0
+) -> Frame:
+    grids, sure, halts = walk.look()
+    grid = tuple(int(symbol) for symbol in grids[way])
+    changed = tuple(at for at, (a, b) in enumerate(zip(before, grid, strict=True)) if a != b)
+    wrong = tuple(sorted(walk.kind.broken(grid)))
+    halt = 1 / (1 + np.exp(-float(halts[way])))
+    return Frame(step, cycle, walk.calls, grid, tuple(map(float, sure[way])), changed, wrong,
+                 float(halt), tuple(map(float, walk.moved[way])))  # fmt: skip
+
+
+def _logit(probability: float) -> float:
+    p = min(max(probability, 1e-12), 1 - 1e-12)
+    return float(np.log(p / (1 - p)))

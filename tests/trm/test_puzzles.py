@@ -1,0 +1,131 @@
+"""Puzzles: the rules, one solution each, and classes that symmetries don't leave."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rlm_kernel.errors import ConfigError
+from rlm_kernel.trm.puzzles import maze
+from rlm_kernel.trm.puzzles.sudoku import Search
+from rlm_kernel.trm.puzzles.task import TASKS, Maze, Sudoku, puzzles_of, task
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def by_trying(kind: Any, puzzle: list[int]) -> int:
+    """Count the solutions of a 4 by 4 by trying every symbol in every cell."""
+    if 0 not in puzzle:
+        return int(kind.rules.solved(puzzle, puzzle))
+    at, found = puzzle.index(0), 0
+    for symbol in range(1, kind.size + 1):
+        if all(puzzle[peer] != symbol for peer in kind.rules.peers[at]):
+            found += by_trying(kind, [*puzzle[:at], symbol, *puzzle[at + 1 :]])
+    return found
+
+
+@given(SEEDS)
+@settings(max_examples=30, deadline=None)
+def test_the_search_finds_as_many_solutions_as_there_are(seed: int) -> None:
+    rng = random.Random(seed)
+    kind = Sudoku(4, (0, 0))
+    _, solution = kind.make(rng)
+    puzzle = [symbol if rng.random() < 0.3 else 0 for symbol in solution]
+    assert len(Search(kind.rules, puzzle).solutions(500)) == by_trying(kind, puzzle)
+
+
+@pytest.mark.parametrize("name", TASKS)
+@given(seed=SEEDS)
+@settings(max_examples=10, deadline=None)
+def test_a_made_puzzle_has_one_solution_and_a_shuffled_one_too(name: str, seed: int) -> None:
+    kind = task(name)
+    puzzle, solution = kind.make(random.Random(seed))
+    assert kind.read(kind.text(puzzle)) == kind.read(puzzle) == puzzle
+    assert kind.difficulty(puzzle)["solutions"] == 1
+    assert kind.check(puzzle, solution).solved
+    turned, answer = (
+        part[0].tolist()
+        for part in kind.shuffled(*np.array([[puzzle], [solution]]), np.random.default_rng(seed))
+    )
+    assert kind.difficulty(turned)["solutions"] == 1
+    assert kind.check(turned, answer).solved
+    assert kind.key(np.array(turned)) == kind.key(np.array(puzzle))
+
+
+def test_a_minimal_puzzle_has_no_given_too_many() -> None:
+    kind = Sudoku(6, (0, 0))
+    puzzle, _ = kind.make(random.Random(3))
+    for at, symbol in enumerate(puzzle):
+        if symbol:
+            without = [*puzzle[:at], 0, *puzzle[at + 1 :]]
+            assert len(Search(kind.rules, without).solutions(2)) == 2
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_is_held_out_is_of_other_classes(name: str) -> None:
+    kind = task(name)
+    learned, _ = puzzles_of(kind, 60, seed=1)
+    keys = frozenset(map(kind.key, learned))
+    held, answers = puzzles_of(kind, 30, seed=2, without=keys)
+    assert not keys & set(map(kind.key, held))
+    both = zip(held.tolist(), answers.tolist(), strict=True)
+    assert all(kind.check(puzzle, answer).solved for puzzle, answer in both)
+    again, _ = puzzles_of(kind, 60, seed=1)
+    assert (again == learned).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "puzzle", "said"),
+    [
+        ("sudoku4", "1234", r"A sudoku4 has 16 cells, and this puzzle has 4\."),
+        ("sudoku4", "1" * 2 + "." * 14, "1 stands in row 1, column 1 and in row 1, column 2"),
+        ("sudoku4", "5" + "." * 15, r"row 1, column 1 is 5: a sudoku4 has 1 to 4"),
+        ("sudoku4", "x" + "." * 15, r"'x' is no cell"),
+        ("maze9", "S" + "." * 80, r"A maze has one goal \(G\), this one 0"),
+        ("maze9", "S#" + "." * 7 + "##" + "." * 69 + "G", "no way from the start to the goal"),
+    ],
+)
+def test_a_puzzle_that_is_none_is_one_sentence(name: str, puzzle: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        task(name).read(puzzle)
+
+
+def test_a_kind_that_is_not_there_is_said() -> None:
+    with pytest.raises(ConfigError, match="no kind of puzzle 'chess'; there are sudoku4"):
+        task("chess")
+
+
+def test_the_rules_say_what_is_wrong() -> None:
+    kind = Sudoku(4, (0, 0))
+    puzzle, solution = kind.make(random.Random(0))
+    twice = list(solution)
+    at = puzzle.index(0)
+    twice[at] = next(s for s in range(1, 5) if s != solution[at])
+    verdict = kind.check(puzzle, twice)
+    assert not verdict.solved
+    assert at in verdict.wrong
+    assert "a symbol that stands elsewhere" in verdict.said
+    given = next(i for i, symbol in enumerate(puzzle) if symbol)
+    assert "1 givens were changed" in kind.check(puzzle, [
+        solution[i] % 4 + 1 if i == given else s for i, s in enumerate(solution)
+    ]).said  # fmt: skip
+
+
+def test_a_path_that_is_not_the_shortest_does_not_solve_a_maze() -> None:
+    kind = Maze(3, 1)
+    puzzle = kind.read("S.G\n...\n...")
+    assert kind.check(puzzle, kind.read("S.G\n...\n...")).solved is False
+    straight, around = list(puzzle), list(puzzle)
+    straight[1] = maze.PATH
+    for at in (3, 4, 5):
+        around[at] = maze.PATH
+    assert kind.check(puzzle, straight).solved
+    assert not kind.check(puzzle, around).solved
+    walled = list(straight)
+    walled[8] = maze.WALL
+    assert "1 cells of the maze were changed" in kind.check(puzzle, walled).said

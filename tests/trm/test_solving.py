@@ -1,0 +1,114 @@
+"""Solving: a frame for each cycle, the halt, the rules' word, and many ways at once."""
+
+from __future__ import annotations
+
+import random
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rlm_kernel.errors import ConfigError
+from rlm_kernel.trm.checkpoint import Checkpoint
+from rlm_kernel.trm.puzzles.task import task
+from rlm_kernel.trm.solving import explore, solve, stream
+
+from .models_trm import small, weights
+
+PUZZLE, SOLUTION = task("sudoku4").make(random.Random(5))
+
+
+@pytest.fixture
+def untaught() -> Checkpoint:
+    config = small("mlp")
+    return Checkpoint("sudoku4", config, weights(config))
+
+
+class Says:
+    """A network that says one grid, whatever it is asked, and how sure it is of it."""
+
+    def __init__(self, halt: float, grid: list[int]) -> None:
+        self.config, self._halt, self._grid = small("mlp"), halt, grid
+
+    def embed(self, cells: Any) -> Any:
+        return np.zeros((len(cells), self.config.positions, self.config.width))
+
+    def start(self, batch: int) -> Any:
+        nothing = np.zeros((batch, self.config.positions, self.config.width))
+        return nothing, nothing
+
+    def cycle(self, x: Any, y: Any, z: Any, inner: int = 0) -> Any:
+        return y, z + 1
+
+    def heads(self, y: Any) -> Any:
+        logits = np.zeros((len(y), 16, 6))
+        logits[:, range(16), [symbol + 1 for symbol in self._grid]] = 9.0
+        return logits, np.full(len(y), self._halt)
+
+
+def taught(halt: float, grid: list[int] = SOLUTION) -> Any:
+    net = Says(halt, grid)
+    return SimpleNamespace(task="sudoku4", config=net.config, net=lambda: net)
+
+
+def test_there_is_a_frame_for_each_cycle(untaught: Checkpoint) -> None:
+    frames = list(stream(untaught, PUZZLE, halt=99))
+    config = untaught.config
+    assert len(frames) == config.steps * config.outer
+    assert [(f.step, f.cycle) for f in frames[:4]] == [(1, 1), (1, 2), (1, 3), (2, 1)]
+    assert frames[-1].calls == len(frames) * (config.inner + 1)
+    kind = task("sudoku4")
+    before: tuple[int, ...] = tuple(PUZZLE)
+    for frame in frames:
+        assert frame.changed == tuple(
+            at for at in range(16) if frame.grid[at] != before[at]
+        )
+        assert set(frame.wrong) == kind.broken(frame.grid)
+        assert all(0 <= sure <= 1 for sure in (*frame.confidence, frame.halt))
+        assert all(moved > 0 for moved in frame.moved)
+        before = frame.grid
+
+
+def test_it_stops_where_the_network_is_sure_enough() -> None:
+    sure, unsure = solve(taught(5.0), PUZZLE), solve(taught(2.0), PUZZLE)
+    assert (sure.steps, sure.halted) == (1, True)
+    assert (unsure.steps, unsure.halted) == (4, False)
+    assert solve(taught(2.0), PUZZLE, halt=1.0).steps == 1
+    assert solve(taught(2.0), PUZZLE, steps=2).steps == 2
+    assert sure.answer == tuple(SOLUTION)
+    assert "Solved: every row" in str(sure)
+
+
+def test_that_it_is_solved_is_the_rules_word_not_the_networks() -> None:
+    wrong = solve(taught(9.0, grid=[1] * 16), PUZZLE)
+    assert wrong.halted
+    assert wrong.frames[-1].halt > 0.99
+    assert not wrong.solved
+    assert "Not solved" in str(wrong)
+
+
+def test_of_many_ways_one_that_the_rules_confirm_wins() -> None:
+    found = explore(taught(-9.0), PUZZLE, k=3)
+    assert found.solved
+    assert found.steps == 1, "it needs no more than one"
+    assert not explore(taught(9.0, grid=[1] * 16), PUZZLE, k=2).solved
+
+
+def test_ways_differ_by_their_noise_and_come_again_by_their_seed(untaught: Checkpoint) -> None:
+    calm = explore(untaught, PUZZLE, k=1, noise=5.0, steps=1)
+    assert calm.answer == solve(untaught, PUZZLE, steps=1, halt=99).answer, "the first has none"
+    one, again, other = (explore(untaught, PUZZLE, k=6, noise=5.0, seed=seed).answer
+                         for seed in (1, 1, 2))  # fmt: skip
+    assert one == again
+    assert one != other
+
+
+def test_no_way_is_none(untaught: Checkpoint) -> None:
+    with pytest.raises(ConfigError, match="at least 1, not 0"):
+        explore(untaught, PUZZLE, k=0)
+
+
+def test_a_puzzle_of_another_size_is_said(untaught: Checkpoint) -> None:
+    with pytest.raises(ConfigError, match="A sudoku4 has 16 cells, and this puzzle has 81"):
+        solve(untaught, "." * 81)
