@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import ConfigError
 from .config import Config
@@ -77,6 +77,12 @@ _ALL = (
            Recipe(weight_decay=0.1)),
 )  # fmt: skip
 PRESETS = {preset.name: preset for preset in _ALL}
+
+
+def without_recursion(made: Preset) -> Preset:
+    """Give the same network, trained in the same way, applied once to the latent and the answer."""
+    config = replace(made.config, outer=1, inner=1, steps=1)
+    return replace(made, name=f"{made.name}-once", config=config)
 
 
 def preset(name: str) -> Preset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,15 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch isn't here: pip install 'rlm-kernel[trm]'")
 
+from rlm_kernel.errors import ConfigError  # noqa: E402
+from rlm_kernel.trm.checkpoint import load, save  # noqa: E402
 from rlm_kernel.trm.learn.losses import NOT_ASKED, loss_of  # noqa: E402
 from rlm_kernel.trm.learn.model import Model  # noqa: E402
 from rlm_kernel.trm.learn.optim import AdamATan2, Mean, SignSGD  # noqa: E402
+from rlm_kernel.trm.learn.state import resume_training, save_training  # noqa: E402
 from rlm_kernel.trm.learn.training import Data, Trainer  # noqa: E402
 from rlm_kernel.trm.net import Net  # noqa: E402
-from rlm_kernel.trm.presets import preset  # noqa: E402
+from rlm_kernel.trm.presets import preset, without_recursion  # noqa: E402
 from rlm_kernel.trm.puzzles.task import task  # noqa: E402
 
 from .models_trm import MIXERS, reference, small, weights  # noqa: E402
@@ -151,16 +155,51 @@ def test_the_same_seed_gives_the_same_model_and_another_one_another(quick: Any) 
     assert not torch.equal(after(1), after(2))
 
 
-def test_it_learns(quick: Any) -> None:
+def test_training_that_is_gone_on_with_is_the_same_bit_for_bit(quick: Any, tmp_path: Path) -> None:
+    data = Data(task("sudoku4"), 60, seed=0, held=10)
+    whole, first, second = (Trainer(quick, 1, data=data) for _ in range(3))
+    for _ in range(12):
+        whole.update()
+    for _ in range(5):
+        first.update()
+    first.report()
+    save_training(first, tmp_path / "t.safetensors")
+    resume_training(second, tmp_path / "t.safetensors")
+    assert second.updates == 5
+    assert second.best is not None
+    for _ in range(7):
+        second.update()
+    for name, value in whole.mean_state().items():
+        assert torch.equal(value, second.mean_state()[name]), name
+    assert torch.equal(whole.slots.z, second.slots.z)
+
+
+def test_a_training_of_another_is_not_gone_on_with(quick: Any, tmp_path: Path) -> None:
+    data = Data(task("sudoku4"), 60, seed=0, held=10)
+    path = tmp_path / "t.safetensors"
+    save_training(Trainer(quick, 1, data=data), path)
+    with pytest.raises(ConfigError, match=r"is of sudoku4 with seed 1, not of sudoku4 with seed 2"):
+        resume_training(Trainer(quick, 2, data=data), path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ConfigError, match="isn't a whole safetensors file"):
+        resume_training(Trainer(quick, 1, data=data), path)
+
+
+def test_it_learns(quick: Any, tmp_path: Path) -> None:
     trainer = Trainer(quick, 0, data=Data(task("sudoku4"), 60, seed=0, held=10))
     losses = []
     for _ in range(60):
         trainer.update()
-        losses.append(trainer._since[0])
-        trainer._since = [0.0, 0]
+        losses.append(trainer.since[0])
+        trainer.since = [0.0, 0]
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:5])
     report = trainer.report()
     assert len(report.exact) == quick.config.steps
+    kept = load(save(trainer.checkpoint(), tmp_path / "m.safetensors"))
+    assert (kept.task, kept.card["updates"], tuple(kept.card["exact"])) == (
+        "sudoku4", 60, report.exact
+    )  # fmt: skip
+    assert kept.config.parameters == without_recursion(quick).config.parameters
     assert report.cells[-1] > 1 / 4, "better than chance"
 
 
@@ -168,11 +207,11 @@ def test_what_is_learned_is_solved_with_in_numpy_alike(quick: Any) -> None:
     trainer = Trainer(quick, 0, data=Data(task("sudoku4"), 60, seed=0, held=10))
     for _ in range(20):
         trainer.update()
-    state = {name: value.numpy() for name, value in trainer._mean_state().items()}
+    state = {name: value.numpy() for name, value in trainer.mean_state().items()}
     net = Net(quick.config, state)
     cells = trainer.data.held[0] + trainer.data.kind.offset
     model = Model(quick.config)
-    model.load_state_dict(trainer._mean_state())
+    model.load_state_dict(trainer.mean_state())
     a, b = net.start(len(cells))
     y, z = model.start(len(cells))
     x = model.embed(torch.tensor(cells), torch.zeros(len(cells)).long())

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..checkpoint import Checkpoint
 from ..presets import Preset
 from ..puzzles.symmetry import Cells
 from ..puzzles.task import Task, puzzles_of, task
@@ -82,41 +83,41 @@ class Trainer:
         self.preset, self.seed = preset, seed
         self.recipe = preset.recipe
         self.data = data or Data(task(preset.task), self.recipe.puzzles, seed)
-        self._numbers = np.random.default_rng(seed)
-        self._chance = torch.Generator().manual_seed(seed)
+        self.numbers = np.random.default_rng(seed)
+        self.chance = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model = Model(preset.config).to(device)
         named = dict(self.model.named_parameters())
         puzzle = named.pop("puzzle_emb.weights")
         r = self.recipe
-        self._named = {**named, "puzzle_emb.weights": puzzle}
-        self._adam = AdamATan2(named.values(), r.lr, r.betas, r.weight_decay)
-        self._sign = SignSGD([puzzle], r.puzzle_lr, r.weight_decay)
-        self.mean = Mean(self._named, r.ema)
+        self.named = {**named, "puzzle_emb.weights": puzzle}
+        self.adam = AdamATan2(named.values(), r.lr, r.betas, r.weight_decay)
+        self.sign = SignSGD([puzzle], r.puzzle_lr, r.weight_decay)
+        self.mean = Mean(self.named, r.ema)
         self.slots = Slots.empty(self.model, r.batch)
         self.updates = 0
         self.seconds = 0.0
         self.best: tuple[float, dict[str, Tensor]] | None = None
-        self._since = [0.0, 0]  # loss and updates since the last report
+        self.since = [0.0, 0]  # loss and updates since the last report
 
     def update(self) -> None:
         """Learn from one step of all slots."""
         device = self.slots.cells.device
-        found = self.data.batch(self.recipe.batch, self._numbers)
+        found = self.data.batch(self.recipe.batch, self.numbers)
         cells, labels = (part.to(device) for part in found)
         self.slots.refill(self.model, cells, labels, torch.zeros_like(self.slots.puzzle))
-        loss = self.slots.step(self.model, self.recipe, self._chance)
+        loss = self.slots.step(self.model, self.recipe, self.chance)
         (loss.total / self.recipe.batch).backward()
         self.updates += 1
         share = min(1.0, self.updates / self.recipe.warmup)
-        for one, lr in ((self._adam, self.recipe.lr), (self._sign, self.recipe.puzzle_lr)):
+        for one, lr in ((self.adam, self.recipe.lr), (self.sign, self.recipe.puzzle_lr)):
             one.param_groups[0]["lr"] = lr * share
             one.step()
             one.zero_grad(set_to_none=True)
-        self.mean.update(self._named)
-        self._since[0] += float(loss.total.detach()) / self.recipe.batch
-        self._since[1] += 1
+        self.mean.update(self.named)
+        self.since[0] += float(loss.total.detach()) / self.recipe.batch
+        self.since[1] += 1
 
     def train(self, seconds: float, every: float = 15.0) -> Iterator[Report]:
         """Train for so long, with a report every so many seconds and at the end.
@@ -138,10 +139,10 @@ class Trainer:
         """Evaluate the running mean on what is held out; keep it if it is the best so far."""
         exact, cells = self.evaluate(*self.data.held)
         if self.best is None or exact[-1] >= self.best[0]:
-            kept = {name: value.detach().clone() for name, value in self._mean_state().items()}
+            kept = {name: value.detach().clone() for name, value in self.mean_state().items()}
             self.best = (exact[-1], kept)
-        loss = self._since[0] / max(self._since[1], 1)
-        self._since = [0.0, 0]
+        loss = self.since[0] / max(self.since[1], 1)
+        self.since = [0.0, 0]
         return Report(self.updates, self.seconds, loss, exact, cells, self.best[0])
 
     @torch.no_grad()
@@ -157,7 +158,7 @@ class Trainer:
             best: whether the weights are the best so far, not the running mean.
         """
         model = Model(self.preset.config).to(self.slots.cells.device)
-        model.load_state_dict(self.best[1] if best and self.best else self._mean_state())
+        model.load_state_dict(self.best[1] if best and self.best else self.mean_state())
         hits = np.zeros((steps or self.preset.config.steps, 2))
         for at in range(0, len(puzzles), 256):
             asked = torch.from_numpy(puzzles[at : at + 256] + self.data.kind.offset)
@@ -171,5 +172,19 @@ class Trainer:
         exact, cells = hits[:, 0] / len(puzzles), hits[:, 1] / puzzles.size
         return tuple(exact.tolist()), tuple(cells.tolist())
 
-    def _mean_state(self) -> dict[str, Tensor]:
+    def checkpoint(self) -> Checkpoint:
+        """Give the best weights so far with a card: data, seed, minutes, accuracy by step."""
+        if self.best is None:
+            self.report()
+        assert self.best is not None
+        exact, cells = self.evaluate(*self.data.held, best=True)
+        card = {
+            "preset": self.preset.name, "seed": self.seed, "puzzles": len(self.data.puzzles),
+            "held_out": len(self.data.held[0]), "updates": self.updates,
+            "minutes": round(self.seconds / 60, 2), "exact": exact, "cells": cells,
+        }  # fmt: skip
+        state = {name: value.cpu().numpy() for name, value in self.best[1].items()}
+        return Checkpoint(self.preset.task, self.preset.config, state, card)
+
+    def mean_state(self) -> dict[str, Tensor]:
         return {**self.model.state_dict(), **self.mean.shadow}

@@ -1,0 +1,95 @@
+"""Training that is gone on with: all of it in one safetensors file, bit for bit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...errors import ConfigError
+from ...log.whole import written_whole
+from ..checkpoint import read_tensors
+from .training import Trainer
+
+_FORMAT = "rlm-kernel trm training 1"
+_SLOTS = ("cells", "labels", "puzzle", "y", "z", "steps", "halted")
+
+
+def save_training(trainer: Trainer, path: Path) -> None:
+    """Write how a training stands; a file that is there is replaced.
+
+    Raises:
+        ConfigError: it can't be written.
+    """
+    from safetensors.torch import save
+
+    tensors = {f"model.{name}": value for name, value in trainer.model.state_dict().items()}
+    tensors |= {f"mean.{name}": value for name, value in trainer.mean.shadow.items()}
+    for name, p in trainer.named.items():
+        for key, value in trainer.adam.state.get(p, {}).items():
+            if isinstance(value, Tensor):
+                tensors[f"adam.{key}.{name}"] = value
+    tensors |= {f"slots.{name}": getattr(trainer.slots, name) for name in _SLOTS}
+    tensors["chance"] = trainer.chance.get_state()
+    if trainer.best is not None:
+        tensors |= {f"best.{name}": value for name, value in trainer.best[1].items()}
+    about = {
+        "format": _FORMAT, "preset": trainer.preset.name, "seed": trainer.seed,
+        "updates": trainer.updates, "seconds": trainer.seconds, "since": trainer.since,
+        "best": trainer.best and trainer.best[0], "numbers": trainer.numbers.bit_generator.state,
+    }  # fmt: skip
+    whole = {name: value.contiguous() for name, value in tensors.items()}
+    try:
+        with written_whole(path) as file:
+            file.write(save(whole, metadata={"about": json.dumps(about)}))
+    except OSError as error:
+        raise ConfigError(f"{path} can't be written: {error.strerror or error}.") from error
+
+
+def resume_training(trainer: Trainer, path: Path) -> None:
+    """Take up what was written of a training with the same preset and seed.
+
+    Raises:
+        ConfigError: it isn't that, or it is damaged.
+    """
+    told, arrays = read_tensors(path)
+    try:
+        about: dict[str, Any] = json.loads(told.get("about", "{}"))
+        if about.get("format") != _FORMAT:
+            raise ConfigError(f"{path} isn't a training of rlm-kernel's that can be gone on with.")
+        mine = (trainer.preset.name, trainer.seed)
+        if (about["preset"], about["seed"]) != mine:
+            raise ConfigError(
+                f"{path} is of {about['preset']} with seed {about['seed']}, not of {mine[0]} with "
+                f"seed {mine[1]}."
+            )
+        tensors = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
+        trainer.model.load_state_dict(_of(tensors, "model."))
+        trainer.mean.shadow = _of(tensors, "mean.")
+        for name, p in trainer.named.items():
+            if f"adam.m.{name}" in tensors:
+                trainer.adam.state[p] = {
+                    "step": about["updates"], "m": tensors[f"adam.m.{name}"],
+                    "v": tensors[f"adam.v.{name}"],
+                }  # fmt: skip
+        for name in _SLOTS:
+            setattr(trainer.slots, name, tensors[f"slots.{name}"])
+        trainer.chance.set_state(tensors["chance"])
+        trainer.numbers.bit_generator.state = about["numbers"]
+        trainer.updates, trainer.seconds = about["updates"], about["seconds"]
+        trainer.since = about["since"]
+        best = about["best"]
+        trainer.best = None if best is None else (best, _of(tensors, "best."))
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"What {path} has of a training can't be read ({error}).") from error
+
+
+def _of(tensors: dict[str, Tensor], start: str) -> dict[str, Tensor]:
+    return {name.removeprefix(start): value for name, value in tensors.items()
+            if name.startswith(start)}  # fmt: skip
