@@ -1,6 +1,19 @@
 """The Tiny Recursive Model: recursion inside one small network, beside the tree of calls.
 
-``config`` and ``presets`` say what a network is made of, ``net`` applies it in numpy, ``solving``
-solves puzzles with it, ``checkpoint`` keeps its weights, ``puzzles`` makes and checks what it is
-asked; ``learn`` trains it (extra ``trm``, which brings torch; nothing else here imports it).
+``api`` has what a person calls, and it is here as well: ``solve``, ``stream``, ``explore``,
+``compare``, ``check``, ``train``, ``load``. ``config`` and ``presets`` say what a network is made
+of, ``net`` applies it in numpy, ``solving`` solves puzzles with it, ``checkpoint`` keeps its
+weights, ``puzzles`` makes and checks what it is asked; ``learn`` trains it (extra ``trm``, which
+brings torch; nothing else here imports it).
 """
+
+from .api import check, compare, explore, kind_of, load, solve, stream, train
+from .checkpoint import Checkpoint, save
+from .config import Config
+from .presets import Preset, Recipe, preset
+from .solving import Frame, Solution
+
+__all__ = [
+    "Checkpoint", "Config", "Frame", "Preset", "Recipe", "Solution", "check", "compare", "explore",
+    "kind_of", "load", "preset", "save", "solve", "stream", "train",
+]  # fmt: skip

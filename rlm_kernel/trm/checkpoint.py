@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError
-from ..log.whole import written_whole
 from .config import Config
 from .net import Array, Net
 
@@ -48,6 +47,8 @@ def save(checkpoint: Checkpoint, path: Path | str) -> Path:
         ConfigError: it can't be written.
     """
     from safetensors.numpy import save as packed
+
+    from ..log.whole import written_whole  # its room brings rich, which solving doesn't need
 
     path = Path(os.path.expanduser(path))
     about = {

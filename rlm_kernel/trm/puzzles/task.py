@@ -46,13 +46,17 @@ class Sudoku:
         self.length, self.vocab = size * size, size + 2
         self.rules = sudoku.Rules(size)
 
+    def cells(self, grid: Any) -> list[int]:
+        """Give the cells of a grid, from a text, rows or a flat list."""
+        return _flat(grid, {".": 0, "_": 0, "0": 0, "*": 0})
+
     def read(self, puzzle: Any) -> list[int]:
         """Give the cells of a puzzle, from a text, rows or a flat list.
 
         Raises:
             ConfigError: it isn't one: its size, a symbol, or givens that contradict one another.
         """
-        cells = _flat(puzzle, {".": 0, "_": 0, "0": 0, "*": 0})
+        cells = self.cells(puzzle)
         _sized(self.name, cells, self.length)
         for at, symbol in enumerate(cells):
             if not 0 <= symbol <= self.size:
@@ -140,11 +144,15 @@ class Maze:
         self.length, self.vocab = size * size, 6
         self.grid = maze.Grid(size)
 
-    def read(self, puzzle: Any) -> list[int]:
-        """Give the cells of a maze; see ``Sudoku.read``."""
+    def cells(self, grid: Any) -> list[int]:
+        """Give the cells of a grid, from a text, rows or a flat list."""
         signs = {"#": maze.WALL, ".": maze.OPEN, " ": maze.OPEN, "S": maze.START, "G": maze.GOAL,
-                 "o": maze.OPEN}  # fmt: skip
-        cells = _flat(puzzle, signs, blank=maze.OPEN)
+                 "o": maze.PATH}  # fmt: skip
+        return _flat(grid, signs, blank=maze.OPEN)
+
+    def read(self, puzzle: Any) -> list[int]:
+        """Give the cells of a maze; see ``Sudoku.read``. A marked path isn't part of it."""
+        cells = [maze.OPEN if cell == maze.PATH else cell for cell in self.cells(puzzle)]
         _sized(self.name, cells, self.length)
         for at, symbol in enumerate(cells):
             if not maze.WALL <= symbol <= maze.GOAL:

@@ -1,0 +1,218 @@
+"""What a person calls: ``trm.solve(puzzle)`` and its like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ConfigError
+from . import checkpoint as files
+from . import solving
+from .checkpoint import Checkpoint
+from .presets import PRESETS, Preset, preset, without_recursion
+from .puzzles.task import TASKS, Task, Verdict, task
+from .solving import HALT, Frame, Solution, Walk
+
+if TYPE_CHECKING:
+    from .learn.training import Report
+
+WEIGHTS = Path(__file__).with_name("weights")
+Model = Checkpoint | Path | str
+
+
+def load(model: Model) -> Checkpoint:
+    """Give a model.
+
+    Args:
+        model: the name of one that comes along, the path of a checkpoint, or the model itself.
+
+    Raises:
+        ConfigError: there is none, or it can't be read.
+    """
+    if isinstance(model, Checkpoint):
+        return model
+    shipped = WEIGHTS / f"{model}.safetensors"
+    if isinstance(model, str) and shipped.is_file():
+        return files.load(shipped)
+    if isinstance(model, str) and model in PRESETS:
+        raise ConfigError(
+            f"No weights of {model!r} come along: trm.train({model!r}) makes some, or give the "
+            "path of a checkpoint."
+        )
+    return files.load(model)
+
+
+def solve(puzzle: Any, model: Model = "", *, halt: float = HALT, steps: int = 0) -> Solution:
+    """Solve a puzzle.
+
+    Args:
+        puzzle: a text, rows or a flat list; 0 or a dot where a cell is empty.
+        model: as for ``load``; empty: the one for puzzles of this kind.
+        halt: the halt's logit above which it stops after a step.
+        steps: at most; 0: as many as it was trained with.
+
+    Returns:
+        The answer, the frames that led to it, and what the rules say of it.
+
+    Raises:
+        ConfigError: the puzzle isn't one of the model's kind, or there is no such model.
+    """
+    return solving.solve(_model(puzzle, model), puzzle, halt=halt, steps=steps)
+
+
+def stream(
+    puzzle: Any, model: Model = "", *, halt: float = HALT, steps: int = 0
+) -> Iterator[Frame]:
+    """Solve a puzzle, with a frame for each cycle; arguments and errors as for ``solve``."""
+    return solving.stream(_model(puzzle, model), puzzle, halt=halt, steps=steps)
+
+
+def explore(
+    puzzle: Any, model: Model = "", *, k: int = 8, noise: float = 0.3, seed: int = 0, steps: int = 0
+) -> Solution:
+    """Go several noisy ways at once; of those whose grid the rules confirm the surest one wins.
+
+    Args:
+        puzzle: as for ``solve``.
+        model: as there.
+        k: how many ways; the first is without noise.
+        noise: the deviation of what is added to the latent before each step.
+        seed: of the noise.
+        steps: as for ``solve``.
+
+    Raises:
+        ConfigError: as there, or ``k`` is below 1.
+    """
+    found = _model(puzzle, model)
+    return solving.explore(found, puzzle, k=k, noise=noise, seed=seed, steps=steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Depths:
+    """One puzzle, one network, applied more and more often.
+
+    Args:
+        task: the puzzle's kind.
+        rows: what was done, how often the network was applied, the grid, and the rules' word.
+    """
+
+    task: str
+    rows: tuple[tuple[str, int, tuple[int, ...], Verdict], ...]
+
+    def __str__(self) -> str:
+        kind = task(self.task)
+        return "\n\n".join(
+            f"{name}: the network applied {calls} times. {verdict.said}\n{kind.text(grid)}"
+            for name, calls, grid, verdict in self.rows
+        )
+
+
+def compare(puzzle: Any, model: Model = "") -> Depths:
+    """Show what recursion does: the same network applied once, for one step, for all its steps.
+
+    Args:
+        puzzle: as for ``solve``.
+        model: as there.
+    """
+    found = _model(puzzle, model)
+    kind = task(found.task)
+    cells = kind.read(puzzle)
+    config = found.config
+    rows = []
+    for name, steps, cycles, inner in (
+        ("without recursion", 1, 1, 1), ("one step", 1, config.outer, 0),
+        ("all steps", config.steps, config.outer, 0),
+    ):  # fmt: skip
+        walk = Walk(found.net(), kind, np.array([cells]))
+        for _ in range(steps * cycles):
+            walk.cycle(inner)
+        grid = tuple(int(symbol) for symbol in walk.look()[0][0])
+        rows.append((name, walk.calls, grid, kind.check(cells, grid)))
+    return Depths(kind.name, tuple(rows))
+
+
+def check(puzzle: Any, answer: Any) -> Verdict:
+    """Say by the rules whether an answer solves a puzzle.
+
+    Raises:
+        ConfigError: one of them isn't a puzzle, or the answer is of another size.
+    """
+    kind = kind_of(puzzle)
+    cells = kind.read(puzzle)
+    grid = kind.cells(answer)
+    return kind.check(cells, grid)
+
+
+def train(
+    model: str | Preset = "sudoku6", *, minutes: float = 0.0, seed: int = 0,
+    recursion: bool = True, progress: Callable[[Report], object] | None = None,
+    training: Path | str = "", device: str = "cpu",
+) -> Checkpoint:  # fmt: skip
+    """Train a model; it needs torch (the extra ``trm``).
+
+    What it learns comes late and at once: a plateau, then a take-off.
+
+    Args:
+        model: its name, or a preset of one's own.
+        minutes: of training; 0: what its recipe says.
+        seed: of the puzzles, of the weights and of chance.
+        recursion: False trains the same network to answer when it is applied once.
+        progress: is given a report several times.
+        training: a file in which the training is kept, so that it is gone on with from there.
+        device: where, such as ``"cuda"``.
+
+    Returns:
+        The best weights by what is held out, with a card of how they were made.
+
+    Raises:
+        ConfigError: there is no torch here, no such model, or the file is of another training.
+    """
+    try:
+        from .learn.state import resume_training, save_training
+        from .learn.training import Trainer
+    except ImportError as error:
+        raise ConfigError(
+            f"Training needs torch, which isn't here ({error}): pip install 'rlm-kernel[trm]'."
+        ) from error
+    made = preset(model) if isinstance(model, str) else model
+    seconds = 60 * (minutes or made.recipe.minutes)
+    trainer = Trainer(made if recursion else without_recursion(made), seed, device)
+    path = Path(training).expanduser() if training else None
+    if path is not None and path.exists():
+        resume_training(trainer, path)
+    for report in trainer.train(seconds, every=max(seconds / 20, 5.0)):
+        if progress is not None:
+            progress(report)
+        if path is not None:
+            save_training(trainer, path)
+    return trainer.checkpoint()
+
+
+def kind_of(puzzle: Any) -> Task:
+    """Say which kind of puzzle something is, by its size and its cells.
+
+    Raises:
+        ConfigError: it is of none.
+    """
+    maze9 = isinstance(puzzle, str) and ("S" in puzzle or "#" in puzzle)
+    kinds = [task(name) for name in TASKS if name.startswith("maze") == maze9]
+    sizes = []
+    for kind in kinds:
+        try:
+            size = len(kind.cells(puzzle))
+        except ConfigError:
+            continue
+        sizes.append(size)
+        if size == kind.length:
+            return kind
+    known = ", ".join(f"{kind.length} ({kind.name})" for kind in map(task, TASKS))
+    has = sizes[0] if sizes else "cells of no kind"
+    raise ConfigError(f"A puzzle has {known} cells, and this one has {has}.")
+
+
+def _model(puzzle: Any, model: Model) -> Checkpoint:
+    return load(model or kind_of(puzzle).name)
