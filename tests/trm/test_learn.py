@@ -11,6 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch isn't here: pip install 'rlm-kernel[trm]'")
 
+from rlm_kernel import trm  # noqa: E402
 from rlm_kernel.errors import ConfigError  # noqa: E402
 from rlm_kernel.trm.checkpoint import load, save  # noqa: E402
 from rlm_kernel.trm.learn.losses import NOT_ASKED, loss_of  # noqa: E402
@@ -221,3 +222,25 @@ def test_what_is_learned_is_solved_with_in_numpy_alike(quick: Any) -> None:
             y, z = model.cycle(x, y, z)
         logits = model.heads(y)[0].numpy()
     assert np.abs(net.heads(a)[0] - logits).max() < 1e-3
+
+
+def test_training_stops_in_time_and_is_gone_on_with_from_its_file(
+    quick: Any, tmp_path: Path
+) -> None:
+    path, reports = tmp_path / "t.safetensors", []
+    first = trm.train(quick, minutes=0.01, seed=3, training=path, progress=reports.append)
+    assert reports
+    assert reports[-1].seconds >= 0.6
+    again = trm.train(quick, minutes=0.01, seed=3, training=path)
+    assert again.card["updates"] == first.card["updates"], "its time was used"
+    assert all((first.state[name] == value).all() for name, value in again.state.items())
+    more = trm.train(quick, minutes=0.02, seed=3, training=path)
+    assert more.card["updates"] > first.card["updates"]
+
+
+def test_a_network_without_recursion_is_trained_alike(quick: Any) -> None:
+    once = trm.train(quick, minutes=0.005, recursion=False)
+    assert (once.config.steps, once.config.outer, once.config.inner) == (1, 1, 1)
+    assert once.config.parameters == quick.config.parameters
+    cells = [0] * 16
+    assert trm.solve(cells, once).calls == 2

@@ -65,7 +65,7 @@ class Slots:
         self.steps = self.steps + 1
         most, batch = model.config.steps, len(q)
         chance = torch.rand(batch, generator=rng).to(q.device) < recipe.explore
-        at_least = torch.randint(2, most + 1, (batch,), generator=rng).to(q.device)
+        at_least = torch.randint(min(2, most), most + 1, (batch,), generator=rng).to(q.device)
         halted = (q.detach() > 0) & (self.steps >= torch.where(chance, at_least, 0))
         self.halted = halted | (self.steps >= most)
         return loss
