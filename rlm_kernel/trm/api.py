@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,6 +190,29 @@ def train(
         if path is not None:
             save_training(trainer, path)
     return trainer.checkpoint()
+
+
+def load_reference(
+    path: Path | str, task: str, arch: Mapping[str, Any] | None = None
+) -> Checkpoint:
+    """Read a checkpoint that the reference code has written; it needs torch (the extra ``trm``).
+
+    Args:
+        path: of the file, such as ``step_1234``.
+        task: what it was trained on, such as ``"sudoku9"``.
+        arch: settings of its ``arch`` that aren't the paper's, such as ``{"L_cycles": 4}``.
+
+    Raises:
+        ConfigError: there is no torch here, it can't be read, or isn't of such a model.
+    """
+    try:
+        from .learn.reference import load_reference as read
+    except ImportError as error:
+        raise ConfigError(
+            f"The reference's files are torch's, and it isn't here ({error}): "
+            "pip install 'rlm-kernel[trm]'."
+        ) from error
+    return read(path, task, arch)
 
 
 def kind_of(puzzle: Any) -> Task:

@@ -17,6 +17,7 @@ from rlm_kernel.trm.checkpoint import load, save  # noqa: E402
 from rlm_kernel.trm.learn.losses import NOT_ASKED, loss_of  # noqa: E402
 from rlm_kernel.trm.learn.model import Model  # noqa: E402
 from rlm_kernel.trm.learn.optim import AdamATan2, Mean, SignSGD  # noqa: E402
+from rlm_kernel.trm.learn.reference import load_reference  # noqa: E402
 from rlm_kernel.trm.learn.state import resume_training, save_training  # noqa: E402
 from rlm_kernel.trm.learn.training import Data, Trainer  # noqa: E402
 from rlm_kernel.trm.net import Net  # noqa: E402
@@ -244,3 +245,39 @@ def test_a_network_without_recursion_is_trained_alike(quick: Any) -> None:
     assert once.config.parameters == quick.config.parameters
     cells = [0] * 16
     assert trm.solve(cells, once).calls == 2
+
+
+@pytest.mark.parametrize("mixer", MIXERS)
+def test_a_checkpoint_of_the_reference_is_read_by_its_names(mixer: str, tmp_path: Path) -> None:
+    config = small(mixer, slots=16, multiple=256, vocab=6, heads=8, inner=6, steps=16)
+    state = weights(config)
+    theirs = {f"_orig_mod.model.inner.{name}": torch.tensor(w) for name, w in state.items()}
+    torch.save(theirs, tmp_path / "step_7")
+    found = load_reference(tmp_path / "step_7", "sudoku4", {"H_cycles": 3})
+    assert found.config == config
+    assert all((found.state[name] == value).all() for name, value in state.items())
+    assert trm.solve([0] * 16, found).calls >= 21
+    with pytest.raises(ConfigError, match="for another kind of puzzle than sudoku6"):
+        load_reference(tmp_path / "step_7", "sudoku6")
+
+
+def test_a_file_of_torch_that_has_more_than_tensors_runs_nothing(tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+
+    class Trap:
+        def __reduce__(self) -> Any:
+            return Path.touch, (ran,)
+
+    torch.save({"a": Trap()}, tmp_path / "trap")
+    with pytest.raises(ConfigError, match="has more in it than tensors"):
+        load_reference(tmp_path / "trap", "sudoku4")
+    assert not ran.exists()
+    (tmp_path / "cut").write_bytes((tmp_path / "trap").read_bytes()[:100])
+    for name, said in (("cut", "isn't whole"), ("none", "can't be read")):
+        with pytest.raises(ConfigError, match=said):
+            load_reference(tmp_path / name, "sudoku4")
+    torch.save({"a": torch.zeros(2)}, tmp_path / "other")
+    with pytest.raises(ConfigError, match="no weights of a Tiny Recursive Model"):
+        load_reference(tmp_path / "other", "sudoku4")
+    with pytest.raises(ConfigError, match="no setting 'width' of arch"):
+        load_reference(tmp_path / "other", "sudoku4", {"width": 3})
