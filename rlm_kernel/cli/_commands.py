@@ -122,6 +122,7 @@ def _machine(verbs: Any) -> None:
                           help="add a GGUF file of yours")
     add.add_argument("path", help="a GGUF file")
     add.add_argument("--name", default=None)
+    _tiny(verbs)
     install = verbs.add_parser("install", example="rlm-kernel install --user",
                                help="install the kernel for Jupyter")
     where = install.add_mutually_exclusive_group()
@@ -133,6 +134,41 @@ def _machine(verbs: Any) -> None:
     bench.add_argument("rows", nargs="*", help="which rows; none: all")
     bench.add_argument("--full", action="store_true", help="all rows, at sizes that take minutes")
     _json_option(bench)
+
+
+def _tiny(verbs: Any) -> None:
+    trm = verbs.add_parser("trm", example="rlm-kernel trm solve FILE",
+                           help="a tiny recursive network: solve puzzles, train, evaluate")
+    what = trm.add_subparsers(
+        dest="what", metavar="solve | train | eval", parser_class=Parser
+    )
+    solve = what.add_parser("solve", example="rlm-kernel trm solve FILE --model mine.safetensors",
+                            help="solve a puzzle; the rules say whether it is")
+    solve.add_argument("puzzle", help="the puzzle: a file, or its cells, a dot where one is empty")
+    solve.add_argument("--model", "-m", help="a model's name, or a checkpoint's path")
+    solve.add_argument("--explore", type=whole, metavar="K", default=0,
+                       help="go K noisy ways at once")
+    train = what.add_parser("train", example="rlm-kernel trm train sudoku6 --minutes 5",
+                            help="train a model (needs torch)")
+    train.add_argument("name", help="the model's name, such as sudoku6")
+    train.add_argument("--minutes", type=float, default=0.0, metavar="M",
+                       help="of training; default: what its recipe says")
+    train.add_argument("--out", metavar="FILE",
+                       help="the checkpoint; default: NAME-SEED.safetensors")
+    train.add_argument("--once", action="store_true",
+                       help="without recursion: the same network, applied once")
+    train.add_argument("--training", metavar="FILE",
+                       help="keeps the training, and goes on with the one that is there")
+    train.add_argument("--device", default="cpu", help="such as cuda; default: cpu")
+    evaluate = what.add_parser("eval", example="rlm-kernel trm eval mine.safetensors",
+                               help="how many of many puzzles it solves")
+    evaluate.add_argument("model", help="a model's name, or a checkpoint's path")
+    evaluate.add_argument("--puzzles", type=whole, default=1_000, metavar="N",
+                          help="how many; default: 1000")
+    for verb in (solve, train, evaluate):
+        verb.add_argument("--seed", type=whole, default=0, metavar="S", help="default: 0")
+    for verb in (solve, evaluate):
+        _json_option(verb)
 
 
 def _json_option(verb: Parser) -> None:

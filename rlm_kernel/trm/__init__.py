@@ -1,19 +1,31 @@
 """The Tiny Recursive Model: recursion inside one small network, beside the tree of calls.
 
 ``api`` has what a person calls, and it is here as well: ``solve``, ``stream``, ``explore``,
-``compare``, ``check``, ``train``, ``load``, ``load_reference``. ``config`` and ``presets`` say what
-a network is made of, ``net`` applies it in numpy, ``solving`` solves puzzles with it,
-``checkpoint`` keeps its weights, ``puzzles`` makes and checks what it is asked; ``learn`` trains it
-(extra ``trm``, which brings torch; nothing else here imports it).
+``compare``, ``check``, ``evaluate``, ``train``, ``load``, ``load_reference``. ``config`` and
+``presets`` say what a network is made of, ``net`` applies it in numpy, ``solving`` solves puzzles
+with it, ``checkpoint`` keeps its weights, ``puzzles`` makes and checks what it is asked; ``learn``
+trains it (extra ``trm``, which brings torch; nothing else here imports it).
 """
 
-from .api import check, compare, explore, kind_of, load, load_reference, solve, stream, train
+from .api import (
+    check,
+    compare,
+    evaluate,
+    explore,
+    kind_of,
+    load,
+    load_reference,
+    solve,
+    stream,
+    train,
+)
 from .checkpoint import Checkpoint, save
 from .config import Config
 from .presets import Preset, Recipe, preset
 from .solving import Frame, Solution
 
 __all__ = [
-    "Checkpoint", "Config", "Frame", "Preset", "Recipe", "Solution", "check", "compare", "explore",
+    "Checkpoint", "Config", "Frame", "Preset", "Recipe", "Solution", "check", "compare", "evaluate",
+    "explore",
     "kind_of", "load", "load_reference", "preset", "save", "solve", "stream", "train",
 ]  # fmt: skip

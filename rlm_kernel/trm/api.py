@@ -14,7 +14,7 @@ from . import checkpoint as files
 from . import solving
 from .checkpoint import Checkpoint
 from .presets import PRESETS, Preset, preset, without_recursion
-from .puzzles.task import TASKS, Task, Verdict, task
+from .puzzles.task import TASKS, Task, Verdict, puzzles_of, task
 from .solving import HALT, Frame, Solution, Walk
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).with_name("weights")
 Model = Checkpoint | Path | str
+_BATCH = 128  # puzzles that are solved at once
 
 
 def load(model: Model) -> Checkpoint:
@@ -133,6 +134,67 @@ def compare(puzzle: Any, model: Model = "") -> Depths:
         grid = tuple(int(symbol) for symbol in walk.look()[0][0])
         rows.append((name, walk.calls, grid, kind.check(cells, grid)))
     return Depths(kind.name, tuple(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How many puzzles a model solves, by the rules.
+
+    Args:
+        task: their kind.
+        puzzles: how many.
+        exact: the share that is solved after each step.
+        halted: the share that is solved where each stops by its halt.
+        steps: how many steps that takes, on average.
+    """
+
+    task: str
+    puzzles: int
+    exact: tuple[float, ...]
+    halted: float
+    steps: float
+
+    def __str__(self) -> str:
+        rows = [f"after step {n:2}  {share:7.1%}" for n, share in enumerate(self.exact, 1)]
+        rows.append(f"by the halt    {self.halted:7.1%}  in {self.steps:.2f} steps")
+        return f"{self.puzzles:,} puzzles, {self.task}, solved by the rules\n" + "\n".join(rows)
+
+
+def evaluate(
+    model: Model, *, puzzles: int = 1_000, seed: int = 0, halt: float = HALT, steps: int = 0
+) -> Evaluation:
+    """Give a model puzzles that are made for it, and count what the rules call solved.
+
+    Args:
+        model: as for ``load``.
+        puzzles: how many.
+        seed: of the puzzles. Where it isn't that of the training some may be of classes that were
+            learned from all the same, most of all of small puzzles.
+        halt: the halt's logit above which it stops after a step.
+        steps: at most; 0: as many as it was trained with.
+
+    Raises:
+        ConfigError: there is no such model.
+    """
+    found = load(model)
+    kind = task(found.task)
+    asked, _ = puzzles_of(kind, puzzles, seed)
+    net, most = found.net(), steps or found.config.steps
+    solved, stopped = np.zeros((most, puzzles), bool), np.full(puzzles, most)
+    for at in range(0, puzzles, _BATCH):
+        walk = Walk(net, kind, asked[at : at + _BATCH])
+        for step in range(most):
+            for _ in range(found.config.outer):
+                walk.cycle()
+            grids, _, halts = walk.look()
+            both = zip(walk.puzzles.tolist(), grids.tolist(), strict=True)
+            for i, (puzzle, grid) in enumerate(both):
+                solved[step, at + i] = kind.check(puzzle, grid).solved
+            new = (halts > halt) & (stopped[at : at + _BATCH] == most)
+            stopped[at : at + _BATCH][new] = step + 1
+    by_halt = solved[stopped - 1, np.arange(puzzles)]
+    return Evaluation(kind.name, puzzles, tuple(map(float, solved.mean(1))),
+                      float(by_halt.mean()), float(stopped.mean()))  # fmt: skip
 
 
 def check(puzzle: Any, answer: Any) -> Verdict:

@@ -109,6 +109,7 @@ class Walk:
         rng: np.random.Generator | None = None,
     ) -> None:  # fmt: skip
         self.net, self.kind, self._noise, self._rng = net, kind, noise, rng
+        self.puzzles = puzzles
         self._x = net.embed(puzzles + kind.offset)
         self._y, self._z = net.start(len(puzzles))
         self.calls = 0

@@ -1,0 +1,82 @@
+"""``rlm-kernel trm``: solve puzzles with a tiny recursive network, train one, evaluate one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import trm
+from ..errors import ConfigError
+from . import NO_ANSWER, OK
+from ._parser import MISTAKE
+from .streams import say
+
+if TYPE_CHECKING:
+    from ..trm.learn.training import Report
+
+_APART = 777_000_001  # between a seed of training and that of what is evaluated
+
+
+def main(args: argparse.Namespace) -> int:
+    """Solve, train or evaluate."""
+    if args.what is None:
+        say("rlm-kernel trm needs one of solve, train and eval, as in: rlm-kernel trm solve FILE")
+        return MISTAKE
+    return {"solve": _solve, "train": _train, "eval": _evaluate}[args.what](args)
+
+
+def _solve(args: argparse.Namespace) -> int:
+    puzzle: str = args.puzzle
+    if len(puzzle) < 1024 and Path(puzzle).is_file():
+        puzzle = Path(puzzle).read_text("utf-8")
+    if args.explore:
+        found = trm.explore(puzzle, args.model or "", k=args.explore, seed=args.seed)
+    else:
+        found = trm.solve(puzzle, args.model or "")
+    if args.json:
+        whole: dict[str, Any] = {
+            "task": found.task, "answer": found.answer, "solved": found.solved,
+            "said": found.verdict.said, "steps": found.steps, "calls": found.calls,
+            "seconds": found.seconds, "frames": [asdict(frame) for frame in found.frames],
+        }  # fmt: skip
+        print(json.dumps(whole))
+    else:
+        print(found)
+    return OK if found.solved else NO_ANSWER
+
+
+def _train(args: argparse.Namespace) -> int:
+    path = Path(args.out or f"{args.name}-{args.seed}.safetensors")
+    if not path.parent.is_dir():
+        raise ConfigError(f"There is no folder {path.parent} for {path.name}.")
+    made = trm.train(
+        args.name, minutes=args.minutes, seed=args.seed, recursion=not args.once,
+        progress=_tell, training=args.training or "", device=args.device,
+    )  # fmt: skip
+    card = made.card
+    say(f"{card['updates']:,} updates in {card['minutes']} min; of {card['held_out']} held-out "
+        f"puzzles {_shares(card['exact'])} are solved, step by step.")  # fmt: skip
+    say(f"Written: {trm.save(made, path)}")
+    return OK
+
+
+def _tell(report: Report) -> None:
+    say(f"{report.seconds:6.0f} s  {report.updates:6,} updates  loss {report.loss:.3f}  "
+        f"solved {_shares(report.exact)}  cells {report.cells[-1]:.1%}")  # fmt: skip
+
+
+def _shares(shares: tuple[float, ...] | list[float]) -> str:
+    few = [shares[0], *shares[1:-1:3], shares[-1]] if len(shares) > 5 else shares
+    return " ".join(f"{share:.1%}" for share in few)
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    found = trm.evaluate(args.model, puzzles=args.puzzles, seed=args.seed + _APART)
+    if args.json:
+        print(json.dumps(asdict(found)))
+        return OK
+    print(found)
+    return OK

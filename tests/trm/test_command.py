@@ -1,0 +1,95 @@
+"""``rlm-kernel trm``: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from rlm_kernel import trm
+from rlm_kernel.cli import main
+from rlm_kernel.trm.puzzles.task import task
+
+from .models_trm import small, weights
+
+PUZZLE = "".join(str(symbol or ".") for symbol in task("sudoku4").make(random.Random(5))[0])
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> str:
+    config = small("mlp")
+    made = trm.Checkpoint("sudoku4", config, weights(config))
+    return str(trm.save(made, tmp_path / "m.safetensors"))
+
+
+def test_a_puzzle_is_given_in_words_or_in_a_file(
+    kept: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "puzzle.txt").write_text(task("sudoku4").text([int(c) if c != "." else 0
+                                                               for c in PUZZLE]))  # fmt: skip
+    said = []
+    for puzzle in (PUZZLE, str(tmp_path / "puzzle.txt")):
+        assert main(["trm", "solve", puzzle, "--model", kept]) == 1, "an untaught network"
+        said.append(capsys.readouterr().out.rpartition(", ")[0])
+    assert said[0] == said[1]
+    assert "Not solved" in said[0]
+
+
+def test_all_of_it_is_given_as_json(kept: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["trm", "solve", PUZZLE, "--model", kept, "--explore", "2", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["solved"] is False
+    assert len(found["answer"]) == 16
+    assert found["frames"][0]["step"] == 1
+
+
+def test_it_is_evaluated_by_the_rules(kept: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trm", "eval", kept, "--puzzles", "20"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("20 puzzles, sudoku4, solved by the rules")
+    assert "after step  4     0.0%" in out
+    main(["trm", "eval", kept, "--puzzles", "20", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["exact"] == [0.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["trm"], "needs one of solve, train and eval"),
+        (["trm", "slove"], "did you mean solve?"),
+        (["trm", "solve"], "needs the puzzle"),
+        (["trm", "solve", "123"], "and this one has 3"),
+        (["trm", "solve", PUZZLE, "--model", "nowhere"], "nowhere can't be read"),
+        (["trm", "train", "sudoku4", "--out", "no/such/m"], "There is no folder no/such for m"),
+        (["trm", "train", "sudoku4", "--minutes", "few"], "--minutes"),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = main(given)
+    except SystemExit as ended:
+        code = int(str(ended.code))
+    told = capsys.readouterr().err.strip()
+    assert code == 2
+    assert said in told
+    assert "\n" not in told
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None,
+                    reason="torch isn't here: pip install 'rlm-kernel[trm]'")  # fmt: skip
+def test_a_trained_model_is_written_and_solves(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "mine.safetensors"
+    assert main(["trm", "train", "sudoku4", "--minutes", "0.02", "--out", str(out)]) == 0
+    told = capsys.readouterr().err
+    assert "updates" in told
+    assert f"Written: {out}" in told
+    assert trm.load(out).card["preset"] == "sudoku4"
+    assert main(["trm", "solve", PUZZLE, "--model", str(out)]) in (0, 1)
