@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..config import Config
-from .fused import added, gated
+
+EPS = 1e-5
 
 
 class Linear(nn.Module):
@@ -41,14 +42,13 @@ class SwiGLU(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         """Over the last axis."""
-        # Two products, so that both halves lie in one piece.
-        gate, up = (F.linear(h, half) for half in self.gate_up_proj.weight.chunk(2))
-        return self.down_proj(gated(gate, up))
+        gate, up = self.gate_up_proj(h).chunk(2, -1)
+        return self.down_proj(F.silu(gate) * up)
 
     def first(self, h: Tensor) -> Tensor:
         """Over the first axis."""
         gate, up = self.gate_up_proj.first(h).chunk(2, 0)
-        return self.down_proj.first(gated(gate, up))
+        return self.down_proj.first(F.silu(gate) * up)
 
 
 class Attention(nn.Module):
@@ -95,10 +95,10 @@ class Block(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         """Give what the next block gets."""
         if self.mixes_by_mlp:
-            h = added(h, self.mlp_t.first(h), 0)
+            h = _rms(h + self.mlp_t.first(h), 0)
         else:
-            h = added(h, self.self_attn(h), -1)
-        return added(h, self.mlp(h), -1)
+            h = _rms(h + self.self_attn(h), -1)
+        return _rms(h + self.mlp(h), -1)
 
 
 class _Table(nn.Module):
@@ -173,6 +173,10 @@ class Model(nn.Module):
             for _ in range(self.config.outer - 1):
                 y, z = self.cycle(x, y, z)
         return self.cycle(x, y, z)
+
+
+def _rms(h: Tensor, over: int) -> Tensor:
+    return h * torch.rsqrt(h.square().mean(over, keepdim=True) + EPS)
 
 
 def _cut_normal(shape: tuple[int, ...], deviation: float) -> Tensor:
