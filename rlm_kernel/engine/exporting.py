@@ -45,7 +45,7 @@ def export(run: RecordedRun, path: Path, form: str = "") -> Path:
 
 def if_empty(path: Path) -> str:
     """Say why a file that was written is empty, in a sentence after a blank; else nothing."""
-    return "" if path.stat().st_size else (
+    return "" if not path.is_file() or path.stat().st_size else (
         " It is empty: pairs are made of proposals that a person edited, rejected or answered, "
         "and nobody did so in this run."
     )  # fmt: skip

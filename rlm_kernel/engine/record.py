@@ -15,8 +15,8 @@ from typing import Any
 
 from ..errors import RecordingError
 from ..log import Log, Tree, read_log, runs_dir
-from ..log._files import LOG_NAME
 from ..log.paid import read_paid
+from ..log.paths import LOG_NAME
 from ..log.sealed import sealed_dir, to_write
 from ..log.usage import recorded_usage
 from ..protocol import Logged, Usage

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from ..log._files import LOG_NAME
 from ..log.format import oneline
-from ..log.paths import is_sandboxed
+from ..log.paths import LOG_NAME, is_sandboxed
 from ..log.recording import SUFFIX
 from ..protocol import Budget
 from .record import Record, read_record

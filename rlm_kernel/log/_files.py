@@ -22,9 +22,8 @@ from pathlib import Path
 
 from ..errors import RecordingError
 from .inside import NO_LINK, refuse_links
+from .paths import BLOBS, LOG_NAME
 
-LOG_NAME = "log.jsonl"
-BLOBS = "blobs"
 LOCK_NAME = ".lock"
 _live: weakref.WeakSet[LogFiles] = weakref.WeakSet()
 

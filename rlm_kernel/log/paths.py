@@ -11,6 +11,8 @@ import platformdirs
 
 from ..errors import RecordingError
 
+LOG_NAME = "log.jsonl"  # in a run's folder
+BLOBS = "blobs"
 
 def runs_dir() -> Path:
     """Give the folder that holds the folders of runs; it is not created.

@@ -12,11 +12,11 @@ from typing import IO, Any
 
 from ..errors import RecordingError
 from ..protocol import PROTOCOL_VERSION, Logged
-from ._files import BLOBS, LOG_NAME
 from ._lines import MAGIC, GetText, decode
 from .format import size_text
 from .inside import read_inside
 from .migrate import migrated
+from .paths import BLOBS, LOG_NAME
 
 MOST_LINE = 64 << 20  # bytes; long texts are kept apart
 MOST_TEXT = 2 << 30  # characters of the texts of a recording, each as often as it stands there

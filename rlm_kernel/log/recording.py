@@ -34,12 +34,11 @@ from .. import __version__
 from ..errors import ConfigError, RecordingError
 from ..protocol import Event, Logged
 from ..protocol import events as e
-from ._files import BLOBS, LOG_NAME
 from ._lines import encode, header
 from .format import oneline, size_text
 from .formats.official import from_official, is_official
 from .inside import list_inside, read_inside
-from .paths import runs_dir
+from .paths import BLOBS, LOG_NAME, runs_dir
 from .read import Scan, bounded_lines, scan, scan_log
 from .tree import Tree
 from .whole import written_whole

@@ -32,11 +32,10 @@ from typing import BinaryIO
 
 from ..errors import ReplError
 from ..protocol.frames import refuse_items
-from ._files import BLOBS, LOG_NAME
 from .format import size_text
 from .inside import list_inside, open_inside, remove_tree
 from .paid import NAME as PAID
-from .paths import runs_dir
+from .paths import BLOBS, LOG_NAME, runs_dir
 
 VARIABLE = "RLM_SEALED"
 CONTEXTS = "contexts"

@@ -15,7 +15,8 @@ def written_whole(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
     """Give a file to write, which takes the place of ``path`` when the block ends well.
 
     Args:
-        path: of the file. What is no file (a pipe, a terminal) is written to as it is.
+        path: of the file; a link's is that of what it leads to. What is no file (a pipe, a
+            terminal) is written to as it is.
         mode: of the new file, less the process's umask.
 
     Raises:
@@ -25,6 +26,7 @@ def written_whole(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
         with path.open("wb") as file:
             yield file
         return
+    path = Path(os.path.realpath(path))
     half = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:

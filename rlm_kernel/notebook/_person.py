@@ -202,7 +202,6 @@ class Keyboard:
         msg = "The question was given up."
         raise ModelError(msg)
 
-
     def _typed(self, prompt: str) -> str:
         """Ask at a terminal, also while ``sys.stdout`` is what a running cell prints to."""
         if sys.stdout is self._screen:

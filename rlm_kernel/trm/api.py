@@ -206,6 +206,10 @@ def check(puzzle: Any, answer: Any) -> Verdict:
     kind = kind_of(puzzle)
     cells = kind.read(puzzle)
     grid = kind.cells(answer)
+    if len(grid) != kind.length:
+        raise ConfigError(
+            f"A {kind.name} has {kind.length} cells, and this answer has {len(grid)}."
+        )
     return kind.check(cells, grid)
 
 

@@ -75,7 +75,8 @@ class Net:
     def _swiglu(self, at: str, h: Array) -> Array:
         both = h @ self._w[f"{at}gate_up_proj.weight"]
         gate, up = np.split(both, 2, axis=-1)
-        return (gate / (1 + np.exp(-gate)) * up) @ self._w[f"{at}down_proj.weight"]
+        silu = gate * (0.5 * (1 + np.tanh(0.5 * gate)))  # which doesn't overflow
+        return (silu * up) @ self._w[f"{at}down_proj.weight"]
 
     def _attention(self, at: str, h: Array) -> Array:
         c, (batch, length, _) = self.config, h.shape

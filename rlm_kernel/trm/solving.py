@@ -6,7 +6,7 @@ The network says how sure it is; whether a grid is solved is for the rules alone
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -161,10 +161,10 @@ def stream(
     for step in range(1, (steps or checkpoint.config.steps) + 1):
         for cycle in range(1, checkpoint.config.outer + 1):
             walk.cycle()
-            frame = _frame(walk, step, cycle, before)
+            (frame,) = _frames(walk, step, cycle, [before])
             before = frame.grid
             yield frame
-        if _logit(frame.halt) > halt:
+        if frame.halt > _probability(halt):
             return
 
 
@@ -178,7 +178,7 @@ def solve(
     frames = tuple(stream(checkpoint, cells, halt=halt, steps=steps))
     seconds = time.perf_counter() - began
     return Solution(
-        kind.name, tuple(cells), frames, _logit(frames[-1].halt) > halt,
+        kind.name, tuple(cells), frames, frames[-1].halt > _probability(halt),
         kind.check(cells, frames[-1].grid), seconds,
     )  # fmt: skip
 
@@ -215,12 +215,11 @@ def explore(
         walk.disturb()
         for cycle in range(1, checkpoint.config.outer + 1):
             walk.cycle()
-            for way in range(k):
-                before = frames[way][-1].grid if frames[way] else tuple(cells)
-                frames[way].append(_frame(walk, step, cycle, before, way))
-        for way in range(k):
-            frame = frames[way][-1]
-            found = (kind.check(cells, frame.grid).solved, frame.halt, way)
+            before = [way[-1].grid if way else tuple(cells) for way in frames]
+            for way, frame in zip(frames, _frames(walk, step, cycle, before), strict=True):
+                way.append(frame)
+        for number, way in enumerate(frames):
+            found = (kind.check(cells, way[-1].grid).solved, way[-1].halt, number)
             best = max(best, found, key=lambda one: one[:2])
         if best[0]:
             break
@@ -229,18 +228,22 @@ def explore(
                     kind.check(cells, taken[-1].grid), time.perf_counter() - began)  # fmt: skip
 
 
-def _frame(
-    walk: Walk, step: int, cycle: int, before: tuple[int, ...], way: int = 0
-) -> Frame:
+def _frames(
+    walk: Walk, step: int, cycle: int, before: Sequence[Sequence[int]]
+) -> list[Frame]:
+    """Give how each of the batch stands, and what changed from the grids before."""
     grids, sure, halts = walk.look()
-    grid = tuple(int(symbol) for symbol in grids[way])
-    changed = tuple(at for at, (a, b) in enumerate(zip(before, grid, strict=True)) if a != b)
-    wrong = tuple(sorted(walk.kind.broken(grid)))
-    halt = 1 / (1 + np.exp(-float(halts[way])))
-    return Frame(step, cycle, walk.calls, grid, tuple(map(float, sure[way])), changed, wrong,
-                 float(halt), tuple(map(float, walk.moved[way])))  # fmt: skip
+    return [
+        Frame(
+            step, cycle, walk.calls, tuple(grid),
+            tuple(map(float, sure[way])),
+            tuple(at for at, (a, b) in enumerate(zip(before[way], grid, strict=True)) if a != b),
+            tuple(sorted(walk.kind.broken(grid))),
+            _probability(halts[way]), tuple(map(float, walk.moved[way])),
+        )
+        for way, grid in enumerate(grids.tolist())
+    ]  # fmt: skip
 
 
-def _logit(probability: float) -> float:
-    p = min(max(probability, 1e-12), 1 - 1e-12)
-    return float(np.log(p / (1 - p)))
+def _probability(logit: float) -> float:
+    return float(0.5 * (1 + np.tanh(float(logit) / 2)))  # which doesn't overflow

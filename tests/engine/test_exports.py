@@ -115,3 +115,13 @@ def test_it_can_be_written_to_a_pipe(run: Run, tmp_path: Path) -> None:
         read = pool.submit(pipe.read_text)
         run.export(pipe)
         assert json.loads(read.result())["answer"] == run.answer
+    assert exporting_.if_empty(pipe) == "", "what became of it isn't known"
+
+
+def test_a_link_is_written_through(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "there.json").write_text("")
+    link = tmp_path / "x.json"
+    link.symlink_to("there.json")
+    run.export(link)
+    assert link.is_symlink()
+    assert json.loads((tmp_path / "there.json").read_text())["answer"] == run.answer

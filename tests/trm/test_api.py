@@ -64,6 +64,7 @@ def test_recursion_is_compared_with_less_of_it(kept: Path) -> None:
 @pytest.mark.parametrize(
     ("ask", "said"),
     [
+        (lambda: trm.check(PUZZLE, "1234"), "has 16 cells, and this answer has 4"),
         (lambda: trm.solve("12"), r"A puzzle has 16 \(sudoku4\), .* and this one has 2"),
         (lambda: trm.solve(PUZZLE, "nowhere.safetensors"), "nowhere.safetensors can't be read"),
         (lambda: trm.load("sudoku-extreme"), r"No weights of 'sudoku-extreme' come along"),

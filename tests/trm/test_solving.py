@@ -80,6 +80,14 @@ def test_it_stops_where_the_network_is_sure_enough() -> None:
     assert "Solved: every row" in str(sure)
 
 
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_are_far_out_overflow_nowhere() -> None:
+    config = small("mlp")
+    state = {name: value * 100 for name, value in weights(config).items()}
+    found = solve(Checkpoint("sudoku4", config, state), PUZZLE, steps=1)
+    assert all(0 <= frame.halt <= 1 for frame in found.frames)
+
+
 def test_that_it_is_solved_is_the_rules_word_not_the_networks() -> None:
     wrong = solve(taught(9.0, grid=[1] * 16), PUZZLE)
     assert wrong.halted

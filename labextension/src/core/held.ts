@@ -25,16 +25,17 @@ export interface Recorded {
  * The one run of a recording, for a store.
  *
  * Guarantees: what is asked of the recording's run is answered from here, but for the rest of a
- * text that was cut, and for what was put into it since; it takes no commands. All else, where there is a kernel, goes there.
+ * text that was cut, and for what was put into it since; it takes no commands. All else, where there
+ * is a kernel, goes there.
  */
 export class Held implements Transport {
+  /** How far the kernel is with each run: of what has more by now the events are asked for there. */
+  private readonly latest = new Map<string, number>();
+
   /**
    * @param recorded the recording, or what brings it.
    * @param kernel that holds it too, where there is one.
    */
-  /** How far the kernel is with each run: of what has more by now the events are asked for there. */
-  private readonly latest = new Map<string, number>();
-
   constructor(
     private readonly recorded: Recorded | Promise<Recorded>,
     private readonly kernel: Transport | null = null,
