@@ -153,6 +153,8 @@ def _tiny(verbs: Any) -> None:
     train.add_argument("name", help="the model's name, such as sudoku6")
     train.add_argument("--minutes", type=float, default=0.0, metavar="M",
                        help="of training; default: what its recipe says")
+    train.add_argument("--updates", type=whole, default=0, metavar="N",
+                       help="in place of minutes: as many give the same again, bit for bit")
     train.add_argument("--out", metavar="FILE",
                        help="the checkpoint; default: NAME-SEED.safetensors")
     train.add_argument("--once", action="store_true",
@@ -160,6 +162,8 @@ def _tiny(verbs: Any) -> None:
     train.add_argument("--training", metavar="FILE",
                        help="keeps the training, and goes on with the one that is there")
     train.add_argument("--device", default="cpu", help="such as cuda; default: cpu")
+    train.add_argument("--bf16", action="store_true", help="activations in bfloat16")
+    train.add_argument("--compile", action="store_true", help="by torch.compile")
     evaluate = what.add_parser("eval", example="rlm-kernel trm eval mine.safetensors",
                                help="how many of many puzzles it solves")
     evaluate.add_argument("model", help="a model's name, or a checkpoint's path")

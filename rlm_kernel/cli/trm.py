@@ -53,8 +53,9 @@ def _train(args: argparse.Namespace) -> int:
     if not path.parent.is_dir():
         raise ConfigError(f"There is no folder {path.parent} for {path.name}.")
     made = trm.train(
-        args.name, minutes=args.minutes, seed=args.seed, recursion=not args.once,
-        progress=_tell, training=args.training or "", device=args.device,
+        args.name, minutes=args.minutes, updates=args.updates, seed=args.seed,
+        recursion=not args.once, progress=_tell, training=args.training or "",
+        device=args.device, bf16=args.bf16, compile=args.compile,
     )  # fmt: skip
     card = made.card
     say(f"{card['updates']:,} updates in {card['minutes']} min; of {card['held_out']} held-out "

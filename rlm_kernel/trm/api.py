@@ -214,9 +214,9 @@ def check(puzzle: Any, answer: Any) -> Verdict:
 
 
 def train(
-    model: str | Preset = "sudoku6", *, minutes: float = 0.0, seed: int = 0,
+    model: str | Preset = "sudoku6", *, minutes: float = 0.0, updates: int = 0, seed: int = 0,
     recursion: bool = True, progress: Callable[[Report], object] | None = None,
-    training: Path | str = "", device: str = "cpu",
+    training: Path | str = "", device: str = "cpu", bf16: bool = False, compile: bool = False,
 ) -> Checkpoint:  # fmt: skip
     """Train a model; it needs torch (the extra ``trm``).
 
@@ -225,11 +225,14 @@ def train(
     Args:
         model: its name, or a preset of one's own.
         minutes: of training; 0: what its recipe says.
+        updates: in place of minutes: with as many the same comes out again, bit for bit.
         seed: of the puzzles, of the weights and of chance.
         recursion: False trains the same network to answer when it is applied once.
         progress: is given a report several times.
         training: a file in which the training is kept, so that it is gone on with from there.
         device: where, such as ``"cuda"``.
+        bf16: activations in bfloat16; on most CPUs that is slower.
+        compile: ``torch.compile`` makes an update faster, after half a minute of its own.
 
     Returns:
         The best weights by what is held out, with a card of how they were made.
@@ -239,19 +242,20 @@ def train(
     """
     try:
         from .learn.state import resume_training, save_training
-        from .learn.training import Trainer
+        from .learn.training import Machine, Trainer
     except ImportError as error:
         raise ConfigError(
             f"Training needs torch, which isn't here ({error}): pip install 'rlm-kernel[trm]'."
         ) from error
     made = preset(model) if isinstance(model, str) else model
     seconds = 60 * (minutes or made.recipe.minutes)
-    trainer = Trainer(made if recursion else without_recursion(made), seed, device)
+    machine = Machine(device, bf16=bf16, compile=compile)
+    trainer = Trainer(made if recursion else without_recursion(made), seed, machine)
     path = Path(training).expanduser() if training else None
     if path is not None and path.exists():
         resume_training(trainer, path)
-    for report in trainer.train(seconds, every=max(seconds / 20, 5.0)):
-        if progress is not None:
+    for report in trainer.train(seconds, max(seconds / 20, 5.0), updates):
+        if progress is not None and trainer.group.rank == 0:
             progress(report)
         if path is not None:
             save_training(trainer, path)

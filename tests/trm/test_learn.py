@@ -19,7 +19,7 @@ from rlm_kernel.trm.learn.model import Model  # noqa: E402
 from rlm_kernel.trm.learn.optim import AdamATan2, Mean, SignSGD  # noqa: E402
 from rlm_kernel.trm.learn.reference import load_reference  # noqa: E402
 from rlm_kernel.trm.learn.state import resume_training, save_training  # noqa: E402
-from rlm_kernel.trm.learn.training import Data, Trainer  # noqa: E402
+from rlm_kernel.trm.learn.training import Data, Machine, Trainer  # noqa: E402
 from rlm_kernel.trm.net import Net  # noqa: E402
 from rlm_kernel.trm.presets import preset, without_recursion  # noqa: E402
 from rlm_kernel.trm.puzzles.task import task  # noqa: E402
@@ -173,7 +173,25 @@ def test_training_that_is_gone_on_with_is_the_same_bit_for_bit(quick: Any, tmp_p
         second.update()
     for name, value in whole.mean_state().items():
         assert torch.equal(value, second.mean_state()[name]), name
-    assert torch.equal(whole.slots.z, second.slots.z)
+    assert torch.equal(whole.slots().z, second.slots().z)
+
+
+def test_how_many_are_computed_at_once_changes_nothing_but_rounding(quick: Any) -> None:
+    data = Data(task("sudoku4"), 60, seed=0, held=10)
+    one, three = (Trainer(quick, 1, Machine(shards=n), data) for n in (1, 3))
+    for _ in range(6):
+        one.update()
+        three.update()
+    assert len(three.shards) == 3
+    for name, value in one.mean_state().items():
+        assert torch.allclose(value, three.mean_state()[name], atol=1e-5), name
+    assert torch.equal(one.slots().cells, three.slots().cells)
+
+
+def test_as_many_updates_give_the_same_again(quick: Any) -> None:
+    first, again = (trm.train(quick, updates=7, seed=4) for _ in range(2))
+    assert first.card["updates"] == 7
+    assert all((first.state[name] == value).all() for name, value in again.state.items())
 
 
 def test_a_training_of_another_is_not_gone_on_with(quick: Any, tmp_path: Path) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
-from ..presets import Recipe
 from .losses import Loss, loss_of
 from .model import Model
 
@@ -55,17 +53,39 @@ class Slots:
         self.z = torch.where(new[None, :, None], z, self.z)
         self.steps = torch.where(new, 0, self.steps)
 
-    def step(self, model: Model, recipe: Recipe, rng: torch.Generator, forward: Any = None) -> Loss:
-        """Do a step of all, and say which have halted."""
+    def step(self, model: Model, at_least: Tensor) -> Loss:
+        """Do a step of all, and say which have halted.
+
+        Args:
+            model: that is trained.
+            at_least: (batch,), steps that each does whatever its halt says.
+        """
         x = model.embed(self.cells, self.puzzle)
-        y, z = (forward or model.step)(x, self.y, self.z)
+        y, z = model.step(x, self.y, self.z)
         logits, q = model.heads(y)
         loss = loss_of(logits, q, self.labels)
         self.y, self.z = y.detach(), z.detach()
         self.steps = self.steps + 1
-        most, batch = model.config.steps, len(q)
-        chance = torch.rand(batch, generator=rng).to(q.device) < recipe.explore
-        at_least = torch.randint(min(2, most), most + 1, (batch,), generator=rng).to(q.device)
-        halted = (q.detach() > 0) & (self.steps >= torch.where(chance, at_least, 0))
-        self.halted = halted | (self.steps >= most)
+        halted = (q.detach() > 0) & (self.steps >= at_least)
+        self.halted = halted | (self.steps >= model.config.steps)
         return loss
+
+    def state(self) -> dict[str, Tensor]:
+        """Give all of it by name, the batch first."""
+        return {f.name: self._turned(f.name, getattr(self, f.name)) for f in fields(self)}
+
+    @classmethod
+    def of(cls, state: dict[str, Tensor]) -> Slots:
+        """Make them of what ``state`` gave, or of some of its rows."""
+        return cls(**{name: cls._turned(name, value) for name, value in state.items()})
+
+    @staticmethod
+    def _turned(name: str, value: Tensor) -> Tensor:
+        return value.transpose(0, 1).contiguous() if name in ("y", "z") else value
+
+
+def at_least(batch: int, most: int, explore: float, chance: torch.Generator) -> Tensor:
+    """Say, by chance, how many steps each of a batch does whatever its halt says; 0: none."""
+    explores = torch.rand(batch, generator=chance) < explore
+    steps = torch.randint(min(2, most), most + 1, (batch,), generator=chance)
+    return torch.where(explores, steps, 0)

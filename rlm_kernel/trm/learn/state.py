@@ -13,10 +13,10 @@ from torch import Tensor
 from ...errors import ConfigError
 from ...log.whole import written_whole
 from ..checkpoint import read_tensors
+from .slots import Slots
 from .training import Trainer
 
 _FORMAT = "rlm-kernel trm training 1"
-_SLOTS = ("cells", "labels", "puzzle", "y", "z", "steps", "halted")
 
 
 def save_training(trainer: Trainer, path: Path) -> None:
@@ -33,16 +33,19 @@ def save_training(trainer: Trainer, path: Path) -> None:
         for key, value in trainer.adam.state.get(p, {}).items():
             if isinstance(value, Tensor):
                 tensors[f"adam.{key}.{name}"] = value
-    tensors |= {f"slots.{name}": getattr(trainer.slots, name) for name in _SLOTS}
+    tensors |= {f"slots.{name}": value for name, value in trainer.slots().state().items()}
     tensors["chance"] = trainer.chance.get_state()
     if trainer.best is not None:
         tensors |= {f"best.{name}": value for name, value in trainer.best[1].items()}
     about = {
         "format": _FORMAT, "preset": trainer.preset.name, "seed": trainer.seed,
-        "updates": trainer.updates, "seconds": trainer.seconds, "since": trainer.since,
+        "updates": trainer.updates, "seconds": trainer.seconds,
+        "core_seconds": trainer.core_seconds, "since": trainer.since,
         "best": trainer.best and trainer.best[0], "numbers": trainer.numbers.bit_generator.state,
     }  # fmt: skip
     whole = {name: value.contiguous() for name, value in tensors.items()}
+    if trainer.group.rank:  # the first writes what was gathered from all
+        return
     try:
         with written_whole(path) as file:
             file.write(save(whole, metadata={"about": json.dumps(about)}))
@@ -76,11 +79,11 @@ def resume_training(trainer: Trainer, path: Path) -> None:
                     "step": about["updates"], "m": tensors[f"adam.m.{name}"],
                     "v": tensors[f"adam.v.{name}"],
                 }  # fmt: skip
-        for name in _SLOTS:
-            setattr(trainer.slots, name, tensors[f"slots.{name}"])
+        trainer.put_slots(Slots.of(_of(tensors, "slots.")))
         trainer.chance.set_state(tensors["chance"])
         trainer.numbers.bit_generator.state = about["numbers"]
         trainer.updates, trainer.seconds = about["updates"], about["seconds"]
+        trainer.core_seconds = about["core_seconds"]
         trainer.since = about["since"]
         best = about["best"]
         trainer.best = None if best is None else (best, _of(tensors, "best."))
