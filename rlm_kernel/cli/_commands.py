@@ -132,6 +132,8 @@ def _machine(verbs: Any) -> None:
     bench = verbs.add_parser("bench", example="rlm-kernel bench",
                              help="our times beside the limits, in one run")
     bench.add_argument("rows", nargs="*", help="which rows; none: all")
+    bench.add_argument("--suite", choices=("runtime", "trm"), default="runtime",
+                       help="what is measured; default: runtime")
     bench.add_argument("--full", action="store_true", help="all rows, at sizes that take minutes")
     _json_option(bench)
 

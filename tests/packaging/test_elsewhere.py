@@ -15,7 +15,8 @@ import pytest
 SYSTEMS = ["macos", "windows"]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it shows another system's")
 #: In a box only, and with torch only.
-NOT_EVERYWHERE = ("rlm_kernel.repl.box.rlimits:", "rlm_kernel.trm.learn.")
+NOT_EVERYWHERE = ("rlm_kernel.repl.box.rlimits:", "rlm_kernel.trm.learn.",
+                  "rlm_kernel.evals._plain_trm")
 ANSWER = """
 from rlm_kernel import RLM, ScriptedModel
 turns = ["```python\\nx = llm_query('hi')\\n```", "```python\\nFINAL(context.upper() + x)\\n```"]

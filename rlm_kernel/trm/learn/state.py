@@ -40,7 +40,7 @@ def save_training(trainer: Trainer, path: Path) -> None:
     about = {
         "format": _FORMAT, "preset": trainer.preset.name, "seed": trainer.seed,
         "updates": trainer.updates, "seconds": trainer.seconds,
-        "core_seconds": trainer.core_seconds, "since": trainer.since,
+        "core_seconds": trainer.core_seconds, "curve": trainer.curve, "since": trainer.since,
         "best": trainer.best and trainer.best[0], "numbers": trainer.numbers.bit_generator.state,
     }  # fmt: skip
     whole = {name: value.contiguous() for name, value in tensors.items()}
@@ -83,7 +83,7 @@ def resume_training(trainer: Trainer, path: Path) -> None:
         trainer.chance.set_state(tensors["chance"])
         trainer.numbers.bit_generator.state = about["numbers"]
         trainer.updates, trainer.seconds = about["updates"], about["seconds"]
-        trainer.core_seconds = about["core_seconds"]
+        trainer.core_seconds, trainer.curve = about["core_seconds"], about["curve"]
         trainer.since = about["since"]
         best = about["best"]
         trainer.best = None if best is None else (best, _of(tensors, "best."))
