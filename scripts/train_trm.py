@@ -1,0 +1,109 @@
+"""Train the tiny recursive networks that come along, each beside its twin without recursion.
+
+    python scripts/train_trm.py                      # all: about nine hours on two cores
+    python scripts/train_trm.py sudoku6 --seeds 0    # one
+    python scripts/train_trm.py --table              # what is done, as the table of docs/trm.md
+
+It needs the extra ``trm``. What is done is kept in a folder, and gone on with from there. A network
+is tried on 1,000 puzzles that are of no class that it learned from, nor of those by which the best
+of its weights were chosen; the rules say what is solved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from rlm_kernel import trm
+
+MINUTES = {"sudoku4": 1.5, "sudoku6": 10.0, "maze9": 20.0, "sudoku9": 60.0}
+COMPILED = ("maze9", "sudoku9") if shutil.which("c++") else ()  # worth half a minute there
+TRIED = 1_000
+_APART = 777_000_001
+
+
+def main() -> int:
+    """Train what isn't yet."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(MINUTES)}; none: all")
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
+    parser.add_argument("--folder", type=Path, default=Path("build/trm"))
+    parser.add_argument("--twin", choices=("both", "only", "none"), default="both")
+    parser.add_argument("--table", action="store_true", help="print it, train nothing")
+    parser.add_argument("--ship", action="store_true", help="put the first seed's into the package")
+    args = parser.parse_args()
+    names = args.names or list(MINUTES)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    if args.table:
+        print(table(args.folder))
+        return 0
+    ways = {"both": (True, False), "only": (False,), "none": (True,)}[args.twin]
+    for seed in args.seeds:
+        for name in names:
+            for recursion in ways:
+                one(args.folder, name, seed, recursion)
+    if args.ship:
+        for name in names:
+            trm.api.WEIGHTS.mkdir(exist_ok=True)
+            shutil.copyfile(args.folder / f"{name}-0.safetensors",
+                            trm.api.WEIGHTS / f"{name}.safetensors")  # fmt: skip
+    return 0
+
+
+def one(folder: Path, name: str, seed: int, recursion: bool) -> None:
+    """Train one network and try it, unless that was done."""
+    called = f"{name}-{seed}" + ("" if recursion else "-once")
+    path, told = folder / f"{called}.safetensors", folder / f"{called}.json"
+    if told.exists():
+        return
+    print(called, flush=True)
+    made = trm.train(
+        name, minutes=MINUTES[name], seed=seed, recursion=recursion,
+        training=folder / f"{called}.training", compile=name in COMPILED,
+        progress=lambda r: print(f"  {r.seconds:5.0f} s {r.updates:6} {r.exact[-1]:.1%}",
+                                 flush=True),
+    )  # fmt: skip
+    tried = trm.evaluate(made, puzzles=TRIED, seed=seed + _APART)
+    found = {
+        "exact": tried.exact, "halted": tried.halted, "steps": tried.steps, "puzzles": tried.puzzles
+    }  # fmt: skip
+    made.card["tried"] = found
+    trm.save(made, path)
+    told.write_text(json.dumps(made.card))
+    print(f"  {tried}", flush=True)
+
+
+def table(folder: Path) -> str:
+    """Give what is done as Markdown."""
+    lines = ["| model | seeds | minutes | after step 1 | after all | by the halt | without recursion |",
+             "|---|---|---|---|---|---|---|"]  # fmt: skip
+    for name in MINUTES:
+        cards = [json.loads(path.read_text()) for path in sorted(folder.glob(f"{name}-?.json"))]
+        once = sorted(folder.glob(f"{name}-?-once.json"))
+        twins = [json.loads(path.read_text()) for path in once]
+        if not cards:
+            continue
+        cells = [
+            name, str(len(cards)), _spread([c["minutes"] for c in cards], "{:.0f}"),
+            _spread([c["tried"]["exact"][0] for c in cards]),
+            _spread([c["tried"]["exact"][-1] for c in cards]),
+            _spread([c["tried"]["halted"] for c in cards]) + " in "
+            + _spread([c["tried"]["steps"] for c in cards], "{:.2f}") + " steps",
+            _spread([c["tried"]["exact"][-1] for c in twins]) if twins else "",
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _spread(values: list[Any], form: str = "{:.1%}") -> str:
+    low, middle, high = (form.format(f(values)) for f in (min, statistics.median, max))
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
