@@ -80,8 +80,9 @@ def one(folder: Path, name: str, seed: int, recursion: bool) -> None:
 
 def table(folder: Path) -> str:
     """Give what is done as Markdown."""
-    lines = ["| model | seeds | minutes | after step 1 | after all | by the halt | without recursion |",
-             "|---|---|---|---|---|---|---|"]  # fmt: skip
+    heads = ("model", "seeds", "minutes", "after step 1", "after all", "by the halt",
+             "without recursion")  # fmt: skip
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for name in MINUTES:
         cards = [json.loads(path.read_text()) for path in sorted(folder.glob(f"{name}-?.json"))]
         once = sorted(folder.glob(f"{name}-?-once.json"))
