@@ -16,6 +16,7 @@ import json
 import shutil
 import statistics
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +73,9 @@ def one(folder: Path, name: str, seed: int, recursion: bool) -> None:
     found = {
         "exact": tried.exact, "halted": tried.halted, "steps": tried.steps, "puzzles": tried.puzzles
     }  # fmt: skip
-    made.card["tried"] = found
-    trm.save(made, path)
-    told.write_text(json.dumps(made.card))
+    card = {**made.card, "tried": found}
+    trm.save(replace(made, card=card), path)
+    told.write_text(json.dumps(card))
     print(f"  {tried}", flush=True)
 
 
