@@ -142,8 +142,11 @@ def _tiny(verbs: Any) -> None:
     trm = verbs.add_parser("trm", example="rlm-kernel trm solve FILE",
                            help="a tiny recursive network: solve puzzles, train, evaluate")
     what = trm.add_subparsers(
-        dest="what", metavar="solve | train | eval", parser_class=Parser
+        dest="what", metavar="puzzle | solve | train | eval", parser_class=Parser
     )
+    puzzle = what.add_parser("puzzle", example="rlm-kernel trm puzzle sudoku6 --seed 3",
+                             help="make one")
+    puzzle.add_argument("kind", help="such as sudoku4, sudoku6, sudoku9, maze9")
     solve = what.add_parser("solve", example="rlm-kernel trm solve FILE --model mine.safetensors",
                             help="solve a puzzle; the rules say whether it is")
     solve.add_argument("puzzle", help="the puzzle: a file, or its cells, a dot where one is empty")
@@ -171,7 +174,7 @@ def _tiny(verbs: Any) -> None:
     evaluate.add_argument("model", help="a model's name, or a checkpoint's path")
     evaluate.add_argument("--puzzles", type=whole, default=1_000, metavar="N",
                           help="how many; default: 1000")
-    for verb in (solve, train, evaluate):
+    for verb in (puzzle, solve, train, evaluate):
         verb.add_argument("--seed", type=whole, default=0, metavar="S", help="default: 0")
     for verb in (solve, evaluate):
         _json_option(verb)

@@ -23,9 +23,16 @@ _APART = 777_000_001  # between a seed of training and that of what is evaluated
 def main(args: argparse.Namespace) -> int:
     """Solve, train or evaluate."""
     if args.what is None:
-        say("rlm-kernel trm needs one of solve, train and eval, as in: rlm-kernel trm solve FILE")
+        say("rlm-kernel trm needs one of puzzle, solve, train and eval, as in: "
+            "rlm-kernel trm solve FILE")  # fmt: skip
         return MISTAKE
-    return {"solve": _solve, "train": _train, "eval": _evaluate}[args.what](args)
+    verbs = {"puzzle": _puzzle, "solve": _solve, "train": _train, "eval": _evaluate}
+    return verbs[args.what](args)
+
+
+def _puzzle(args: argparse.Namespace) -> int:
+    print(trm.puzzle(args.kind, args.seed))
+    return OK
 
 
 def _solve(args: argparse.Namespace) -> int:

@@ -1,10 +1,10 @@
 """The Tiny Recursive Model: recursion inside one small network, beside the tree of calls.
 
-``api`` has what a person calls, and it is here as well: ``solve``, ``stream``, ``explore``,
-``compare``, ``check``, ``evaluate``, ``train``, ``load``, ``load_reference``. ``config`` and
-``presets`` say what a network is made of, ``net`` applies it in numpy, ``solving`` solves puzzles
-with it, ``checkpoint`` keeps its weights, ``puzzles`` makes and checks what it is asked; ``learn``
-trains it (extra ``trm``, which brings torch; nothing else here imports it).
+``api`` has what a person calls, and it is here as well: ``puzzle``, ``solve``, ``stream``,
+``explore``, ``compare``, ``check``, ``evaluate``, ``train``, ``load``, ``load_reference``.
+``config`` and ``presets`` say what a network is made of, ``net`` applies it in numpy, ``solving``
+solves puzzles with it, ``checkpoint`` keeps its weights, ``puzzles`` makes and checks what it is
+asked; ``learn`` trains it (extra ``trm``, which brings torch; nothing else here imports it).
 """
 
 from .api import (
@@ -15,6 +15,7 @@ from .api import (
     kind_of,
     load,
     load_reference,
+    puzzle,
     solve,
     stream,
     train,
@@ -27,5 +28,5 @@ from .solving import Frame, Solution
 __all__ = [
     "Checkpoint", "Config", "Frame", "Preset", "Recipe", "Solution", "check", "compare", "evaluate",
     "explore",
-    "kind_of", "load", "load_reference", "preset", "save", "solve", "stream", "train",
+    "kind_of", "load", "load_reference", "preset", "puzzle", "save", "solve", "stream", "train",
 ]  # fmt: skip

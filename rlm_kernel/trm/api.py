@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,23 @@ def load(model: Model) -> Checkpoint:
             "path of a checkpoint."
         )
     return files.load(model)
+
+
+def puzzle(kind: str, seed: int = 0) -> str:
+    """Make a puzzle that has one solution.
+
+    Args:
+        kind: such as ``"sudoku6"`` or ``"maze9"``.
+        seed: says which.
+
+    Returns:
+        It as text, which ``solve`` takes.
+
+    Raises:
+        ConfigError: there is no such kind.
+    """
+    made = task(kind)
+    return made.text(made.make(random.Random(seed))[0])
 
 
 def solve(puzzle: Any, model: Model = "", *, halt: float = HALT, steps: int = 0) -> Solution:

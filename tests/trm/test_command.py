@@ -38,6 +38,18 @@ def test_a_puzzle_is_given_in_words_or_in_a_file(
     assert "Not solved" in said[0]
 
 
+def test_a_puzzle_is_made_that_can_be_solved(
+    kept: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["trm", "puzzle", "sudoku4", "--seed", "5"]) == 0
+    made = capsys.readouterr().out
+    assert made == trm.puzzle("sudoku4", 5) + "\n"
+    assert trm.kind_of(made).read(made) == trm.kind_of(PUZZLE).read(PUZZLE)
+    assert main(["trm", "solve", made, "--model", kept]) == 1
+    assert main(["trm", "puzzle", "sudoku5"]) == 2
+    assert "There is no kind of puzzle 'sudoku5'" in capsys.readouterr().err
+
+
 def test_all_of_it_is_given_as_json(kept: str, capsys: pytest.CaptureFixture[str]) -> None:
     main(["trm", "solve", PUZZLE, "--model", kept, "--explore", "2", "--json"])
     found = json.loads(capsys.readouterr().out)
@@ -59,7 +71,7 @@ def test_it_is_evaluated_by_the_rules(kept: str, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["trm"], "needs one of solve, train and eval"),
+        (["trm"], "needs one of puzzle, solve, train and eval"),
         (["trm", "slove"], "did you mean solve?"),
         (["trm", "solve"], "needs the puzzle"),
         (["trm", "solve", "123"], "and this one has 3"),
