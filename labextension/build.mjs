@@ -1,6 +1,7 @@
 /**
- * Builds the widget's side: `node build.mjs` makes `rlm-tree.js`, `rlm-tree.css` and `rlm-page.js`
- * in `rlm_kernel/notebook/static`; `node build.mjs perf` makes the page of the measurements.
+ * Builds the widgets' side: `node build.mjs` makes `rlm-tree`, `rlm-latent` (each `.js` and `.css`)
+ * and `rlm-page.js` in `rlm_kernel/notebook/static`; `node build.mjs perf` makes the page of the
+ * measurements.
  */
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
@@ -31,13 +32,13 @@ if (process.argv[2] === 'perf') {
   await build({
     ...shared,
     minify: true,
-    entryPoints: { 'rlm-tree': 'src/widget.ts' },
+    entryPoints: { 'rlm-tree': 'src/widget.ts', 'rlm-latent': 'src/latent/widget.tsx' },
     outdir,
   });
   await build({
     ...shared,
     minify: true,
-    entryPoints: { 'rlm-tree': 'style/tree.css' },
+    entryPoints: { 'rlm-tree': 'style/tree.css', 'rlm-latent': 'style/latent.css' },
     outdir,
   });
   // The page of a recording is one file: a script, not a module, so that it opens from a disk.

@@ -26,8 +26,10 @@ interface View {
  * the static tree, in an element of the class that the model names, and as long as the kernel is
  * there and answers, the live tree stands in its place. The kernel may publish the output again and
  * the notebook may take a cell out of the page and put it back: the same view moves along.
+ *
+ * @param asks Whether what is rendered needs the kernel's answers; else it stands there at once.
  */
-export function mountInPlace(model: MountModel, render: Render): () => void {
+export function mountInPlace(model: MountModel, render: Render, asks = true): () => void {
   const name = String(model.get('mount') ?? '');
   if (!name) {
     return () => undefined;
@@ -73,18 +75,26 @@ export function mountInPlace(model: MountModel, render: Render): () => void {
     view.element.remove();
   };
 
+  const begin = (): void => {
+    look();
+    timer = setInterval(look, LOOK);
+  };
+
   // The static tree stays until the kernel has answered: it may be busy, or gone.
   const id = `mount-${Math.random().toString(36).slice(2)}`;
   const hear = (content: unknown): void => {
     const reply = content as { kind?: unknown; to?: unknown } | null;
     if (reply?.kind === 'reply' && reply.to === id) {
       model.off('msg:custom', hear);
-      look();
-      timer = setInterval(look, LOOK);
+      begin();
     }
   };
-  model.on('msg:custom', hear);
-  model.send({ v: 1, type: 'sync', client: id, id });
+  if (asks) {
+    model.on('msg:custom', hear);
+    model.send({ v: 1, type: 'sync', client: id, id });
+  } else {
+    begin();
+  }
 
   return () => {
     model.off('msg:custom', hear);

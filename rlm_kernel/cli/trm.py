@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from ._parser import MISTAKE
 from .streams import say
 
 if TYPE_CHECKING:
-    from ..trm.learn.training import Report
+    from ..trm.report import Report
 
 _APART = 777_000_001  # between a seed of training and that of what is evaluated
 
@@ -59,12 +60,16 @@ def _train(args: argparse.Namespace) -> int:
     path = Path(args.out or f"{args.name}-{args.seed}.safetensors")
     if not path.parent.is_dir():
         raise ConfigError(f"There is no folder {path.parent} for {path.name}.")
-    made = trm.train(
-        args.name, minutes=args.minutes, updates=args.updates, seed=args.seed,
-        recursion=not args.once, progress=_tell, training=args.training or "",
-        device=args.device, bf16=args.bf16, compile=args.compile,
-    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of an interrupt: the card's note says it
+        made = trm.train(
+            args.name, minutes=args.minutes, updates=args.updates, seed=args.seed,
+            recursion=not args.once, progress=_tell, training=args.training or "",
+            device=args.device, bf16=args.bf16, compile=args.compile,
+        )  # fmt: skip
     card = made.card
+    if "note" in card:
+        say(card["note"])
     say(f"{card['updates']:,} updates in {card['minutes']} min; of {card['held_out']} held-out "
         f"puzzles {_shares(card['exact'])} are solved, step by step.")  # fmt: skip
     say(f"Written: {trm.save(made, path)}")

@@ -41,6 +41,7 @@ from ._tap import Tap
 from ._words import near
 from .display import shown_of
 from .hub import Hub
+from .latent import Solves
 from .placing import Placing
 from .routing import IdleInterrupt, Router
 from .showing import Widgets
@@ -92,6 +93,7 @@ class Session:
         self.placing = Placing(self.hub, on_main=self._on_main, shell=shell)
         self.tap = Tap(getattr(shell, "kernel", None))
         self.widgets = Widgets(shell, self.hub, self.tap, lambda: self.runtime.in_cell)
+        self.solves = Solves(shell, lambda: self.runtime.in_cell)
         self._gateways: dict[str, Gateway] = {}
         self._recorder = Recorder(self)
         self._outside: Outside | None = None
@@ -125,6 +127,7 @@ class Session:
             if (uninstall := transport.install(self.shell, self.hub)) is not None
         ]
         self.widgets.open()
+        self.solves.open()
         self._unwatch = watch_runs(self._started)
 
     def close(self) -> None:
@@ -138,6 +141,7 @@ class Session:
         self._router.close()
         self.placing.close()
         self.widgets.close()
+        self.solves.close()
         self.hub.close()
         for uninstall in self._transports:
             uninstall()

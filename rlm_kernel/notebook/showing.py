@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ._publish import Bundle, Publisher
     from ._tap import Tap
     from .hub import Hub
-    from .widget import RunWidget
+    from .widget import Mounted, RunWidget
 
 BUNDLE = Path(__file__).with_name("static") / "rlm-tree.js"
 NOBODY = 0.1  # seconds that a page is waited for that has never shown one
@@ -42,7 +42,7 @@ AGAIN = (1, 2, 4)  # times SHOWN, after each of which a recording's widget that 
 
 
 class LiveTree:
-    """A run's widget, as one front end shows it.
+    """A widget, as one front end shows it.
 
     Args:
         widget: the widget.
@@ -51,7 +51,7 @@ class LiveTree:
     """
 
     def __init__(
-        self, widget: RunWidget, way: Literal["mount", "view"], silent: threading.Event
+        self, widget: Mounted, way: Literal["mount", "view"], silent: threading.Event
     ) -> None:
         self._widget = widget
         self._way = way

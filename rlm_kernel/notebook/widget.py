@@ -28,6 +28,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import anywidget
@@ -43,7 +44,34 @@ if TYPE_CHECKING:
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-class RunWidget(anywidget.AnyWidget):
+class Mounted(anywidget.AnyWidget):
+    """A widget of ours, which stands where static HTML of the class ``mount`` is.
+
+    Args:
+        script: its bundle; the style beside it has the same name.
+        more: traits.
+    """
+
+    _esm = t.Unicode().tag(sync=True)
+    _css = t.Unicode().tag(sync=True)
+    mount = t.Unicode("", help="The class of elements to stand in.").tag(sync=True)
+
+    def __init__(self, script: Path, **more: Any) -> None:
+        self.spoke = threading.Event()  # the front end has shown it, and we have heard so
+        style = script.with_suffix(".css")
+        super().__init__(
+            mount=f"rlm-mount-{uuid.uuid4().hex}",
+            _esm=script.read_text(encoding="utf-8"),
+            _css=style.read_text(encoding="utf-8") if style.is_file() else "",
+            **more,
+        )
+
+    def view(self) -> dict[str, Any]:
+        """Give the format that has a front end show a view of it."""
+        return {VIEW: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}}
+
+
+class RunWidget(Mounted):
     """The live tree of a run, or of all runs of this kernel.
 
     Args:
@@ -54,10 +82,7 @@ class RunWidget(anywidget.AnyWidget):
         recording: of a recorded run what is known of it and its events, as ``Hub.packed`` gives it.
     """
 
-    _esm = t.Unicode().tag(sync=True)
-    _css = t.Unicode().tag(sync=True)
     run = t.Unicode("", help="The id of the run that is shown first.").tag(sync=True)
-    mount = t.Unicode("", help="The class of elements to stand in.").tag(sync=True)
     recording = t.List(t.Bytes(), help="A RunInfo, pages of events: JSON by gzip.").tag(sync=True)
 
     def __init__(
@@ -69,7 +94,6 @@ class RunWidget(anywidget.AnyWidget):
         static: Callable[[], dict[str, str]] | None = None,
         recording: Sequence[bytes] = (),
     ) -> None:
-        self.spoke = threading.Event()  # the front end has shown it, and we have heard so
         self._hub = hub
         self._tap = tap
         self._static = static
@@ -77,19 +101,11 @@ class RunWidget(anywidget.AnyWidget):
         self._first = threading.Lock()
         self._early: list[object] | None = []  # what is said while it is made
         self._runs = {run}  # of which it is told
-        style = showing.BUNDLE.with_suffix(".css")
         id = uuid.uuid4().hex
         if tap is not None:
             tap.add(id, self._take)
         try:
-            super().__init__(
-                model_id=id,
-                run=run,
-                recording=list(recording),
-                mount=f"rlm-mount-{uuid.uuid4().hex}",
-                _esm=showing.BUNDLE.read_text(encoding="utf-8"),
-                _css=style.read_text(encoding="utf-8") if style.is_file() else "",
-            )
+            super().__init__(showing.BUNDLE, model_id=id, run=run, recording=list(recording))
         except BaseException:
             if tap is not None:
                 tap.remove(id)
@@ -111,10 +127,6 @@ class RunWidget(anywidget.AnyWidget):
                 content = {**content, "command": {**command, "client": CLIENT}}
         self.spoke.set()
         self._hub.submit(content, lambda reply: self.send({"kind": "reply", **reply}))
-
-    def view(self) -> dict[str, Any]:
-        """Give the format that has a front end show a view of it."""
-        return {VIEW: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}}
 
     def close(self) -> None:
         """Take it out of the page and stop following."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,15 @@ import numpy as np
 
 from ..errors import ConfigError
 from . import checkpoint as files
-from . import solving
+from . import show_training, solving
 from .checkpoint import Checkpoint
 from .presets import PRESETS, Preset, preset, without_recursion
 from .puzzles.task import TASKS, Task, Verdict, puzzles_of, task
+from .show_words import Told
 from .solving import HALT, Frame, Solution, Walk
 
 if TYPE_CHECKING:
-    from .learn.training import Report
+    from .report import Report
 
 WEIGHTS = Path(__file__).with_name("weights")
 Model = Checkpoint | Path | str
@@ -110,16 +112,18 @@ def explore(
     return solving.explore(found, puzzle, k=k, noise=noise, seed=seed, steps=steps)
 
 
-@dataclass(frozen=True, slots=True)
-class Depths:
+@dataclass(frozen=True, slots=True, repr=False)
+class Depths(Told):
     """One puzzle, one network, applied more and more often.
 
     Args:
         task: the puzzle's kind.
+        puzzle: its cells.
         rows: what was done, how often the network was applied, the grid, and the rules' word.
     """
 
     task: str
+    puzzle: tuple[int, ...]
     rows: tuple[tuple[str, int, tuple[int, ...], Verdict], ...]
 
     def __str__(self) -> str:
@@ -128,6 +132,11 @@ class Depths:
             f"{name}: the network applied {calls} times. {verdict.said}\n{kind.text(grid)}"
             for name, calls, grid, verdict in self.rows
         )
+
+    def _repr_html_(self) -> str:
+        from .show import depths_html
+
+        return depths_html(self)
 
 
 def compare(puzzle: Any, model: Model = "") -> Depths:
@@ -151,11 +160,11 @@ def compare(puzzle: Any, model: Model = "") -> Depths:
             walk.cycle(inner)
         grid = tuple(int(symbol) for symbol in walk.look()[0][0])
         rows.append((name, walk.calls, grid, kind.check(cells, grid)))
-    return Depths(kind.name, tuple(rows))
+    return Depths(kind.name, tuple(cells), tuple(rows))
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+@dataclass(frozen=True, slots=True, repr=False)
+class Evaluation(Told):
     """How many puzzles a model solves, by the rules.
 
     Args:
@@ -246,14 +255,15 @@ def train(
         updates: in place of minutes: with as many the same comes out again, bit for bit.
         seed: of the puzzles, of the weights and of chance.
         recursion: False trains the same network to answer when it is applied once.
-        progress: is given a report several times.
+        progress: is given a report several times; None: in a notebook they are shown.
         training: a file in which the training is kept, so that it is gone on with from there.
         device: where, such as ``"cuda"``.
         bf16: activations in bfloat16; on most CPUs that is slower.
         compile: ``torch.compile`` makes an update faster, after half a minute of its own.
 
     Returns:
-        The best weights by what is held out, with a card of how they were made.
+        The best weights by what is held out, with a card of how they were made. An interrupt
+        (Ctrl-C) ends the training with the best so far, and its card has a note that says so.
 
     Raises:
         ConfigError: there is no torch here, no such model, or the file is of another training.
@@ -272,12 +282,30 @@ def train(
     path = Path(training).expanduser() if training else None
     if path is not None and path.exists():
         resume_training(trainer, path)
-    for report in trainer.train(seconds, max(seconds / 20, 5.0), updates):
-        if progress is not None and trainer.group.rank == 0:
-            progress(report)
-        if path is not None:
-            save_training(trainer, path)
-    return trainer.checkpoint()
+    shown = None if progress is not None else show_training.here(seconds, updates)
+    progress = progress or shown
+    note = ""
+    try:
+        for report in trainer.train(seconds, max(seconds / 20, 5.0), updates):
+            if progress is not None and trainer.group.rank == 0:
+                progress(report)
+            if path is not None:
+                save_training(trainer, path)
+    except KeyboardInterrupt:
+        if not trainer.updates:
+            raise  # there is nothing to keep
+        note = (
+            f"Training was interrupted after {trainer.updates:,} updates, "
+            f"{trainer.seconds / 60:.1f} min; the best weights so far are kept."
+        )
+    found = trainer.checkpoint()
+    if note:
+        found = replace(found, card={**found.card, "note": note})
+    if shown is not None:
+        shown.end(found, note)
+    elif note:
+        warnings.warn(note, stacklevel=2)
+    return found
 
 
 def load_reference(

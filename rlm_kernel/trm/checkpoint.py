@@ -14,13 +14,14 @@ import numpy as np
 from ..errors import ConfigError
 from .config import Config
 from .net import Array, Net
+from .show_words import Told, network, share
 
 MOST = 1 << 30  # bytes of a file that is read
 _FORMAT = "rlm-kernel trm 1"
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+@dataclass(frozen=True, slots=True, repr=False)
+class Checkpoint(Told):
     """Weights and what they are of.
 
     Args:
@@ -34,6 +35,13 @@ class Checkpoint:
     config: Config
     state: Mapping[str, Array]
     card: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        said = f"A {network(self.config.parameters)} for {self.task}"
+        exact, held = self.card.get("exact"), self.card.get("held_out")
+        if isinstance(held, int) and isinstance(exact, list | tuple) and exact:
+            said += f": {share(float(exact[-1]))} of {held:,} held-out puzzles are solved"
+        return said + "."
 
     def net(self, dtype: Any = np.float32) -> Net:
         """Give the network."""

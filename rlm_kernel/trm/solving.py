@@ -16,6 +16,7 @@ from ..errors import ConfigError
 from .checkpoint import Checkpoint
 from .net import Array, Net
 from .puzzles.task import Task, Verdict, task
+from .show_words import Told, ending
 
 HALT = 3.0  # of the halt's logit: training's own 0 is too sure of itself
 
@@ -47,8 +48,8 @@ class Frame:
     moved: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Solution:
+@dataclass(frozen=True, slots=True, repr=False)
+class Solution(Told):
     """What came of a puzzle.
 
     Args:
@@ -58,6 +59,9 @@ class Solution:
         halted: whether the network said that it was done; else its steps were used up.
         verdict: what the rules say of the last grid.
         seconds: that it took.
+        parameters: of the network.
+        ways: how many were gone at once.
+        way: which of them this is, from 1; the first is without noise.
     """
 
     task: str
@@ -66,6 +70,9 @@ class Solution:
     halted: bool
     verdict: Verdict
     seconds: float
+    parameters: int = 0
+    ways: int = 1
+    way: int = 1
 
     @property
     def answer(self) -> tuple[int, ...]:
@@ -88,9 +95,12 @@ class Solution:
         return self.frames[-1].calls
 
     def __str__(self) -> str:
-        times = "once" if self.calls == 1 else f"{self.calls} times"
-        said = f"{self.verdict.said} One network was applied {times}, in {self.steps} steps"
-        return f"{task(self.task).text(self.answer)}\n{said}, {self.seconds * 1000:.0f} ms."
+        return f"{task(self.task).text(self.answer)}\n{ending(self)}"
+
+    def _repr_html_(self) -> str:
+        from .show import solution_html
+
+        return solution_html(self)
 
 
 class Walk:
@@ -179,7 +189,7 @@ def solve(
     seconds = time.perf_counter() - began
     return Solution(
         kind.name, tuple(cells), frames, frames[-1].halt > _probability(halt),
-        kind.check(cells, frames[-1].grid), seconds,
+        kind.check(cells, frames[-1].grid), seconds, checkpoint.config.parameters,
     )  # fmt: skip
 
 
@@ -225,7 +235,8 @@ def explore(
             break
     taken = frames[best[2]]
     return Solution(kind.name, tuple(cells), tuple(taken), best[0],
-                    kind.check(cells, taken[-1].grid), time.perf_counter() - began)  # fmt: skip
+                    kind.check(cells, taken[-1].grid), time.perf_counter() - began,
+                    checkpoint.config.parameters, k, best[2] + 1)  # fmt: skip
 
 
 def _frames(

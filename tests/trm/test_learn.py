@@ -257,6 +257,54 @@ def test_training_stops_in_time_and_is_gone_on_with_from_its_file(
     assert more.card["updates"] > first.card["updates"]
 
 
+def test_an_interrupted_training_gives_the_best_so_far_and_says_so(
+    quick: Any, tmp_path: Path
+) -> None:
+    path, reports = tmp_path / "t.safetensors", []
+
+    def stop(report: Any) -> None:
+        reports.append(report)
+        raise KeyboardInterrupt  # as Ctrl-C does, at any place
+
+    with pytest.warns(UserWarning, match=r"interrupted after \d+ updates.*are kept"):
+        made = trm.train(quick, updates=6, seed=3, training=path, progress=stop)
+    assert len(reports) == 1
+    assert made.card["updates"] == reports[0].updates
+    assert "interrupted after" in made.card["note"]
+    whole = trm.train(quick, updates=6, seed=3)
+    assert "note" not in whole.card
+    assert all((made.state[name] == value).all() for name, value in whole.state.items())
+
+
+def test_a_training_that_is_interrupted_between_reports_keeps_what_it_has(
+    quick: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = Trainer.update
+
+    def third(trainer: Trainer) -> None:
+        if trainer.updates == 2:
+            raise KeyboardInterrupt
+        update(trainer)
+
+    monkeypatch.setattr(Trainer, "update", third)
+    with pytest.warns(UserWarning, match="interrupted after 2 updates"):
+        made = trm.train(quick, updates=6, seed=3)
+    monkeypatch.undo()
+    two = trm.train(quick, updates=2, seed=3)
+    assert all((made.state[name] == value).all() for name, value in two.state.items())
+
+
+def test_a_training_that_is_interrupted_before_it_began_has_nothing_to_keep(
+    quick: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(trainer: Trainer) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "update", stop)
+    with pytest.raises(KeyboardInterrupt):
+        trm.train(quick, updates=6)
+
+
 def test_a_network_without_recursion_is_trained_alike(quick: Any) -> None:
     once = trm.train(quick, minutes=0.005, recursion=False)
     assert (once.config.steps, once.config.outer, once.config.inner) == (1, 1, 1)

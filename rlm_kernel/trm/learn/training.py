@@ -19,6 +19,7 @@ from ..checkpoint import Checkpoint
 from ..presets import Preset
 from ..puzzles.symmetry import Cells
 from ..puzzles.task import Task, puzzles_of, task
+from ..report import Report
 from .group import Group
 from .model import Model
 from .optim import AdamATan2, Mean, SignSGD
@@ -26,27 +27,6 @@ from .slots import Slots, at_least
 
 HELD_OUT = 300  # puzzles that say how good it is while it learns
 _APART = 1_000_003  # between the seeds of what is learned from and what is held out
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How training stands.
-
-    Args:
-        updates: of the weights.
-        seconds: of training; evaluation isn't counted.
-        loss: mean since the last report, of a puzzle.
-        exact: of held-out puzzles, the share solved after each step.
-        cells: of their cells, the share that is right after each step.
-        best: the largest of the last steps' shares so far.
-    """
-
-    updates: int
-    seconds: float
-    loss: float
-    exact: tuple[float, ...]
-    cells: tuple[float, ...]
-    best: float
 
 
 class Data:
