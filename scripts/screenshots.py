@@ -18,7 +18,7 @@ import _setup
 from _setup import ROOT, say
 
 FOLDER = ROOT / "docs"
-TESTS = ("tests/lab/test_looks.py", "tests/lab/test_as_it_was.py")
+TESTS = ("tests/lab/test_looks.py", "tests/lab/test_as_it_was.py", "tests/lab/test_latent.py")
 
 
 def main() -> int:

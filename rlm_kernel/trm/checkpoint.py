@@ -37,7 +37,7 @@ class Checkpoint(Told):
     card: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        said = f"A {network(self.config.parameters)} for {self.task}"
+        said = f"One {network(self.config.parameters)} for {self.task}"
         exact, held = self.card.get("exact"), self.card.get("held_out")
         if isinstance(held, int) and isinstance(exact, list | tuple) and exact:
             said += f": {share(float(exact[-1]))} of {held:,} held-out puzzles are solved"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from .puzzles import maze
 from .puzzles.task import task
-from .show_data import PALETTE, Look, look_of, wrong_at
+from .show_data import PALETTE, Look, look_of
 from .show_words import ending, share
 from .solving import Frame, Solution
 
@@ -52,7 +52,7 @@ def solution_html(solution: Solution) -> str:
     look = look_of(task(solution.task))
     figures = [
         _figure(
-            _grid(look, solution.puzzle, frame.grid, wrong_at(solution, frame), frame.confidence,
+            _grid(look, solution.puzzle, frame.grid, frame.wrong, frame.confidence,
                   frame.changed if frame is not solution.frames[0] else ()),
             f"Step {frame.step}, cycle {frame.cycle}",
             f"{len(frame.changed)} changed, {len(frame.wrong)} wrong, {share(frame.halt)} sure",

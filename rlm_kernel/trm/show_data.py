@@ -44,13 +44,6 @@ def look_of(kind: Task) -> Look:
     return Look(kind.kind, kind.size, kind.length // kind.size, box)
 
 
-def wrong_at(solution: Solution, frame: Frame) -> tuple[int, ...]:
-    """Give the cells that are wrong in a frame; in the last one by the rules' whole word."""
-    if frame is not solution.frames[-1]:
-        return frame.wrong
-    return tuple(sorted({*frame.wrong, *solution.verdict.wrong}))
-
-
 def packed(solution: Solution) -> bytes:
     """Give a solve for a page: JSON by gzip; where that is too much, with fewer frames.
 
@@ -86,7 +79,7 @@ def _frame(solution: Solution, frame: Frame, far: float) -> dict[str, Any]:
     return {
         "step": frame.step, "cycle": frame.cycle, "grid": _symbols(frame.grid),
         "sure": _levels(frame.confidence), "moved": _levels([one / far for one in frame.moved]),
-        "changed": frame.changed, "wrong": wrong_at(solution, frame),
+        "changed": frame.changed, "wrong": frame.wrong,
         "halt": round(frame.halt, 4), "said": caption(solution, frame),
     }  # fmt: skip
 

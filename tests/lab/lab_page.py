@@ -245,6 +245,14 @@ class Lab:
         """Make the file that ``until(name)`` in a cell waits for."""
         (self.server.work / Path(self.path).parent / name).touch()
 
+    def theme(self, name: str) -> None:
+        """Change the theme, such as to "JupyterLab Dark"."""
+        self.page.evaluate(
+            "(n) => jupyterapp.commands.execute('apputils:change-theme', {theme: n})", name
+        )
+        light = "true" if "Light" in name else "false"
+        self.page.locator(f'body[data-jp-theme-light="{light}"]').wait_for(state="attached")
+
     # -- waiting --------------------------------------------------------------------------------
 
     def until(self, question: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:

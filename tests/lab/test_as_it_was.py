@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from test_looks import CHILD, LOOK, SOME_FAIL, finished, theme
+from test_looks import CHILD, LOOK, SOME_FAIL, finished
 from test_recording_page import recording
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def test_a_run_is_played_rewound_and_forked_in_the_panel(lab: Lab, pictures: Pat
     code = panel.get_by_role("textbox", name="The code that runs in its place")
     expect(code).to_have_value(SOME_FAIL)
     for name in ("JupyterLab Dark", "JupyterLab Light"):
-        theme(lab, name)
+        lab.theme(name)
         assert lab.axe(".rlm-Panel") == [], name
         lab.screenshot(pictures, f"fork-{name.split()[-1].lower()}")
     code.fill("FINAL('another')")
@@ -149,7 +149,7 @@ def test_a_recording_is_played_in_the_panel_and_in_its_cell_while_the_kernel_is_
         expect(place.locator(".rlm-answer")).to_have_count(0)
     lab.screenshot(pictures, "recording")
     for name in ("JupyterLab Dark", "JupyterLab Light"):
-        theme(lab, name)
+        lab.theme(name)
         for part in (".rlm-Panel", ".jp-OutputArea-output:has(.rlm-player)"):
             assert lab.axe(part) == [], f"{part} in {name}"
     assert lab.page.evaluate("window.hacked") is None

@@ -34,14 +34,6 @@ def notebook(*replies: str, mode: str = "auto", more: str = "", load: str = "") 
     return [f"{load}{SCRIPT}\nm = script({said})", f"{ask}\nHow many needles are in the haystack?"]
 
 
-def theme(lab: Lab, name: str) -> None:
-    lab.page.evaluate(
-        "(n) => jupyterapp.commands.execute('apputils:change-theme', {theme: n})", name
-    )
-    light = "true" if "Light" in name else "false"
-    lab.page.locator(f'body[data-jp-theme-light="{light}"]').wait_for(state="attached")
-
-
 def finished(lab: Lab, *replies: str, **more: str) -> Lab:
     lab.open(notebook(*replies, **more))
     lab.run_cell(0)
@@ -61,7 +53,7 @@ def test_panel_and_headers_have_no_accessibility_violation_in_light_and_dark(
     assert lab.axe(".rlm-Panel") == [], "with the first hint"
     lab.tidy()
     for name in ("JupyterLab Light", "JupyterLab Dark"):
-        theme(lab, name)
+        lab.theme(name)
         for part in (".rlm-Panel", ".rlm-Header", ".rlm-Toolbar", ".rlm-Status"):
             assert lab.axe(part) == [], f"{part} in {name}"
         lab.screenshot(pictures, f"panel-{name.split()[-1].lower()}-waiting")
@@ -70,7 +62,7 @@ def test_panel_and_headers_have_no_accessibility_violation_in_light_and_dark(
     lab.click(second, "Auto")
     lab.wait_phase("done")
     for name in ("JupyterLab Dark", "JupyterLab Light"):
-        theme(lab, name)
+        lab.theme(name)
         for row in (lab.row("turn 2"), lab.panel.locator(".rlm-row:not(.rlm-head)").nth(0)):
             row.click()
             assert lab.axe(".rlm-Panel") == [], name
@@ -138,7 +130,7 @@ def test_a_child_run_is_nested_in_the_cell_that_started_it(lab: Lab, pictures: P
     lab.panel.get_by_role("treegrid").hover()
     lab.page.mouse.wheel(0, -4000)
     lab.screenshot(pictures, "children")
-    theme(lab, "JupyterLab Dark")
+    lab.theme("JupyterLab Dark")
     lab.screenshot(pictures, "children-dark")
 
 

@@ -229,13 +229,6 @@ def test_what_a_page_gets_is_bounded_whatever_the_length_of_a_solve() -> None:
     assert data["frames"][-1]["said"] == caption(solution, solution.frames[-1])
 
 
-def test_a_given_that_was_changed_is_marked_in_the_last_frame() -> None:
-    solution = solved("sudoku4")
-    at = next(i for i, cell in enumerate(solution.puzzle) if cell)
-    verdict = replace(solution.verdict, solved=False, wrong=(at,))
-    assert page_data(replace(solution, verdict=verdict))["frames"][-1]["wrong"] == [at]
-
-
 @pytest.mark.parametrize("of", ["solution", "depths", "checkpoint", "evaluation"])
 def test_ipython_shows_words_not_fields(of: str) -> None:
     formatter = pytest.importorskip("IPython.core.formatters").PlainTextFormatter()

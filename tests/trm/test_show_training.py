@@ -99,7 +99,7 @@ def test_in_a_notebook_one_display_is_updated(monkeypatch: pytest.MonkeyPatch) -
     shown.end(trm.Checkpoint("sudoku4", config, weights(config)), "It was interrupted.")
     assert [kind for kind, _ in seen] == ["display", "update", "update"]
     assert seen[1][1].startswith("10 updates in 12 s")
-    assert seen[2][1].startswith("It was interrupted. A ")
+    assert seen[2][1].startswith("It was interrupted. One ")
     assert "network for sudoku4" in seen[2][1]
 
 
