@@ -25,6 +25,7 @@ from .showing import SHOWN, LiveTree
 if TYPE_CHECKING:
     from ..trm import Solution
     from ._publish import Bundle, Publisher
+    from ._tap import Tap
     from .latent_widget import SolveWidget
 
 BUNDLE = Path(__file__).with_name("static") / "rlm-latent.js"
@@ -37,11 +38,13 @@ class Solves:
 
     Args:
         shell: the session's.
+        tap: hears a page while a cell runs, where that is possible.
         in_cell: says whether a run's own cell is executing; it gets no widgets.
     """
 
-    def __init__(self, shell: Any, in_cell: Callable[[], bool]) -> None:
+    def __init__(self, shell: Any, tap: Tap, in_cell: Callable[[], bool]) -> None:
         self._shell = shell
+        self._tap = tap
         self._in_cell = in_cell
         self._made: deque[SolveWidget] = deque()
 
@@ -63,7 +66,8 @@ class Solves:
             raise NotImplementedError  # IPython goes on to the usual formats
         from .latent_widget import SolveWidget
 
-        widget = SolveWidget(BUNDLE, solution)
+        self._tap.open()
+        widget = SolveWidget(BUNDLE, solution, self._tap)
         self._made.append(widget)
         while len(self._made) > KEPT:
             self._made.popleft().close()

@@ -93,7 +93,7 @@ class Session:
         self.placing = Placing(self.hub, on_main=self._on_main, shell=shell)
         self.tap = Tap(getattr(shell, "kernel", None))
         self.widgets = Widgets(shell, self.hub, self.tap, lambda: self.runtime.in_cell)
-        self.solves = Solves(shell, lambda: self.runtime.in_cell)
+        self.solves = Solves(shell, self.tap, lambda: self.runtime.in_cell)
         self._gateways: dict[str, Gateway] = {}
         self._recorder = Recorder(self)
         self._outside: Outside | None = None

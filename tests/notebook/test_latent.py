@@ -28,6 +28,13 @@ model = trm.Checkpoint("sudoku4", config, {
     for name, shape in config.shapes().items()})
 solve = lambda **more: trm.solve("1" + "." * 15, model, halt=99, **more)
 """
+SHOW_AND_WAIT = """
+import threading
+display(solve())
+for thread in threading.enumerate():
+    if thread.name == "rlm-solve":
+        thread.join()
+"""
 
 
 class Page:
@@ -109,11 +116,21 @@ def test_vscode_gets_a_view_and_the_strip_where_it_shows_none(kernel: Any) -> No
     assert cell.ok, cell.text
     assert set(page.first[0]) == {VIEW, "text/html", "text/plain"}
     assert page.first[0][VIEW]["model_id"] in page.models
-    silent = kernel.run("display(solve()); [t.join(30) for t in __import__('threading').enumerate()"
-                        " if t.name == 'rlm-solve']; 0", stdin=[], cell_id=VSCODE)  # fmt: skip
+    silent = kernel.run(SHOW_AND_WAIT, stdin=[], cell_id=VSCODE)
     (last,) = silent.displays.values()
     assert silent.updates == 1
     assert set(last) == {"text/html", "text/plain"}
+
+
+def test_a_view_that_speaks_while_the_cell_runs_stays(kernel: Any) -> None:
+    if kernel.value("__import__('ipykernel').version_info[0] >= 7") == "False":
+        pytest.skip("ipykernel 6 hears a page between cells only")
+    assert kernel.run("latent.SHOWN = 20").ok
+    page = Page(kernel, speaks=True)
+    cell = kernel.run(SHOW_AND_WAIT, stdin=[], on_output=page, cell_id=VSCODE)
+    assert cell.ok, cell.text
+    assert page.models
+    assert cell.updates == 0
 
 
 def test_of_many_solves_the_latest_are_live(kernel: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rlm_kernel import trm
-from rlm_kernel.trm.puzzles.task import TASKS, task
+from rlm_kernel.trm.puzzles.task import TASKS, Sudoku, Verdict, task
 from rlm_kernel.trm.show import FRAMES, solution_html, telling
 from rlm_kernel.trm.show_data import MOST, packed
 from rlm_kernel.trm.show_words import caption, network, share
@@ -227,6 +227,32 @@ def test_what_a_page_gets_is_bounded_whatever_the_length_of_a_solve() -> None:
     assert data["cycles"] == 600
     assert 10 < len(data["frames"]) < 600
     assert data["frames"][-1]["said"] == caption(solution, solution.frames[-1])
+
+
+class Colours(Sudoku):
+    """A kind of puzzles whose cells are colours, such as ARC's; not square."""
+
+    kind = "colours"
+
+    def __init__(self) -> None:
+        super().__init__(4, (4, 8))
+        self.name, self.size, self.length = "colours", 2, 6
+
+
+def test_a_kind_may_be_drawn_in_colours_that_are_numbers_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(TASKS, "colours", Colours)
+    frame = Frame(1, 1, 4, (0, 1, 2, 9, 4, -1), (1.0,) * 6, (1,), (2,), 0.5, (0.0,) * 6)
+    said = Verdict(False, (2,), "Not solved.")
+    solution = Solution("colours", (0,) * 6, (frame,), False, said, 0.01, 640)
+    html = solution_html(solution)
+    page = Page(html)
+    assert (page.count("tr"), page.count("td")) == (2, 6)
+    assert [word for word in page.words if word.isdigit()] == ["0", "1", "2", "9", "4"]
+    data = page_data(solution)
+    assert (data["kind"], data["rows"], data["columns"]) == ("colours", 2, 3)
+    assert all(shade in html for shade in (data["palette"][at] for at in (0, 1, 2, 9, 4)))
 
 
 @pytest.mark.parametrize("of", ["solution", "depths", "checkpoint", "evaluation"])

@@ -16,10 +16,12 @@ export async function solveOf(model: MountModel): Promise<Solve | null> {
   return isSolve(found) ? found : null;
 }
 
-/** Show a solve in an element; it plays once by itself, unless a person wants no motion. */
+/** Show a solve in an element; in sight it plays once by itself, if a person doesn't mind motion. */
 function show(model: MountModel, solve: Solve, el: HTMLElement): () => void {
   const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
-  render(<SolveView solve={solve} plays={!still && !played.has(model)} />, el);
+  const top = el.getBoundingClientRect().top;
+  const plays = !still && !played.has(model) && top >= 0 && top < innerHeight;
+  render(<SolveView solve={solve} plays={plays} />, el);
   played.add(model);
   return () => render(null, el);
 }
