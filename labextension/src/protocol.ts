@@ -7,7 +7,7 @@ export const COMM_TARGET = "rlm";
 export const REQUEST = "rlm_request";
 export const REPLY = "rlm_reply";
 
-export type NodeKind = "session" | "run" | "turn" | "cell" | "batch" | "call";
+export type NodeKind = "session" | "run" | "turn" | "cell" | "batch" | "call" | "solve" | "step";
 
 export type Author = "model" | "human";
 
@@ -271,6 +271,48 @@ export interface CallEnded {
   error_kind?: string;
 }
 
+/** A puzzle is given to a small network that is applied to it again and again. */
+export interface SolveStarted {
+  type: "solve.started";
+  node: string;
+  parent?: string;
+  task?: string;
+  model?: string;
+  puzzle?: string;
+  parameters?: number;
+  of?: number;
+  line?: number | null;
+}
+
+/** A step of a solve is over; ``parent`` is the solve. */
+export interface SolveStep {
+  type: "solve.step";
+  node: string;
+  parent?: string;
+  number?: number;
+  calls?: number;
+  grid?: string;
+  changed?: number;
+  wrong?: number;
+  halt?: number;
+  moved?: number;
+  frames?: (Record<string, unknown>)[];
+}
+
+/** A solve is over: ``solved`` and ``said`` are the rules' word on the answer, a grid. */
+export interface SolveEnded {
+  type: "solve.ended";
+  node: string;
+  status?: "ok" | "error" | "cancelled";
+  solved?: boolean;
+  said?: string;
+  answer?: string;
+  steps?: number;
+  calls?: number;
+  seconds?: number;
+  error?: string;
+}
+
 /** A cell submitted an answer: accepted, or refused with the reason the model is told. */
 export interface AnswerGiven {
   type: "answer.given";
@@ -322,6 +364,9 @@ export type Event =
   | CallText
   | CallRetried
   | CallEnded
+  | SolveStarted
+  | SolveStep
+  | SolveEnded
   | AnswerGiven
   | Folded
   | Noted;

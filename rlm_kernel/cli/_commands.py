@@ -46,6 +46,7 @@ def _asking(verbs: Any) -> None:
     for verb in (run, resume):
         _json_option(verb)
         _model_options(verb)
+        _tool_option(verb)
         _otlp_option(verb)
     _place_options(resume, "kernel: in one of its own, also where it had a notebook's variables")
 
@@ -197,6 +198,11 @@ def _place_options(verb: Parser, where: str) -> None:
 def _otlp_option(verb: Parser, help: str = "") -> None:
     verb.add_argument("--otlp", metavar="URL", help=help or "sends its spans to an OpenTelemetry "
                       "collector there as it goes on, such as http://127.0.0.1:6006")  # fmt: skip
+
+
+def _tool_option(verb: Parser) -> None:
+    verb.add_argument("--tool", action="append", metavar="NAME",
+                      help="its code may call this tool that comes along: trm_solve")  # fmt: skip
 
 
 def _model_options(verb: Parser) -> None:

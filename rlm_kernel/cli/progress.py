@@ -13,7 +13,7 @@ from ..engine import Run
 from ..engine.heading import header_text
 from ..lm import run_sync
 from ..log import count_text, duration_text, money_text, oneline, tree_text
-from ..log.format import plural
+from ..log.format import label, plural
 from ..protocol import Logged
 from ..protocol import events as e
 from . import INTERRUPTED
@@ -215,6 +215,9 @@ def event_line(run: Run, logged: Logged) -> str:
         case e.CallRetried():
             wait = duration_text(event.wait)
             return f"  {event.node} failed and is tried again in {wait}: {event.error}"
+        case e.SolveEnded():
+            node = run.tree[event.node]
+            return f"  {event.node} {label(node)}: {oneline(node.title, 200)}"
         case e.AnswerGiven() if not event.accepted:
             return f"  {oneline(event.reason, 200)}"
         case e.Noted():

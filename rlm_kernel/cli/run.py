@@ -77,6 +77,8 @@ def given_options(args: argparse.Namespace) -> dict[str, Any]:
              "allow_read", "allow_write", "allow_net", "workdir", "where",
              "otlp")  # fmt: skip
     given = {name: value for name in names if (value := getattr(args, name, None)) is not None}
+    if tools := getattr(args, "tool", None):
+        given["tools"] = tools
     for name in ("allow_read", "allow_write"):
         if name in given:
             given[name] = [path for path in given[name] if path]  # --allow-read '': none

@@ -360,6 +360,7 @@ def close_open_nodes(log: Log, tree: Tree, top: str) -> None:
         ),
         "batch": lambda n: e.BatchEnded(node=n, ok=tree[n].ok, failed=tree[n].failed),
         "cell": lambda n: e.CellEnded(node=n, status="interrupted", note=why),
+        "solve": lambda n: e.SolveEnded(node=n, status="cancelled", error=why),
         "turn": lambda n: e.TurnEnded(node=n, status="cancelled"),
         "run": lambda n: e.RunEnded(node=n, status="stopped", reason=why),
     }

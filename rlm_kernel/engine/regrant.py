@@ -17,6 +17,7 @@ from ..log.format import oneline
 from ..log.paths import LOG_NAME, is_sandboxed
 from ..log.recording import SUFFIX
 from ..protocol import Budget
+from .own_tools import own_names
 from .record import Record, read_record
 from .recorded import load_run
 
@@ -66,6 +67,9 @@ def options_of(record: Record) -> dict[str, Any]:
              if name in logged and name not in REACH}  # fmt: skip
     if logged.get("where") == "kernel":  # which reaches less than a shell
         known["where"] = "kernel"
+    for which in ("tools", "sub_tools"):
+        if own := own_names(logged.get(which)):
+            known[which] = own
     if record.budget is not None and (budget := _budget(record.budget)) is not None:
         known["budget"] = budget
     chosen = {"model": started.model, "sub_model": started.sub_model}

@@ -29,6 +29,7 @@ from ..protocol import (
     Usage,
 )
 from ..protocol.events import CallEnded, CallStarted, RunEnded, usage_to_dict
+from ..protocol.solves import SolvePlace
 from .record import Record, RecordedCell
 from .services import CodeServices
 
@@ -158,6 +159,10 @@ class RecordedServices(CodeServices):
                     del cell.questions[at]
                     return answer
         return await super().ask_human(call, question, choices)
+
+    def solves(self, call: Call) -> SolvePlace | None:
+        """Give where what is solved is told; a recorded cell's solves stand in the log already."""
+        return super().solves(call) if self.replaying is None else None
 
     async def _silently(
         self, call: Call, queries: Sequence[Query], one: Callable[..., Any]

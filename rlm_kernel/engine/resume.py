@@ -5,6 +5,7 @@ order, as they had run (a person's edits and own cells too), and what they ask i
 log; the turn that was cut is done again with the reply and the decisions that it had. What was
 paid for isn't paid for again. Cells that had been stopped by a limit or had ended their kernel
 aren't run again, which is said; what cells do outside of the kernel (files, tools) is done again.
+A tool that solves a puzzle solves it again, at no cost, and its solve stands in the tree once.
 """
 
 from __future__ import annotations

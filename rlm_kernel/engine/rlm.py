@@ -31,6 +31,7 @@ from .kept import bring_back
 from .kernels import kernel_pool
 from .modes import parse_mode
 from .opening import Opening
+from .own_tools import own_names
 from .record import Record, folder_of, open_log
 from .regrant import LOGGED, REACH, check_given, logged_options, options_in, refuse_unboxed
 from .rerun import Rerun
@@ -166,8 +167,14 @@ class RLM(Live, Branching, Configurable):
         help="The address of an OpenTelemetry collector that each run's spans are sent to as it "
         "goes on, such as http://127.0.0.1:6006. Empty: they are sent nowhere.",
     ).tag(config=True)
-    tools = t.Dict(help="Functions of yours that the root's code may call, by name.")
-    sub_tools = t.Dict(help="The same for children; they inherit none of tools.")
+    tools = t.Union(
+        [t.Dict(), t.List()],
+        help="Functions of yours that the root's code may call, by name or in a list; 'trm_solve' "
+        "is one that comes along.",
+    )
+    sub_tools = t.Union(
+        [t.Dict(), t.List()], help="The same for children; they inherit none of tools."
+    )
     answer_type = t.Any(
         None,
         allow_none=True,
@@ -435,6 +442,9 @@ class RLM(Live, Branching, Configurable):
     def _options(self, budget: Any) -> dict[str, Any]:
         """Give what a run is started with, for the log: no key, no object."""
         data = {name: getattr(self, name) for name in LOGGED}
+        for which in ("tools", "sub_tools"):
+            if own := own_names(callable_tools(getattr(self, which))):
+                data[which] = own
         data["budget"] = budget if isinstance(budget, str | None) else budget_text(budget)
         try:
             return {**data, "cwd": os.getcwd()}

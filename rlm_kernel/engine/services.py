@@ -2,7 +2,7 @@
 
 Guarantees: a batch gives one item per prompt, a value or a ``ModelError`` in its place; cancelling
 cancels what is in flight and keeps what was paid; each call has its node under the cell (or the
-batch) that made it.
+batch) that made it, and so has each solve of a tool.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from ..errors import Cancelled, ModelError, RLMError
 from ..protocol import Call, CallRequest, GatewayClient, Ledger, Message, Origin, Query, Sink
 from ..protocol.events import BatchEnded, BatchStarted, CallEnded, CallStarted, CallStatus
+from ..protocol.solves import SolvePlace, solves_in
 from .settings import Asker
 
 Child = Callable[[Call, str, int | None, Query], Awaitable[Any]]
@@ -185,10 +186,19 @@ class CodeServices:
         function = self._tools.get(name)
         if function is None:
             raise RLMError(f"There is no tool named {name!r}.")
-        with self._in_flight():
-            if asyncio.iscoroutinefunction(function):
-                return await function(*args, **kwargs)
-            return await asyncio.to_thread(function, *args, **kwargs)
+        place = self.solves(call)
+        try:
+            with self._in_flight(), solves_in(place):
+                if asyncio.iscoroutinefunction(function):
+                    return await function(*args, **kwargs)
+                return await asyncio.to_thread(function, *args, **kwargs)
+        finally:
+            if place is not None:
+                place.close()
+
+    def solves(self, call: Call) -> SolvePlace | None:
+        """Give where what is solved for a call is told; None: nowhere."""
+        return SolvePlace(self.sink, call.cell or self.run, call.line)
 
     async def end(self) -> None:
         """Cancel what is in flight and wait until it is over."""

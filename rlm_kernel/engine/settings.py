@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from ..errors import ConfigError
 from ..protocol import Limits, Where
 from ._reach import EVERYTHING
 from .answers import AnswerType
+from .own_tools import named
 from .prompts import BOUND_NAMES
 
 Headless = Literal["approve", "reject", "error"]
@@ -18,13 +19,17 @@ Asker = Callable[[str, "list[str] | None"], str]
 _TAKEN = {*BOUND_NAMES, "rlm_query", "rlm_query_batched", "ask_human", "history"}
 
 
-def callable_tools(tools: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
+def callable_tools(tools: Mapping[str, Any] | Sequence[Any]) -> dict[str, Callable[..., Any]]:
     """Give the tools, each of which code in a cell can call by its name.
+
+    Args:
+        tools: by their names, or a list; a text stands for the tool of that name that comes along.
 
     Raises:
         ConfigError: one of them can't be called there; says why.
     """
-    for name, tool in tools.items():
+    found = named(tools)
+    for name, tool in found.items():
         if not (isinstance(name, str) and name.isidentifier()) or keyword.iskeyword(name):
             raise ConfigError(f"The tool {name!r} can't be a name in Python: give it another.")
         if name in _TAKEN:
@@ -32,7 +37,7 @@ def callable_tools(tools: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
         if not callable(tool):
             kind = type(tool).__name__
             raise ConfigError(f"The tool {name!r} is no function but {kind}: give a function.")
-    return dict(tools)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..protocol import Event, NodeKind
 from ..protocol import events as ev
+from .format import count_text, plural
 from .node import Amiss, Node, amiss_of
 from .usage import recorded_usage
 
 if TYPE_CHECKING:
     from .tree import Tree
 
-KINDS = ("session", "run", "turn", "cell", "batch", "call")
+KINDS = ("session", "run", "turn", "cell", "batch", "call", "solve", "step")
 _TITLE = 120  # characters
 
 
@@ -267,6 +268,56 @@ def _count_in_batch(tree: Tree, node: Node, ok: bool) -> None:
             batch.failed += 1
 
 
+def _solve_started(tree: Tree, e: ev.SolveStarted, time: float) -> Node:
+    node = tree._start(
+        e, "solve", time, task=e.task, model=e.model, prompt=e.puzzle, parameters=e.parameters,
+        of=e.of, line=e.line,
+    )  # fmt: skip
+    return _named(node)
+
+
+def _solve_step(tree: Tree, e: ev.SolveStep, time: float) -> Node:
+    above = tree.get(e.parent)
+    before = above.started if above is not None else None  # since when it went on
+    if above is not None and above.children:
+        before = tree[above.children[-1]].ended
+    breaks = "breaks" if e.wrong == 1 else "break"
+    title = (
+        f"{plural(e.changed, 'cell')} changed, {e.wrong:,} {breaks} a rule · "
+        f"halt {100 * min(max(e.halt, 0.0), 1.0):.0f} %"
+    )
+    node = tree._start(
+        e, "step", time if before is None else min(before, time), title=title, number=e.number,
+        applied=e.calls, cells_changed=e.changed, cells_wrong=e.wrong, halt=e.halt, moved=e.moved,
+        frames=e.frames, _text=e.grid,
+    )  # fmt: skip
+    if node.kind == "step":
+        tree._end(node, time, "ok")
+    return node
+
+
+def _solve_ended(tree: Tree, e: ev.SolveEnded, time: float) -> Node:
+    node = tree._node(e.node, "solve")
+    if node.ended is None:
+        node.solved, node.note, node.error, node._text = e.solved, e.said, e.error, e.answer
+        node.number, node.applied, node.seconds = e.steps, e.calls, e.seconds or None
+        tree._end(node, time, e.status)
+    return _named(node)
+
+
+def _named(node: Node) -> Node:
+    """Give a solve its title: what is solved, and what came of it."""
+    if node.kind == "solve":
+        said = node.error
+        if node.ended is not None and node.status == "ok":
+            said = (
+                f"{'solved' if node.solved else 'not solved'} in {plural(node.number, 'step')}, "
+                f"{plural(node.applied, 'call')} of one {count_text(node.parameters)}-parameter net"
+            )
+        node.title = _title(" · ".join(part for part in (node.task, said) if part))
+    return node
+
+
 def _answer_given(tree: Tree, e: ev.AnswerGiven, time: float) -> Node:
     node = tree._node(e.node, guess(e.node))
     if e.accepted:
@@ -312,6 +363,9 @@ FOLDS: dict[type[Event], Callable[[Tree, Any, float], Node]] = {
     ev.CallText: _call_text,
     ev.CallRetried: _call_retried,
     ev.CallEnded: _call_ended,
+    ev.SolveStarted: _solve_started,
+    ev.SolveStep: _solve_step,
+    ev.SolveEnded: _solve_ended,
     ev.AnswerGiven: _answer_given,
     ev.Folded: _folded,
     ev.Noted: _noted,

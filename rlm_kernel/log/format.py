@@ -181,7 +181,7 @@ def capped(text: str, limit: int) -> str:
 
 
 def label(node: Node) -> str:
-    """Give what a node is called in a row: ``cell 3``, ``root``, ``sub-call``, ``run``."""
+    """Give what a node is called in a row: ``cell 3``, ``root model``, ``call 2``, ``run``."""
     if node.kind == "call":
         what = {"root": "root model", "fold": "folding", "closing": "closing turn"}
         number = "" if node.index is None else f" {node.index + 1}"
@@ -191,6 +191,10 @@ def label(node: Node) -> str:
         return f"cell {node.number}{who}" if node.number else f"cell{who}"
     if node.kind == "run" and node.depth > 0:
         return "child run"
+    if node.kind == "solve":
+        return "latent recursion"
+    if node.kind == "step":
+        return f"step {node.number}"
     return "" if node.kind in ("turn", "batch") else node.kind
 
 

@@ -131,6 +131,8 @@ class _Page:
             return self._cell(node, depth)
         if node.kind == "turn":
             return f"<div>{self._line(node)}</div>" + self._below(node, depth)
+        if node.kind in ("solve", "step"):
+            return self._solve(node, depth)
         inside = self._below(node, depth) + _answer(node, node.ended is not None)
         return folded(self._line(node), inside, open_=node.live and not self.over)
 
@@ -201,6 +203,16 @@ class _Page:
         if node.note:
             inside += dim(capped(node.note, TEXT))
         return folded(head, inside) if inside else f"<div>{head}</div>"
+
+    def _solve(self, node: Node, depth: int) -> str:
+        inside = ""
+        if node.prompt:
+            inside += dim("puzzle") + pre(node.prompt, TEXT)
+        if node.text:
+            inside += (dim("answer") if node.kind == "solve" else "") + pre(node.text, TEXT)
+        if node.note:
+            inside += dim(capped(node.note, TEXT))
+        return folded(self._line(node), inside + self._below(node, depth))
 
     def _batch(self, node: Node, depth: int) -> str:
         children = self.tree.children(node)

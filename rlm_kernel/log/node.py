@@ -59,7 +59,7 @@ def amiss_of(status: str, error_kind: str, calls: int) -> Amiss:
 
 @dataclass(slots=True, repr=False, eq=False)
 class Node:
-    """A run, turn, cell, batch, call or session, as far as the events have told of it.
+    """A run, turn, cell, batch, call, solve, step or session, as far as the events tell of it.
 
     Fields that don't apply to a kind keep their defaults. Times are epoch seconds, ``first_token``
     and ``seconds`` are seconds, None where unknown. ``own`` is what this node used itself,
@@ -69,9 +69,9 @@ class Node:
     Status words: runs have their phase (``"thinking"``, ``"paused"``, ``"done"``, …); cells
     ``"proposed"``, ``"decided"``, ``"running"``, then how they ended (``"ok"``, ``"error"``,
     ``"interrupted"``, ``"timeout"``, ``"memory"``, ``"died"``) or ``"rejected"``, ``"responded"``;
-    turns, batches and calls ``"running"``, (calls: ``"retrying"``), then ``"ok"``, ``"error"``,
-    ``"cancelled"``, (batches: ``"partial"``); sessions ``"open"``; a node of which only others
-    spoke ``"unknown"``.
+    turns, batches, calls and solves ``"running"``, (calls: ``"retrying"``), then ``"ok"``,
+    ``"error"``, ``"cancelled"``, (batches: ``"partial"``); sessions ``"open"``; a node of which
+    only others spoke ``"unknown"``.
     """
 
     id: str
@@ -147,13 +147,25 @@ class Node:
     finish: str = ""
     cached: bool = False
     error_kind: str = ""
+
+    # solves and their steps; what is asked is the prompt, the grid is the text
+    task: str = ""
+    parameters: int = 0  # of the network
+    applied: int = 0  # how often it was applied, so far
+    solved: bool = False  # as the rules say
+    cells_changed: int = 0
+    cells_wrong: int = 0
+    halt: float = 0.0
+    moved: float = 0.0
+    frames: Sequence[Mapping[str, Any]] = _NO_ITEMS  # of a step's cycles
+
     _text: str = ""
     _pieces: list[str] | None = None
     _joined: tuple[list[str], int, str] | None = None  # of these pieces, so many, put together
 
     @property
     def text(self) -> str:
-        """The reply of a call: what has streamed in, then the whole."""
+        """The reply of a call: what has streamed in, then the whole; the grid of a solve."""
         pieces = self._pieces
         if pieces is None:
             self._joined = None

@@ -24,6 +24,7 @@ from ..protocol.events import (
     Noted,
     RunEnded,
     RunStarted,
+    SolveEnded,
     TurnStarted,
 )
 
@@ -69,6 +70,8 @@ class Teller:
             case BatchEnded():
                 failed = f", {event.failed} failed" if event.failed else ""
                 yield f"    ↳ {event.ok} came back{failed}"
+            case SolveEnded():
+                yield f"    ↳ latent recursion: {one_line(event.error or event.said)}"
             case CallEnded(status="error"):
                 yield f"    ! {one_line(event.error)}"
             case CallRetried():

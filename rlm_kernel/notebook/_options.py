@@ -11,6 +11,7 @@ from IPython.core.error import UsageError
 from ..context import load, load_paths, several
 from ..engine import RLM
 from ..engine.modes import parse_mode
+from ..engine.own_tools import OWN
 from ..errors import ContextError
 from ..protocol import Provider
 from ._completion import paths, variables
@@ -220,6 +221,7 @@ def completions(magics: RLMMagics, verbs: Sequence[str]) -> dict[str, Any]:
         "--where": lambda _: ("shell", "kernel"),
         "--headless": lambda _: ("error", "approve", "reject"),
         "--answer-type": lambda _: types,
+        "--tool": lambda _: tuple(OWN),
         "--run": lambda _: list(session.runs),
         "tree": lambda _: list(session.runs), "status": lambda _: list(session.runs),
         "cost": lambda _: list(session.runs),

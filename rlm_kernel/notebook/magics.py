@@ -170,6 +170,13 @@ class RLMMagics(Magics, Configurable):
         help="What holds the code in kernels of the run's own.",
     )
     @argument(
+        "--tool",
+        action="append",
+        type=unquote,
+        metavar="NAME",
+        help="A tool that comes along and that the model's code may call, such as trm_solve.",
+    )
+    @argument(
         "--answer-type",
         type=unquote,
         metavar="TYPE",
@@ -222,7 +229,7 @@ class RLMMagics(Magics, Configurable):
                 mode=args.mode, budget=args.budget, max_turns=args.max_turns,
                 max_depth=args.max_depth, where=where, headless=args.headless,
                 answer_type=_options.answer_type(args.answer_type, shell.user_ns),
-                sandbox=args.sandbox, attended=front.stdin,
+                sandbox=args.sandbox, tools=args.tool, attended=front.stdin,
             )  # fmt: skip
             _options.check_person(rlm, front)
             context = _options.context(args.context, shell.user_ns)

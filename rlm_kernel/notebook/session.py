@@ -25,11 +25,13 @@ from ..engine.heading import model_text
 from ..engine.recorded import RecordedRun
 from ..engine.rlm import watch_runs
 from ..engine.services import CodeServices
+from ..errors import RLMError
 from ..lm import BudgetLedger, Gateway, engine_loop, run_sync
 from ..log import Log, Tree, new_run_folder
 from ..protocol import Call, ModelInfo, Provider
 from ..protocol.events import SessionStarted
 from ..protocol.front import Fork, GetShown, Reply
+from ..protocol.solves import SolvePlace, watch_solves
 from ..repl import LocalBridge, ShellRepl, shell_runtime
 from . import _comm, _control_channel
 from ._behind import LastQuestion
@@ -104,6 +106,7 @@ class Session:
         self._idle = IdleInterrupt(getattr(shell, "kernel", None), self.live_in_shell)
         self._transports: list[Callable[[], None]] = []
         self._unwatch: Callable[[], None] = lambda: None
+        self._unwatch_solves: Callable[[], None] = lambda: None
         self._lock = threading.RLock()
         self._noted: set[str] = set()
 
@@ -129,10 +132,12 @@ class Session:
         self.widgets.open()
         self.solves.open()
         self._unwatch = watch_runs(self._started)
+        self._unwatch_solves = watch_solves(self._solves)
 
     def close(self) -> None:
         """Stop what lives and take the names away."""
         self._unwatch()
+        self._unwatch_solves()
         for run in self.runs.values():
             if not run.ended:
                 run.stop()
@@ -198,6 +203,17 @@ class Session:
         if rlm not in self._own:
             self.tap.open()
             self.placing.add(run, "", cell_of(self.shell), session_of_client(self.shell))
+
+    def _solves(self) -> SolvePlace | None:
+        """Give where what code here solves is told: in the run's cell, else the session."""
+        call, run = self.runtime.here(), self.live_in_shell()
+        if run is not None and call.cell:
+            return run.services.solves(call)
+        try:
+            outside = self.outside_of_runs()
+        except (RLMError, OSError):  # a default that is none, a disk that is full: it is solved all
+            return None  # the same, and a call says what is wrong
+        return SolvePlace(outside.log, outside.node)
 
     def _shown(self, request: GetShown) -> Reply:
         run = next((run for run in self.runs.values() if run.id == request.run), None)

@@ -1,7 +1,8 @@
 """The events: immutable facts, one line of the log each; the tree is a fold over them.
 
 Every event names its ``node``. Node ids are unique in a log and readable: ``run1``, ``turn3``,
-``cell3``, ``batch2``, ``call17``. The envelope (``Logged``) adds the sequence number and the time.
+``cell3``, ``batch2``, ``call17``, ``solve1``. The envelope (``Logged``) adds the sequence number
+and the time.
 Long texts are plain ``str`` here; the log keeps them apart as blobs when it writes.
 """
 
@@ -15,7 +16,7 @@ from .calls import Usage
 
 PROTOCOL_VERSION = 1
 
-NodeKind = Literal["session", "run", "turn", "cell", "batch", "call"]
+NodeKind = Literal["session", "run", "turn", "cell", "batch", "call", "solve", "step"]
 Author = Literal["model", "human"]
 CellStatus = Literal["ok", "error", "interrupted", "timeout", "memory", "died"]
 CallStatus = Literal["ok", "error", "cancelled"]
@@ -320,6 +321,63 @@ class CallEnded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SolveStarted(Event):
+    """A puzzle is given to a small network that is applied to it again and again.
+
+    ``puzzle`` is its text, ``task`` its kind (empty: it is of none), ``of`` the steps at most. It
+    runs here, costs nothing and counts as no call.
+    """
+
+    type = "solve.started"
+    parent: str = ""
+    task: str = ""
+    model: str = ""
+    puzzle: str = ""
+    parameters: int = 0
+    of: int = 0
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SolveStep(Event):
+    """A step of a solve is over; ``parent`` is the solve.
+
+    ``calls``: how often the network was applied so far; ``grid``: the answer, as a text;
+    ``changed``: cells that had another symbol after the step before; ``wrong``: cells that break a
+    rule; ``halt``: the probability (0 to 1) that it is right, as the network has it; ``moved``: how
+    far the cells' latents moved in the last cycle, on average. ``frames`` are its cycles:
+    ``cells`` (a sign each, the symbol's number in base 36), ``sure`` and ``moved`` (a digit each:
+    tenths of 1, and of ``most``), ``halt``. A big solve has none, a long one leaves out steps.
+    """
+
+    type = "solve.step"
+    parent: str = ""
+    number: int = 0
+    calls: int = 0
+    grid: str = ""
+    changed: int = 0
+    wrong: int = 0
+    halt: float = 0.0
+    moved: float = 0.0
+    frames: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SolveEnded(Event):
+    """A solve is over: ``solved`` and ``said`` are the rules' word on the answer, a grid."""
+
+    type = "solve.ended"
+    status: CallStatus = "ok"
+    solved: bool = False
+    said: str = ""
+    answer: str = ""
+    steps: int = 0
+    calls: int = 0
+    seconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerGiven(Event):
     """A cell submitted an answer: accepted, or refused with the reason the model is told."""
 
@@ -358,7 +416,7 @@ EVENTS: dict[str, type[Event]] = {
         BudgetChanged, RunEnded,
         TurnStarted, TurnEnded, CellProposed, CellDecided, CellStarted, CellEnded,
         CallsProposed, CallsDecided, BatchStarted, BatchEnded, CallStarted, CallText, CallRetried,
-        CallEnded, AnswerGiven, Folded, Noted,
+        CallEnded, SolveStarted, SolveStep, SolveEnded, AnswerGiven, Folded, Noted,
     )
 }  # fmt: skip
 

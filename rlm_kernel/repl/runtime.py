@@ -199,11 +199,15 @@ class Runtime:
 
     def ask(self, method: Method, *args: Any, batch: bool = False) -> Future[Any]:
         """Send a call with the cell and line that it comes from."""
+        return self._calls.start(method, self.here(batch=batch), *args)
+
+    def here(self, *, batch: bool = False) -> Call:
+        """Give the cell and the line of it that the code which calls this stands in."""
         job = self._job  # the latest: a thread of its may ask when the cell is over
         if job is None:
-            return self._calls.start(method, Call(cell="", batch=batch), *args)
+            return Call(cell="", batch=batch)
         line = calling_line(sys._getframe(1), self._files, job.number)
-        return self._calls.start(method, Call(cell=job.cell, line=line, batch=batch), *args)
+        return Call(cell=job.cell, line=line, batch=batch)
 
     def wait(self, future: Future[Any]) -> Any:
         """Wait for a call; a KeyboardInterrupt cancels it."""

@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import ConfigError
 from . import checkpoint as files
 from . import show_training, solving
+from ._telling import Telling
 from .checkpoint import Checkpoint
 from .presets import PRESETS, Preset, preset, without_recursion
 from .puzzles.task import TASKS, Task, Verdict, puzzles_of, task
@@ -82,14 +83,25 @@ def solve(puzzle: Any, model: Model = "", *, halt: float = HALT, steps: int = 0)
     Raises:
         ConfigError: the puzzle isn't one of the model's kind, or there is no such model.
     """
-    return solving.solve(_model(puzzle, model), puzzle, halt=halt, steps=steps)
+    with Telling(puzzle, model) as told:
+        found = told.by(_model(puzzle, model), steps)
+        return solving.solve(found, puzzle, halt=halt, steps=steps, tell=told.frame)
 
 
 def stream(
     puzzle: Any, model: Model = "", *, halt: float = HALT, steps: int = 0
 ) -> Iterator[Frame]:
     """Solve a puzzle, with a frame for each cycle; arguments and errors as for ``solve``."""
-    return solving.stream(_model(puzzle, model), puzzle, halt=halt, steps=steps)
+    found = _model(puzzle, model)
+
+    def frames() -> Iterator[Frame]:
+        with Telling(puzzle, model) as told:
+            told.by(found, steps)
+            for frame in solving.stream(found, puzzle, halt=halt, steps=steps):
+                told.frame(frame)
+                yield frame
+
+    return frames()
 
 
 def explore(
@@ -108,8 +120,12 @@ def explore(
     Raises:
         ConfigError: as there, or ``k`` is below 1.
     """
-    found = _model(puzzle, model)
-    return solving.explore(found, puzzle, k=k, noise=noise, seed=seed, steps=steps)
+    with Telling(puzzle, model) as told:
+        found = told.by(_model(puzzle, model), steps)
+        solution = solving.explore(found, puzzle, k=k, noise=noise, seed=seed, steps=steps)
+        for frame in solution.frames:  # of the way that won
+            told.frame(frame)
+        return solution
 
 
 @dataclass(frozen=True, slots=True, repr=False)

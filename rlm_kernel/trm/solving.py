@@ -6,7 +6,7 @@ The network says how sure it is; whether a grid is solved is for the rules alone
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -179,16 +179,21 @@ def stream(
 
 
 def solve(
-    checkpoint: Checkpoint, puzzle: Any, *, halt: float = HALT, steps: int = 0
-) -> Solution:
-    """Solve a puzzle; arguments and errors as for ``stream``."""
+    checkpoint: Checkpoint, puzzle: Any, *, halt: float = HALT, steps: int = 0,
+    tell: Callable[[Frame], object] | None = None,
+) -> Solution:  # fmt: skip
+    """Solve a puzzle; ``tell`` is given each frame; all else as for ``stream``."""
     kind = task(checkpoint.task)
     cells = kind.read(puzzle)
     began = time.perf_counter()
-    frames = tuple(stream(checkpoint, cells, halt=halt, steps=steps))
+    frames = []
+    for frame in stream(checkpoint, cells, halt=halt, steps=steps):
+        frames.append(frame)
+        if tell is not None:
+            tell(frame)
     seconds = time.perf_counter() - began
     return Solution(
-        kind.name, tuple(cells), frames, frames[-1].halt > _probability(halt),
+        kind.name, tuple(cells), tuple(frames), frames[-1].halt > _probability(halt),
         kind.check(cells, frames[-1].grid), seconds, checkpoint.config.parameters,
     )  # fmt: skip
 

@@ -128,14 +128,15 @@ export class Matcher {
   }
 }
 
-/** The `MOST` slowest or costliest of the nodes that do the work: cells and calls. */
+/** The `MOST` slowest or costliest of the nodes that do the work: cells, calls and solves. */
 function most(tree: RunTree, among: ReadonlySet<string>, by: 'slowest' | 'costliest'): Set<string> {
   const weighed: [id: string, weight: number][] = [];
   for (const id of among) {
     const node = tree.get(id);
     if (
       node === undefined ||
-      (node.kind !== 'call' && (by === 'costliest' || node.kind !== 'cell'))
+      (node.kind !== 'call' &&
+        (by === 'costliest' || (node.kind !== 'cell' && node.kind !== 'solve')))
     ) {
       continue;
     }

@@ -1,5 +1,6 @@
 import type { Event, NodeKind } from '../protocol.js';
 import { amissOf, NOTHING_AMISS, type TreeNode, type Used } from './node.js';
+import { countText, percentText, plural, whole } from './format.js';
 import type { RunTree } from './tree.js';
 import { head, length, lines, split, strip } from './words.js';
 
@@ -12,7 +13,16 @@ type Cut = Readonly<Record<string, number>> | undefined;
 type Fold<E> = (tree: RunTree, event: E, time: number, cut: Cut) => TreeNode;
 type Folds = { [T in Event['type']]: Fold<Extract<Event, { type: T }>> };
 
-const KINDS: readonly NodeKind[] = ['session', 'run', 'turn', 'cell', 'batch', 'call'];
+const KINDS: readonly NodeKind[] = [
+  'session',
+  'run',
+  'turn',
+  'cell',
+  'batch',
+  'call',
+  'solve',
+  'step',
+];
 const TITLE = 120;
 
 /** The kind that the id of a node speaks for. */
@@ -32,6 +42,21 @@ function codeTitle(code: string): string {
 function title(text: string): string {
   const line = split(head(text, 4 * TITLE)).join(' ');
   return length(line) <= TITLE ? line : head(line, TITLE - 1) + '…';
+}
+
+/** Give a solve its title: what is solved, and what came of it. */
+function named(node: TreeNode): TreeNode {
+  if (node.kind === 'solve') {
+    let said = node.error;
+    if (node.ended !== null && node.status === 'ok') {
+      const steps = plural(node.number, 'step');
+      const calls = plural(node.applied, 'call');
+      const net = `one ${countText(node.parameters)}-parameter net`;
+      said = `${node.solved ? 'solved' : 'not solved'} in ${steps}, ${calls} of ${net}`;
+    }
+    node.title = title([node.task, said].filter(Boolean).join(' · '));
+  }
+  return node;
 }
 
 const MOST = 1e15; // of anything; a number above it isn't meant
@@ -411,6 +436,68 @@ export const FOLDS: Folds = {
     tree.addAmiss(node, amissOf(status, node.error_kind, node.own.calls));
     countInBatch(tree, node, status === 'ok');
     return node;
+  },
+
+  'solve.started': (tree, e, time, cut) => {
+    const told = !tree.get(e.node)?.known;
+    const node = tree.start(e.node, e.parent ?? '', 'solve', time, {
+      task: e.task ?? '',
+      model: e.model ?? '',
+      prompt: e.puzzle ?? '',
+      parameters: e.parameters ?? 0,
+      of: e.of ?? 0,
+      line: e.line ?? null,
+    });
+    if (told) {
+      cutTo(node, cut, { puzzle: 'prompt' });
+    }
+    return named(node);
+  },
+
+  'solve.step': (tree, e, time, cut) => {
+    const above = e.parent ? tree.get(e.parent) : undefined;
+    const last = above?.children[above.children.length - 1];
+    const from = last === undefined ? above : tree.get(last);
+    const before = (last === undefined ? from?.started : from?.ended) ?? null;
+    const changed = plural(e.changed ?? 0, 'cell');
+    const wrong = e.wrong ?? 0;
+    const breaks = `${whole(wrong)} ${wrong === 1 ? 'breaks' : 'break'} a rule`;
+    const told = !tree.get(e.node)?.known;
+    const began = before === null ? time : Math.min(before, time);
+    const node = tree.start(e.node, e.parent ?? '', 'step', began, {
+      title: `${changed} changed, ${breaks} · halt ${percentText(e.halt ?? 0)}`,
+      number: e.number ?? 0,
+      applied: e.calls ?? 0,
+      cells_changed: e.changed ?? 0,
+      cells_wrong: wrong,
+      halt: e.halt ?? 0,
+      moved: e.moved ?? 0,
+      frames: e.frames ?? [],
+      text: e.grid ?? '',
+    });
+    if (told) {
+      cutTo(node, cut, { grid: 'text' });
+    }
+    if (node.kind === 'step') {
+      tree.end(node, time, 'ok');
+    }
+    return node;
+  },
+
+  'solve.ended': (tree, e, time, cut) => {
+    const node = tree.spoken(e.node, 'solve');
+    if (node.ended === null) {
+      node.solved = e.solved ?? false;
+      node.note = e.said ?? '';
+      node.error = e.error ?? '';
+      node.text = e.answer ?? '';
+      node.number = e.steps ?? 0;
+      node.applied = e.calls ?? 0;
+      node.seconds = e.seconds || null;
+      cutTo(node, cut, { answer: 'text', error: 'error' });
+      tree.end(node, time, e.status ?? 'ok');
+    }
+    return named(node);
   },
 
   'answer.given': (tree, e, _time, cut) => {

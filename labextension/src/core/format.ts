@@ -97,6 +97,11 @@ export function countText(number: number): string {
   return String(number);
 }
 
+/** A part of one, in percent. */
+export function percentText(part: number): string {
+  return say('%1 %', fixed(100 * Math.min(Math.max(part, 0), 1), 0));
+}
+
 /** A length of text, roughly, in the units of files. */
 export function sizeText(size: number): string {
   if (size >= 1 << 20) {
@@ -209,6 +214,10 @@ export function label(node: TreeNode): string {
       return node.number ? say('cell %1', node.number) : say('cell');
     case 'run':
       return node.depth > 0 ? say('child run') : say('run');
+    case 'solve':
+      return say('latent recursion');
+    case 'step':
+      return say('step %1', node.number);
     case 'turn':
     case 'batch':
       return '';

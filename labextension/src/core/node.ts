@@ -105,7 +105,7 @@ export function tokens(used: Used): number {
 }
 
 /**
- * A run, turn, cell, batch, call or session as far as the events have told of it.
+ * A run, turn, cell, batch, call, solve, step or session as far as the events have told of it.
  *
  * The fields have the names of the log's own tree (`rlm_kernel/log/node.py`): both are folds over
  * the same events and a test holds them equal. `version` grows with each change of the node,
@@ -185,7 +185,21 @@ export interface TreeNode {
   finish: string;
   cached: boolean;
   error_kind: string;
-  /** The reply of a call: what has streamed in, then the whole. */
+
+  /** Of a solve and its steps: what is asked is the prompt, the grid is the text. */
+  task: string;
+  parameters: number;
+  /** How often the network was applied, so far. */
+  applied: number;
+  /** Whether the rules say so. */
+  solved: boolean;
+  cells_changed: number;
+  cells_wrong: number;
+  halt: number;
+  moved: number;
+  frames: readonly Record<string, unknown>[];
+
+  /** The reply of a call: what has streamed in, then the whole; the grid of a solve. */
   text: string;
 
   /** How long texts are that came cut to their beginning, by the node's field. */
@@ -267,6 +281,15 @@ export function newNode(id: string, kind: NodeKind): TreeNode {
     finish: '',
     cached: false,
     error_kind: '',
+    task: '',
+    parameters: 0,
+    applied: 0,
+    solved: false,
+    cells_changed: 0,
+    cells_wrong: 0,
+    halt: 0,
+    moved: 0,
+    frames: NONE,
     text: '',
     cut: NOTHING,
     version: 0,

@@ -7,12 +7,14 @@ import {
   durationText,
   estimateText,
   oneLine,
+  percentText,
   plural,
   titleText,
   statusWord,
   timeText,
   unsentText,
   tokensText,
+  whole,
 } from '../core/format.js';
 import { tallyText } from '../core/groups.js';
 import { tally } from '../core/groups.js';
@@ -341,6 +343,21 @@ function Body(props: { model: Model; node: TreeNode; tree: RunTree }): JSX.Eleme
         </>
       );
     }
+    case 'solve':
+    case 'step':
+      return (
+        <>
+          <Text model={model} node={node} field="error" title={t('Error')} class="rlm-bad-text" />
+          <Text
+            model={model}
+            node={node}
+            field="text"
+            title={node.kind === 'solve' ? t('Answer') : t('Grid')}
+            class="rlm-code"
+          />
+          <Text model={model} node={node} field="prompt" title={t('Puzzle')} class="rlm-code" />
+        </>
+      );
     case 'turn':
       return (
         <Text model={model} node={node} field="observation" title={t('What the model was told')} />
@@ -442,6 +459,15 @@ function factsOf(model: Model, tree: RunTree, node: TreeNode): { first: Fact[]; 
     add('Estimate', model.waiting?.id === node.id ? '' : estimateText(node.estimate));
     add('Changed', oneLine(node.changed.join(', '), 300));
   }
+  add('Applied', node.applied ? plural(node.applied, 'time') : '');
+  if (node.kind === 'solve') {
+    add('Parameters', node.parameters ? whole(node.parameters) : '');
+  } else if (node.kind === 'step') {
+    add('Halt', percentText(node.halt));
+    add('Cells changed', whole(node.cells_changed));
+    add('Breaking a rule', whole(node.cells_wrong));
+    add('Latent moved', oneLine(node.moved.toPrecision(2), 20));
+  }
   add('Line', node.line === null ? '' : String(node.line));
   add(
     'In the batch',
@@ -455,7 +481,7 @@ function factsOf(model: Model, tree: RunTree, node: TreeNode): { first: Fact[]; 
   return { first, more };
 }
 
-const FIRST = new Set(['Model', 'Took', 'Own', 'With all below', 'Decided']);
+const FIRST = new Set(['Model', 'Took', 'Own', 'With all below', 'Decided', 'Applied', 'Halt']);
 
 function Facts({ facts }: { facts: readonly Fact[] }): JSX.Element | null {
   if (facts.length === 0) {

@@ -1,8 +1,9 @@
 """A run as OpenTelemetry spans with OpenInference's attributes; needs the extra ``otel``.
 
-A run is an agent, its turns and batches are chains, its cells tools, its calls LLMs. What was used
-stands at the calls only, so that who adds up counts nothing twice. The ids are made of the run's
-and the nodes' own, so that a run that is sent twice, live and from its recording, is one trace.
+A run is an agent, its turns and batches are chains, its cells and solves tools, its calls LLMs.
+What was used stands at the calls only, so that who adds up counts nothing twice. The ids are made
+of the run's and the nodes' own, so that a run that is sent twice, live and from its recording, is
+one trace.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ from ..tree import Tree
 
 MOST_TEXT = 64 << 10  # characters of one attribute; a recording has all
 _Kind = OpenInferenceSpanKindValues
-_KINDS = {"run": _Kind.AGENT, "turn": _Kind.CHAIN, "batch": _Kind.CHAIN, "cell": _Kind.TOOL}
+_KINDS = {"run": _Kind.AGENT, "turn": _Kind.CHAIN, "batch": _Kind.CHAIN, "cell": _Kind.TOOL,
+          "solve": _Kind.TOOL, "step": _Kind.CHAIN}  # fmt: skip
 _PROVIDERS = {value.value for value in OpenInferenceLLMProviderValues}
 
 
@@ -166,6 +168,11 @@ def _attributes(node: Node) -> dict[str, Any]:
         case "call":
             found = _said(node.prompt, node.text)
             found |= {} if node.role == "human" else _llm(node)
+        case "solve" | "step":
+            found = _said(node.prompt, node.text)
+            if node.kind == "solve":
+                task = {"task": _text(node.task)}
+                found |= get_tool_attributes(name=label(node), parameters=task)
         case _:
             found = {}
     return found | get_metadata_attributes(metadata=_metadata(node))
@@ -201,7 +208,8 @@ def _metadata(node: Node) -> dict[str, Any]:
     """Give what OpenInference has no name for."""
     names = ("status", "reason", "author", "decision", "by", "note", "finish", "role", "line",
              "retries", "cached", "error_kind", "forced", "depth", "mode", "where", "sandbox",
-             "model", "sub_model", "run_id")  # fmt: skip
+             "model", "sub_model", "run_id", "applied", "parameters", "solved", "halt",
+             "cells_changed", "cells_wrong")  # fmt: skip
     found: Mapping[str, Any] = {"node": node.id, **{name: getattr(node, name) for name in names}}
     if node.kind == "call":  # has it under its own name
         found = {**found, "model": ""}
