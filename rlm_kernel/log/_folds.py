@@ -289,7 +289,7 @@ def _solve_step(tree: Tree, e: ev.SolveStep, time: float) -> Node:
     node = tree._start(
         e, "step", time if before is None else min(before, time), title=title, number=e.number,
         applied=e.calls, cells_changed=e.changed, cells_wrong=e.wrong, halt=e.halt, moved=e.moved,
-        frames=e.frames, _text=e.grid,
+        frames=e.frames, _text=e.grid, _pieces=None,
     )  # fmt: skip
     if node.kind == "step":
         tree._end(node, time, "ok")
@@ -299,7 +299,8 @@ def _solve_step(tree: Tree, e: ev.SolveStep, time: float) -> Node:
 def _solve_ended(tree: Tree, e: ev.SolveEnded, time: float) -> Node:
     node = tree._node(e.node, "solve")
     if node.ended is None:
-        node.solved, node.note, node.error, node._text = e.solved, e.said, e.error, e.answer
+        node.solved, node.note, node.error = e.solved, e.said, e.error
+        node._text, node._pieces = e.answer, None
         node.number, node.applied, node.seconds = e.steps, e.calls, e.seconds or None
         tree._end(node, time, e.status)
     return _named(node)

@@ -346,8 +346,9 @@ class SolveStep(Event):
     ``changed``: cells that had another symbol after the step before; ``wrong``: cells that break a
     rule; ``halt``: the probability (0 to 1) that it is right, as the network has it; ``moved``: how
     far the cells' latents moved in the last cycle, on average. ``frames`` are its cycles:
-    ``cells`` (a sign each, the symbol's number in base 36), ``sure`` and ``moved`` (a digit each:
-    tenths of 1, and of ``most``), ``halt``. A big solve has none, a long one leaves out steps.
+    ``cells`` (a sign each: the symbol's number in base 36, ``-``: none), ``sure`` and ``moved`` (a
+    digit each: tenths of 1, and of ``most``), ``halt``. A big solve has none, a long one leaves out
+    steps.
     """
 
     type = "solve.step"

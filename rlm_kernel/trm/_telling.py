@@ -24,7 +24,9 @@ from .solving import Frame
 MOST = 25_000
 _RAW = 1_000  # characters of what is no puzzle that are told
 _END = 400  # bytes of the last event, besides the grid
-_SIGNS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_SHORT = reprlib.Repr()
+_SHORT.maxlist = 100
+_SIGNS = dict(enumerate("0123456789abcdefghijklmnopqrstuvwxyz"))
 
 
 class Telling:
@@ -91,7 +93,7 @@ class Telling:
         if self._place is None or self._place.closed:
             return
         if not self._node:  # it isn't a puzzle, or there is no such model
-            raw = self._puzzle if isinstance(self._puzzle, str) else reprlib.repr(self._puzzle)
+            raw = self._puzzle if isinstance(self._puzzle, str) else _SHORT.repr(self._puzzle)
             self._begin(raw[:_RAW], 0, 0)
         if self._held is not None:
             self._place.tell(self._held)
@@ -158,7 +160,7 @@ def _name(model: Checkpoint | Path | str) -> str:
 def _compact(frame: Frame) -> dict[str, Any]:
     most = max(frame.moved) or 1.0
     return {
-        "cells": "".join(_SIGNS[min(symbol, len(_SIGNS) - 1)] for symbol in frame.grid),
+        "cells": "".join(_SIGNS.get(symbol, "-") for symbol in frame.grid),
         "sure": "".join(str(min(int(10 * sure), 9)) for sure in frame.confidence),
         "moved": "".join(str(min(int(10 * moved / most), 9)) for moved in frame.moved),
         "most": round(most, 4), "halt": round(frame.halt, 4),

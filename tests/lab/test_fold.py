@@ -62,6 +62,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "line": (None, 1, 1, 2),
     "ask": ("", "ask1", "ask2"),
     "by": ("", "you", "stop"),
+    "halt": (-0.5, 0.0, 0.005, 0.015, 0.124, 0.125, 0.5, 0.995, 1.0, 7.0),
     "error_kind": ("", "rate", "budget"),
     "model": ("", "m", "a/b"),
 }
@@ -79,6 +80,8 @@ def _value(dice: random.Random, name: str, kind: str) -> Any:
             odd = dice.choice(("input_tokens", "cost", "known_cost"))
             told[odd] = dice.choice((-7, 1e300, True))
         return dict(dice.sample(sorted(told.items(), key=str), dice.randrange(len(told) + 1)))
+    if name == "frames":
+        return [{"cells": dice.choice(_TEXTS), "halt": dice.random()}]
     if name == "context":
         return [{"name": dice.choice(("", "context")), "kind": "text", "size": "9 characters"}]
     if "dict" in kind:
@@ -97,16 +100,19 @@ def _value(dice: random.Random, name: str, kind: str) -> Any:
 def _random_log(seed: int) -> list[Logged]:
     """Events of any type about few nodes, in any order, some twice."""
     dice = random.Random(seed)
-    ids = [f"{kind}{n}" for kind in ("run", "turn", "cell", "batch", "call") for n in (1, 2)]
+    ids = [f"{kind}{n}" for kind in (
+        "run", "turn", "cell", "batch", "call", "solve", "step") for n in (1, 2)]  # fmt: skip
     ids += [f"call{n}" for n in range(3, 20)] + ["session1", "odd", "root1"]
-    names = sorted(EVENTS) + ["call.started", "call.ended"] * 6 + ["call.text", "call.retried"] * 2
+    names = sorted(EVENTS) + ["solve.started", "solve.ended"] + ["solve.step"] * 3
+    names += ["call.started", "call.ended"] * 6 + ["call.text", "call.retried"] * 2
     log: list[Logged] = []
     for seq in range(1, dice.randrange(5, 160)):
         cls = EVENTS[dice.choice(names)]
         values: dict[str, Any] = {"node": dice.choice(ids)}
         for f in fields(cls):
             if f.name == "parent":
-                values["parent"] = dice.choice(ids if dice.random() < 0.4 else ["cell1", "batch1"])
+                some = ["cell1", "batch1", "solve1"]
+                values["parent"] = dice.choice(ids if dice.random() < 0.4 else some)
             elif f.name != "node" and dice.random() < 0.6:
                 values[f.name] = _value(dice, f.name, str(f.type))
         log.append(Logged(seq, 1_700_000_000 + seq / 8 + dice.random(), cls(**values)))
