@@ -126,6 +126,31 @@ test('filters by words, pattern, status, kind, cost, and the ten that cost most'
   );
 });
 
+test('a solve and its steps are rows, found by their words, their kind and their puzzle', () => {
+  const tree = treeOf([
+    { type: 'cell.proposed', node: 'cell1', code: 'trm_solve(p)', number: 1 },
+    { type: 'solve.started', node: 'solve1', parent: 'cell1', task: 'sudoku4', puzzle: '1 .' },
+    { type: 'solve.step', node: 'step1', parent: 'solve1', number: 1, grid: '1 2', changed: 1 },
+    { type: 'solve.ended', node: 'solve1', solved: true, steps: 1, calls: 4, seconds: 2 },
+  ]);
+  const rows = new Rows();
+  assert.deepEqual(
+    rows.update(tree, all).map((row) => [row.key, row.level]),
+    [
+      ['cell1', 1],
+      ['solve1', 2],
+      ['step1', 3],
+    ],
+  );
+  const found = (change: Partial<Filter>) => [
+    ...new Matcher({ ...NO_FILTER, ...change }).find(tree).matched,
+  ];
+  assert.deepEqual(found({ text: 'latent recursion' }), ['solve1']);
+  assert.deepEqual(found({ text: '1 .', kind: 'solve' }), ['solve1']);
+  assert.deepEqual(found({ kind: 'step' }), ['step1']);
+  assert.deepEqual(found({ only: 'slowest' }), ['solve1']);
+});
+
 test('a pattern that isn’t one is said and hides nothing', () => {
   const matcher = new Matcher({ ...NO_FILTER, text: '/(/' });
   assert.notEqual(matcher.trouble, '');

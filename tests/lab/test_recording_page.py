@@ -104,6 +104,44 @@ def test_it_shows_and_plays_without_a_network_and_runs_no_text(page: Any) -> Non
     assert page.evaluate("window.hacked") is None
 
 
+def test_a_solve_shows_its_grids_and_runs_no_text(browser: Any, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    grid = "1 2 | 3 4\n3 4 | 1 2"
+    events = (
+        e.RunStarted(node="run1", question="What is it?", model="m"),
+        e.TurnStarted(node="turn1", parent="run1", number=1),
+        e.CellProposed(node="cell1", parent="turn1", number=1, code="trm_solve(p)"),
+        e.SolveStarted(node="solve1", parent="cell1", task=f"sudoku4 {HOSTILE}", line=1,
+                       puzzle=f"1 . {HOSTILE}", model=HOSTILE, parameters=91_234),
+        e.SolveStep(node="step1", parent="solve1", number=1, calls=8, grid=f"{grid}\n{HOSTILE}",
+                    changed=13, wrong=4, halt=0.02, frames=[{"cells": HOSTILE}]),
+        e.SolveEnded(node="solve1", solved=True, said=f"Solved. {HOSTILE}", answer=grid, steps=1,
+                     calls=8),
+        e.CellEnded(node="cell1"),
+        e.RunEnded(node="run1", answer="it"),
+    )  # fmt: skip
+    logged = [Logged(i, 100 + i / 2, event) for i, event in enumerate(events, 1)]
+    path = load_run(save(logged, tmp_path / "run.rlm")).export(tmp_path / "run.html")
+    context = browser.new_context(viewport={"width": 1100, "height": 900}, offline=True)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    row = page.locator("[data-key=solve1]")
+    expect(row).to_contain_text("latent recursion")
+    expect(page.locator("[data-key=step1]")).to_contain_text("step 1")
+    expect(page.locator("[data-key=step1]")).to_contain_text("13 cells changed, 4 break a rule")
+    row.click()
+    details = page.get_by_role("group", name="Details")
+    for words in (f"1 . {HOSTILE}", f"Solved. {HOSTILE}", "8 times", "91,234"):
+        expect(details).to_contain_text(words)
+    expect(details.locator("pre").first).to_have_text(grid)
+    page.locator("[data-key=step1]").click()
+    expect(details.locator("pre").first).to_have_text(f"{grid}\n{HOSTILE}")
+    expect(details).to_contain_text("2 %")
+    assert page.evaluate("window.hacked") is None
+    context.close()
+
+
 def test_a_link_leads_to_the_moment_when_a_node_came(page: Any) -> None:
     from playwright.sync_api import expect
 
