@@ -200,6 +200,19 @@ def test_progress_cant_command_the_terminal(openai_server, text, capsys):
     assert "\x1b" not in err
 
 
+def test_a_tool_that_comes_along_is_given_by_its_name(openai_server, text, capsys):
+    code = "try:\n    trm_solve('12\\x1b[31m')\nexcept ValueError:\n    FINAL('no puzzle')"
+    wire = saying(openai_server, code)
+    assert main(["run", "q", "-c", text, "--tool", "trm_solve", *wire]) == 0
+    out, err = capsys.readouterr()
+    assert out == "no puzzle\n"
+    assert "  solve1 latent recursion: A puzzle has 16" in err
+    assert "\x1b" not in err
+    assert main(["run", "q", "-c", text, "--tool", "trm_sovle", *wire]) == 2
+    assert "no tool 'trm_sovle' that comes along" in (err := capsys.readouterr().err)
+    assert "Did you mean 'trm_solve'?" in err
+
+
 def test_an_answer_is_whole_in_a_pipe_and_harmless_on_a_terminal(monkeypatch):
     run = SimpleNamespace(answer_text="\x1b[31mred \ud800", status="done")
 

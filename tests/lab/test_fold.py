@@ -10,8 +10,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from rlm_kernel import trm
 from rlm_kernel.engine import RLM
 from rlm_kernel.lm import ScriptedModel
 from rlm_kernel.log import Tree
@@ -29,6 +31,7 @@ from rlm_kernel.log.groups import Group, grouped
 from rlm_kernel.log.node import Node
 from rlm_kernel.protocol import Logged
 from rlm_kernel.protocol.events import EVENTS, event_from_dict, event_to_dict
+from rlm_kernel.trm.config import Config
 
 LAB = Path(__file__).resolve().parents[2] / "labextension"
 BUNDLE = """
@@ -120,16 +123,24 @@ def _random_log(seed: int) -> list[Logged]:
 
 
 def _real_log(tmp_path: Path) -> list[Logged]:
-    """What a run wrote: cells that fail, a batch, an answer."""
+    """What a run wrote: cells that fail, a batch, a puzzle that is solved, an answer."""
+    rng = np.random.default_rng(1)
+    config = Config(vocab=6, length=16, width=32, slots=4, steps=3, multiple=32)
+    state = {name: rng.standard_normal(size) for name, size in config.shapes().items()}
+    model = trm.Checkpoint("sudoku4", config, state)
+
+    def solve(puzzle: str) -> bool:
+        return trm.solve(puzzle, model, halt=99).solved
+
     cells = [
         "n = len(context)\nprint(n)",
         "parts = llm_query_batched([f'say {i}' for i in range(12)])\none = llm_query('alone')",
-        "1 / 0",
+        "solve('1...' + '.' * 12)\nsolve('12')",
         "for i in range(7):\n    llm_query(f'again {i}')\nFINAL('Lagos')",
     ]
     root = ScriptedModel([f"```repl\n{code}\n```" for code in cells], name="root")
     sub = ScriptedModel(lambda messages: "reply", name="sub", price="unknown")
-    rlm = RLM(model=root, sub_model=sub, where="kernel")
+    rlm = RLM(model=root, sub_model=sub, where="kernel", tools=[solve])
     try:
         run = rlm.run("Which city?", "some text " * 300)
         return list(run.events)
@@ -215,7 +226,7 @@ def test_typescript_folds_what_a_run_wrote_to_the_same_tree(
 ) -> None:
     monkeypatch.setenv("RLM_HOME", str(tmp_path / "home"))
     log = _real_log(tmp_path)
-    assert {"batch.started", "call.ended", "run.ended"} <= {one.event.type for one in log}
+    assert {"batch.started", "call.ended", "solve.step", "run.ended"} <= {one.event.type for one in log}
     (tree,) = _folded(tmp_path, [log], [])["trees"]
     assert tree == _plain(_expected(log))
 

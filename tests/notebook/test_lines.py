@@ -18,6 +18,7 @@ from rlm_kernel.protocol.events import (
     Event,
     RunEnded,
     RunStarted,
+    SolveEnded,
     TurnStarted,
 )
 
@@ -96,6 +97,14 @@ def test_a_batch_is_told_by_its_size_and_its_failures() -> None:
     )
     assert "120 calls together" in text
     assert "118 came back, 2 failed" in text
+
+
+def test_a_solve_is_told_by_what_the_rules_say_or_what_went_wrong() -> None:
+    ended = SolveEnded(node="solve1", solved=True, said="Solved: all.\x1b[31m")
+    assert "↳ latent recursion: Solved: all." in told(*START, ended)
+    assert "\x1b" not in told(*START, ended)
+    failed = SolveEnded(node="solve1", status="error", error="No such puzzle.")
+    assert "↳ latent recursion: No such puzzle." in told(*START, failed)
 
 
 def test_a_refused_answer_says_why() -> None:
