@@ -226,7 +226,8 @@ def test_typescript_folds_what_a_run_wrote_to_the_same_tree(
 ) -> None:
     monkeypatch.setenv("RLM_HOME", str(tmp_path / "home"))
     log = _real_log(tmp_path)
-    assert {"batch.started", "call.ended", "solve.step", "run.ended"} <= {one.event.type for one in log}
+    told = {one.event.type for one in log}
+    assert {"batch.started", "call.ended", "solve.step", "run.ended"} <= told
     (tree,) = _folded(tmp_path, [log], [])["trees"]
     assert tree == _plain(_expected(log))
 
