@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from ..errors import Cancelled
 from .calls import Sink
 from .events import Event, SolveEnded, SolveStarted
 
@@ -33,18 +32,14 @@ class SolvePlace:
 
     @property
     def closed(self) -> bool:
-        """Whether nothing is told there any more."""
+        """Whether nothing is told there any more, and what is solved is to end."""
         return self._closed
 
     def tell(self, event: Event) -> None:
-        """Write an event of a solve.
-
-        Raises:
-            Cancelled: the place was closed; the solve is to end.
-        """
+        """Write an event of a solve; nothing where the place was closed."""
         with self._lock:
             if self._closed:
-                raise Cancelled("The solve was cancelled.")
+                return
             if isinstance(event, SolveStarted):
                 self._open[event.node] = None
             elif isinstance(event, SolveEnded):

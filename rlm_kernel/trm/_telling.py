@@ -76,12 +76,12 @@ class Telling:
         """
         if self._place is None:
             return
+        if self._place.closed:
+            raise Cancelled("The solve was cancelled.")
         self._last = frame
         self._frames.append(frame)
         if frame.cycle >= self._outer:
             self._step()
-        elif self._place.closed:
-            raise Cancelled("The solve was cancelled.")
 
     def __enter__(self) -> Telling:
         return self
@@ -90,7 +90,7 @@ class Telling:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
-        if self._place is None or self._place.closed:
+        if self._place is None:
             return
         if not self._node:  # it isn't a puzzle, or there is no such model
             raw = self._puzzle if isinstance(self._puzzle, str) else _SHORT.repr(self._puzzle)
