@@ -281,9 +281,10 @@ def _solve_step(tree: Tree, e: ev.SolveStep, time: float) -> Node:
     before = above.started if above is not None else None  # since when it went on
     if above is not None and above.children:
         before = tree[above.children[-1]].ended
-    breaks = "breaks" if e.wrong == 1 else "break"
+    wrong = f"{e.wrong:,}" if e.wrong else "none"
+    breaks = "break" if e.wrong > 1 else "breaks"
     title = (
-        f"{plural(e.changed, 'cell')} changed, {e.wrong:,} {breaks} a rule · "
+        f"{plural(e.changed, 'cell')} changed, {wrong} {breaks} a rule · "
         f"halt {100 * min(max(e.halt, 0.0), 1.0):.0f} %"
     )
     node = tree._start(

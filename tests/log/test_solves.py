@@ -72,6 +72,11 @@ def test_its_title_says_what_came_of_it(options: dict, title: str) -> None:  # t
     assert tree_of(a_solve(**options)[:4])["solve1"].title == "sudoku4"
 
 
+def test_a_step_whose_grid_breaks_no_rule_says_so() -> None:
+    tree = tree_of([SolveStep(node="step1", parent="solve1", number=1, changed=2, halt=1.5)])
+    assert tree["step1"].title == "2 cells changed, none breaks a rule · halt 100 %"
+
+
 def test_in_any_order_it_folds_to_the_same_solve() -> None:
     events = logged(a_solve())
     straight, back = Tree(events), Tree(reversed(events))

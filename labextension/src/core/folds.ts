@@ -461,7 +461,7 @@ export const FOLDS: Folds = {
     const before = (last === undefined ? from?.started : from?.ended) ?? null;
     const changed = plural(e.changed ?? 0, 'cell');
     const wrong = e.wrong ?? 0;
-    const breaks = `${whole(wrong)} ${wrong === 1 ? 'breaks' : 'break'} a rule`;
+    const breaks = `${wrong ? whole(wrong) : 'none'} ${wrong > 1 ? 'break' : 'breaks'} a rule`;
     const told = !tree.get(e.node)?.known;
     const began = before === null ? time : Math.min(before, time);
     const node = tree.start(e.node, e.parent ?? '', 'step', began, {

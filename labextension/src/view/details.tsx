@@ -205,7 +205,11 @@ function NodeDetails(props: { model: Model; tree: RunTree; node: TreeNode }): JS
         </p>
       ))}
       {node.reason !== '' && <p class="rlm-note">{clean(node.reason)}</p>}
-      {node.note !== '' && <p class="rlm-note">{clean(node.note)}</p>}
+      {node.note !== '' && (
+        <p class={node.kind === 'solve' ? 'rlm-note rlm-note-info' : 'rlm-note'}>
+          {clean(node.note)}
+        </p>
+      )}
       <Body model={model} node={node} tree={tree} />
       <Facts facts={more} />
       <div class="rlm-buttons rlm-foot">
