@@ -64,8 +64,8 @@ class Telling:
             self._outer = checkpoint.config.outer
             text = kind.text(self._cells)
             self._left -= 2 * (len(text.encode()) + text.count("\n") + _END)
-            size = sum(int(value.size) for value in checkpoint.state.values())
-            self._begin(text, size, steps or checkpoint.config.steps)
+            config = checkpoint.config
+            self._begin(text, config.parameters, steps or config.steps)
         return checkpoint
 
     def frame(self, frame: Frame) -> None:

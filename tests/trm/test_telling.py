@@ -51,10 +51,9 @@ def test_it_tells_its_steps_with_their_cycles(sink: Sink, model: trm.Checkpoint)
     with solves_in(SolvePlace(sink, "cell1", 3)):
         found = trm.solve(PUZZLE, model, halt=99)
     started, *steps, ended = sink.events
-    size = sum(value.size for value in model.state.values())
     assert started == SolveStarted(
         node="solve1", parent="cell1", task="sudoku4", model="sudoku4", puzzle=KIND.text(PUZZLE),
-        parameters=size, of=4, line=3,
+        parameters=model.config.parameters, of=4, line=3,
     )  # fmt: skip
     assert [step.number for step in steps] == [1, 2, 3, 4]
     assert {step.parent for step in steps} == {"solve1"}
