@@ -170,11 +170,19 @@ def _tiny(verbs: Any) -> None:
     train.add_argument("--device", default="cpu", help="such as cuda; default: cpu")
     train.add_argument("--bf16", action="store_true", help="activations in bfloat16")
     train.add_argument("--compile", action="store_true", help="by torch.compile")
+    train.add_argument("--data", default="", metavar="PATH",
+                       help="of sudoku-extreme and maze-hard: a folder with train.csv and "
+                       "test.csv; of arc: arc-agi-1 or arc-agi-2")  # fmt: skip
     evaluate = what.add_parser("eval", example="rlm-kernel trm eval mine.safetensors",
                                help="how many of many puzzles it solves")
     evaluate.add_argument("model", help="a model's name, or a checkpoint's path")
     evaluate.add_argument("--puzzles", type=whole, default=1_000, metavar="N",
-                          help="how many; default: 1000")
+                          help="how many, or tasks of ARC; default: 1000")
+    evaluate.add_argument("--data", default="", metavar="PATH",
+                          help="of sudoku-extreme and maze-hard: a folder with test.csv, or a file")
+    evaluate.add_argument("--device", default="", help="such as cuda; default: in numpy")
+    evaluate.add_argument("--votes", type=whole, default=0, metavar="N",
+                          help="of ARC: augmentations that vote on a task; default: all")
     for verb in (puzzle, solve, train, evaluate):
         verb.add_argument("--seed", type=whole, default=0, metavar="S", help="default: 0")
     for verb in (solve, evaluate):

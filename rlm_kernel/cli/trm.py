@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -65,8 +66,10 @@ def _train(args: argparse.Namespace) -> int:
         made = trm.train(
             args.name, minutes=args.minutes, updates=args.updates, seed=args.seed,
             recursion=not args.once, progress=_tell, training=args.training or "",
-            device=args.device, bf16=args.bf16, compile=args.compile,
+            data=args.data, device=args.device, bf16=args.bf16, compile=args.compile,
         )  # fmt: skip
+    if os.environ.get("TORCHELASTIC_RUN_ID") and os.environ.get("RANK") != "0":
+        return OK  # torchrun started several of this: the first one speaks and writes
     card = made.card
     if "note" in card:
         say(card["note"])
@@ -87,7 +90,14 @@ def _shares(shares: tuple[float, ...] | list[float]) -> str:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    found = trm.evaluate(args.model, puzzles=args.puzzles, seed=args.seed + _APART)
+    model = trm.load(args.model)
+    found: trm.Evaluation | trm.Vote
+    if model.task == "arc":
+        found = trm.vote(model, tasks=args.puzzles, votes=args.votes, seed=args.seed,
+                         device=args.device)  # fmt: skip
+    else:
+        found = trm.evaluate(model, puzzles=args.puzzles, seed=args.seed + _APART,
+                             data=args.data, device=args.device)  # fmt: skip
     if args.json:
         print(json.dumps(asdict(found)))
         return OK

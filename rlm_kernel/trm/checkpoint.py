@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Mapping
@@ -14,9 +15,10 @@ import numpy as np
 from ..errors import ConfigError
 from .config import Config
 from .net import Array, Net
+from .puzzles.symmetry import KEY
 from .show_words import Told, network, share
 
-MOST = 1 << 30  # bytes of a file that is read
+MOST = 1 << 34  # bytes of a file that is read
 _FORMAT = "rlm-kernel trm 1"
 
 
@@ -29,12 +31,14 @@ class Checkpoint(Told):
         config: the sizes.
         state: the weights by name.
         card: how it was made and what it reaches: data, seed, minutes, accuracy by step.
+        seen: keys of the classes of puzzles that it has learned from or was chosen by.
     """
 
     task: str
     config: Config
     state: Mapping[str, Array]
     card: Mapping[str, Any] = field(default_factory=dict)
+    seen: frozenset[bytes] = frozenset()
 
     def __str__(self) -> str:
         said = f"One {network(self.config.parameters)} for {self.task}"
@@ -62,6 +66,7 @@ def save(checkpoint: Checkpoint, path: Path | str) -> Path:
     about = {
         "format": _FORMAT, "task": checkpoint.task, "config": json.dumps(asdict(checkpoint.config)),
         "card": json.dumps(checkpoint.card),
+        "seen": base64.b64encode(b"".join(sorted(checkpoint.seen))).decode(),
     }  # fmt: skip
     state = {name: np.ascontiguousarray(value, np.float32)
              for name, value in checkpoint.state.items()}  # fmt: skip
@@ -91,10 +96,12 @@ def load(path: Path | str) -> Checkpoint:
         given = json.loads(about["config"])
         config = Config(**{name: value for name, value in given.items() if name in known})
         card, task = json.loads(about.get("card", "{}")), str(about["task"])
+        keys = base64.b64decode(about.get("seen", ""))
+        seen = frozenset(keys[at : at + KEY] for at in range(0, len(keys), KEY))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(f"What {path} says of itself can't be read ({error}).") from error
     fit(config, state, str(path))
-    return Checkpoint(task, config, state, card)
+    return Checkpoint(task, config, state, card, seen)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Array]]:

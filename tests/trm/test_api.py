@@ -13,7 +13,7 @@ import pytest
 
 from rlm_kernel import trm
 from rlm_kernel.errors import ConfigError
-from rlm_kernel.trm.puzzles.task import TASKS, task
+from rlm_kernel.trm.puzzles.task import MADE, task
 
 from .models_trm import small, weights
 
@@ -27,7 +27,7 @@ def kept(tmp_path: Path) -> Path:
     return trm.save(made, tmp_path / "m.safetensors")
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", MADE)
 def test_the_kind_of_a_puzzle_is_seen(name: str) -> None:
     kind = task(name)
     puzzle, solution = kind.make(random.Random(1))

@@ -14,12 +14,13 @@ torch = pytest.importorskip("torch", reason="torch isn't here: pip install 'rlm-
 from rlm_kernel import trm  # noqa: E402
 from rlm_kernel.errors import ConfigError  # noqa: E402
 from rlm_kernel.trm.checkpoint import load, save  # noqa: E402
+from rlm_kernel.trm.learn.data import Data  # noqa: E402
 from rlm_kernel.trm.learn.losses import NOT_ASKED, loss_of  # noqa: E402
 from rlm_kernel.trm.learn.model import Model  # noqa: E402
-from rlm_kernel.trm.learn.optim import AdamATan2, Mean, SignSGD  # noqa: E402
+from rlm_kernel.trm.learn.optim import AdamATan2, Mean, sign_sgd  # noqa: E402
 from rlm_kernel.trm.learn.reference import load_reference  # noqa: E402
 from rlm_kernel.trm.learn.state import resume_training, save_training  # noqa: E402
-from rlm_kernel.trm.learn.training import Data, Machine, Trainer  # noqa: E402
+from rlm_kernel.trm.learn.training import Machine, Trainer  # noqa: E402
 from rlm_kernel.trm.net import Net  # noqa: E402
 from rlm_kernel.trm.presets import preset, without_recursion  # noqa: E402
 from rlm_kernel.trm.puzzles.task import task  # noqa: E402
@@ -125,10 +126,12 @@ def test_a_step_of_adam_atan2_is_as_the_paper_has_it() -> None:
 
 
 def test_sign_sgd_moves_rows_that_were_used_only() -> None:
-    p = torch.nn.Parameter(torch.ones(2, 3))
-    p.grad = torch.tensor([[0.5, -2.0, 0.0], [0.0, 0.0, 0.0]])
-    SignSGD([p], lr=0.1, weight_decay=0.2).step()
-    assert torch.allclose(p.detach(), torch.tensor([[0.88, 1.08, 0.98], [1.0, 1.0, 1.0]]))
+    table = torch.ones(4, 3)
+    grads = torch.tensor([[0.5, -2.0, 0.0], [7.0, 7.0, 7.0], [-0.25, 3.0, 0.0]])
+    sign_sgd(table, torch.tensor([2, 0, 2]), grads, lr=0.1, weight_decay=0.2)
+    # Row 2 was used twice: by the sign of both gradients' sum.
+    moved = [[0.88, 0.88, 0.88], [1.0] * 3, [0.88, 0.88, 0.98], [1.0] * 3]
+    assert torch.allclose(table, torch.tensor(moved))
 
 
 def test_the_mean_follows_the_weights() -> None:
@@ -229,7 +232,7 @@ def test_what_is_learned_is_solved_with_in_numpy_alike(quick: Any) -> None:
         trainer.update()
     state = {name: value.numpy() for name, value in trainer.mean_state().items()}
     net = Net(quick.config, state)
-    cells = trainer.data.held[0] + trainer.data.kind.offset
+    cells = trainer.data.held.cells
     model = Model(quick.config)
     model.load_state_dict(trainer.mean_state())
     a, b = net.start(len(cells))

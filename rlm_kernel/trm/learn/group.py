@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 
 import torch
@@ -19,7 +20,13 @@ class Group:
 
     def __init__(self) -> None:
         if "TORCHELASTIC_RUN_ID" in os.environ and not distributed.is_initialized():
-            distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+            # What is on a CPU always goes by gloo: that doesn't wait for a device.
+            if torch.cuda.is_available():
+                torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+                distributed.init_process_group("cpu:gloo,cuda:nccl")
+            else:
+                distributed.init_process_group("gloo")
+            atexit.register(distributed.destroy_process_group)
         self.several = distributed.is_available() and distributed.is_initialized()
         self.rank = distributed.get_rank() if self.several else 0
         self.size = distributed.get_world_size() if self.several else 1
@@ -50,8 +57,6 @@ class Group:
         if not self.several:
             return value
         whose = torch.tensor([value], dtype=torch.float64)
-        if distributed.get_backend() == "nccl":
-            whose = whose.cuda()
         distributed.broadcast(whose, 0)
         return float(whose.item())
 

@@ -6,11 +6,14 @@ vector, are of one matrix with all the rest, without a transposed copy.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..config import Config
+from ..net import Array
 
 EPS = 1e-5
 
@@ -138,12 +141,15 @@ class Model(nn.Module):
         self.L_level = _Stack(config)
 
     def embed(self, cells: Tensor, puzzle: Tensor) -> Tensor:
-        """Give x, (positions, batch, width), of symbols (batch, length)."""
+        """Give x, (positions, batch, width), of symbols (batch, length) and the puzzles' rows."""
+        return self.embed_with(cells, self.puzzle_emb.weights[puzzle])
+
+    def embed_with(self, cells: Tensor, first: Tensor) -> Tensor:
+        """Give x of symbols and of the embeddings of the puzzles, (batch, width)."""
         c = self.config
         of_cells = F.embedding(cells.T, self.embed_tokens.embedding_weight)
-        first = self.puzzle_emb.weights[puzzle][None]
         empty = of_cells.new_zeros((c.slots - 1, len(cells), c.width))
-        return torch.cat((first, empty, of_cells)) * c.width**0.5
+        return torch.cat((first[None], empty, of_cells)) * c.width**0.5
 
     def start(self, batch: int) -> tuple[Tensor, Tensor]:
         """Give the answer y and the latent z that it starts from."""
@@ -173,6 +179,24 @@ class Model(nn.Module):
             for _ in range(self.config.outer - 1):
                 y, z = self.cycle(x, y, z)
         return self.cycle(x, y, z)
+
+    @torch.no_grad()
+    def answers(self, cells: Array, puzzle: Array, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Give the answers (batch, length) and the halts' logits after each of so many steps."""
+        at = self.H_init.device
+        x = self.embed(torch.from_numpy(cells).to(at), torch.from_numpy(puzzle).to(at))
+        y, z = self.start(len(cells))
+        for _ in range(steps):
+            y, z = self.step(x, y, z)
+            logits, halts = self.heads(y)
+            yield logits.argmax(-1), halts
+
+
+def on_device(config: Config, state: Mapping[str, Array], device: str) -> Model:
+    """Give a network with its weights on a device."""
+    model = Model(config)
+    model.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
+    return model.to(device)
 
 
 def _rms(h: Tensor, over: int) -> Tensor:

@@ -56,22 +56,23 @@ class AdamATan2(torch.optim.Optimizer):
                 p.add_(torch.atan2(m, root), alpha=-lr / (1 - b1**number))
 
 
-class SignSGD(torch.optim.Optimizer):
-    """Steps of one size in the direction of the gradient's sign, on rows that were used only."""
+@torch.no_grad()
+def sign_sgd(table: Tensor, rows: Tensor, grads: Tensor, lr: float, weight_decay: float) -> None:
+    """Move the rows of a table that were used, and no other, by the signs of their gradients.
 
-    def __init__(self, params: Iterable[Tensor], lr: float, weight_decay: float) -> None:
-        super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
-
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
-        """Learn from the gradients."""
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                used = (p.grad != 0).any(-1, keepdim=True)
-                moved = p * (1 - group["lr"] * group["weight_decay"]) - group["lr"] * p.grad.sign()
-                p.copy_(torch.where(used, moved, p))
+    Args:
+        table: (rows, width); it may have a million rows.
+        rows: (batch,), which were used; one may have been several times.
+        grads: (batch, width), the gradient of each use.
+        lr: the size of a step.
+        weight_decay: decoupled, times ``lr``.
+    """
+    # Where each row is used first: there its gradients are summed. (To ask for the different ones
+    # would wait for the device to say how many there are.)
+    first = (rows[:, None] == rows).to(torch.uint8).argmax(1)
+    whole = torch.zeros_like(grads).index_add_(0, first, grads)
+    moved = table[rows] * (1 - lr * weight_decay) - lr * whole[first].sign()
+    table[rows] = moved
 
 
 class Mean:

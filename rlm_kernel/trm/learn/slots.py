@@ -53,14 +53,15 @@ class Slots:
         self.z = torch.where(new[None, :, None], z, self.z)
         self.steps = torch.where(new, 0, self.steps)
 
-    def step(self, model: Model, at_least: Tensor) -> Loss:
+    def step(self, model: Model, first: Tensor, at_least: Tensor) -> Loss:
         """Do a step of all, and say which have halted.
 
         Args:
             model: that is trained.
+            first: (batch, width), the embeddings of the puzzles.
             at_least: (batch,), steps that each does whatever its halt says.
         """
-        x = model.embed(self.cells, self.puzzle)
+        x = model.embed_with(self.cells, first)
         y, z = model.step(x, self.y, self.z)
         logits, q = model.heads(y)
         loss = loss_of(logits, q, self.labels)

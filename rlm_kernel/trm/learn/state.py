@@ -40,7 +40,8 @@ def save_training(trainer: Trainer, path: Path) -> None:
     about = {
         "format": _FORMAT, "preset": trainer.preset.name, "seed": trainer.seed,
         "updates": trainer.updates, "seconds": trainer.seconds,
-        "core_seconds": trainer.core_seconds, "curve": trainer.curve, "since": trainer.since,
+        "core_seconds": trainer.core_seconds, "curve": trainer.curve,
+        "since": [float(trainer.since[0]), trainer.since[1]], "data": trainer.data.source,
         "best": trainer.best and trainer.best[0], "numbers": trainer.numbers.bit_generator.state,
     }  # fmt: skip
     whole = {name: value.contiguous() for name, value in tensors.items()}
@@ -70,9 +71,14 @@ def resume_training(trainer: Trainer, path: Path) -> None:
                 f"{path} is of {about['preset']} with seed {about['seed']}, not of {mine[0]} with "
                 f"seed {mine[1]}."
             )
+        if about.get("data", "made") != trainer.data.source:
+            raise ConfigError(f"{path} is of the data {about['data']}, not {trainer.data.source}.")
         tensors = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
+        chance = tensors.pop("chance")
+        tensors = {name: value.to(trainer.device) for name, value in tensors.items()}
         trainer.model.load_state_dict(_of(tensors, "model."))
-        trainer.mean.shadow = _of(tensors, "mean.")
+        mean = _of(tensors, "mean.")
+        trainer.mean.shadow = {name: mean[name] for name in trainer.named}
         for name, p in trainer.named.items():
             if f"adam.m.{name}" in tensors:
                 trainer.adam.state[p] = {
@@ -80,7 +86,7 @@ def resume_training(trainer: Trainer, path: Path) -> None:
                     "v": tensors[f"adam.v.{name}"],
                 }  # fmt: skip
         trainer.put_slots(Slots.of(_of(tensors, "slots.")))
-        trainer.chance.set_state(tensors["chance"])
+        trainer.chance.set_state(chance)
         trainer.numbers.bit_generator.state = about["numbers"]
         trainer.updates, trainer.seconds = about["updates"], about["seconds"]
         trainer.core_seconds, trainer.curve = about["core_seconds"], about["curve"]

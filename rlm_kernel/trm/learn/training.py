@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,45 +18,13 @@ from torch import Tensor
 
 from ..checkpoint import Checkpoint
 from ..presets import Preset
-from ..puzzles.symmetry import Cells
-from ..puzzles.task import Task, puzzles_of, task
 from ..report import Report
+from .data import ArcData, Asked, Data, data_of
 from .group import Group
+from .losses import NOT_ASKED
 from .model import Model
-from .optim import AdamATan2, Mean, SignSGD
+from .optim import AdamATan2, Mean, sign_sgd
 from .slots import Slots, at_least
-
-HELD_OUT = 300  # puzzles that say how good it is while it learns
-_APART = 1_000_003  # between the seeds of what is learned from and what is held out
-
-
-class Data:
-    """Puzzles to learn from, and others, of other classes, that are held out.
-
-    Args:
-        kind: of puzzles.
-        count: to learn from.
-        seed: says which.
-        held: how many are held out.
-    """
-
-    def __init__(self, kind: Task, count: int, seed: int, held: int = HELD_OUT) -> None:
-        self.kind = kind
-        self.puzzles, self.solutions = puzzles_of(kind, count, seed)
-        keys = frozenset(kind.key(puzzle) for puzzle in self.puzzles)
-        self.held = puzzles_of(kind, held, seed + _APART, keys)
-
-    def batch(self, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Give some, each turned into another of its class.
-
-        Returns:
-            Cells and labels, (size, length), and rows of the puzzle embedding, (size,).
-        """
-        at = rng.integers(0, len(self.puzzles), size)
-        puzzles, solutions = self.kind.shuffled(self.puzzles[at], self.solutions[at], rng)
-        shift = self.kind.offset
-        cells, labels = (torch.from_numpy(part + shift) for part in (puzzles, solutions))
-        return cells, labels, torch.zeros(size, dtype=torch.long)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +45,15 @@ class Machine:
     compile: bool = False
 
 
+class _Learned(NamedTuple):
+    """What an update is made of, from a shard: loss, gradients, rows used, and theirs."""
+
+    loss: Tensor
+    grads: list[Tensor]
+    rows: Tensor
+    of_rows: Tensor
+
+
 class Trainer:
     """Trains one model.
 
@@ -88,26 +66,27 @@ class Trainer:
 
     def __init__(
         self, preset: Preset, seed: int = 0, machine: Machine | None = None,
-        data: Data | None = None,
+        data: Data | ArcData | None = None,
     ) -> None:  # fmt: skip
-        self.preset, self.seed = preset, seed
+        self.data = data or data_of(preset, seed)
+        config = replace(preset.config, puzzles=self.data.rows)
+        self.preset, self.seed = replace(preset, config=config), seed
         self.recipe = r = preset.recipe
         self.machine = machine or Machine()
         self.group = Group()
         self.device = self.group.device(self.machine.device)
-        self.data = data or Data(task(preset.task), r.puzzles, seed)
         self.numbers = np.random.default_rng(seed)
         self.chance = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.model = Model(preset.config).to(self.device)
+            self.model = Model(config).to(self.device)
         if self.machine.compile:
             self.model.cycle = torch.compile(self.model.cycle, dynamic=False)
-        named = dict(self.model.named_parameters())
-        puzzle = named.pop("puzzle_emb.weights")
-        self.named = {**named, "puzzle_emb.weights": puzzle}
-        self.adam = AdamATan2(named.values(), r.lr, r.betas, r.weight_decay)
-        self.sign = SignSGD([puzzle], r.puzzle_lr, r.weight_decay)
+        self.named = dict(self.model.named_parameters())
+        # Of these as many rows are learned in an update as there are puzzles in a batch, and they
+        # have no running mean: there may be a million.
+        self.embeddings = self.named.pop("puzzle_emb.weights")
+        self.adam = AdamATan2(self.named.values(), r.lr, r.betas, r.weight_decay)
         self.mean = Mean(self.named, r.ema)
         self.rows = self.group.rows(r.batch)
         mine = self.rows.stop - self.rows.start
@@ -118,7 +97,7 @@ class Trainer:
         self.updates = 0
         self.seconds = self.core_seconds = 0.0
         self.best: tuple[float, dict[str, Tensor]] | None = None
-        self.since = [0.0, 0]  # loss and updates since the last report
+        self.since: list[Any] = [0.0, 0]  # loss and updates since the last report
         self.curve: list[list[float]] = []  # seconds, updates, loss, exact after first and last
         self._pool = ThreadPoolExecutor(len(self.shards), "trm-shard")
 
@@ -128,35 +107,46 @@ class Trainer:
         # All processes draw for all rows, and each takes its own.
         found = self.data.batch(r.batch, self.numbers)
         least = at_least(r.batch, self.preset.config.steps, r.explore, self.chance)
-        mine = [part[self.rows].to(self.device) for part in (*found, least)]
+        drawn = [*map(torch.from_numpy, (found.cells, found.labels, found.rows)), least]
+        mine = [self._sent(part[self.rows]) for part in drawn]
         shares = [[part[start:end] for part in mine] for start, end in pairwise(self.cuts)]
         # The first update alone compiles: it isn't done in two threads at once.
         each = self._pool.map if self.updates else map
         done = list(each(self._learn, self.shards, *zip(*shares, strict=True)))
         params = list(self.named.values())
-        whole = torch.stack([torch.cat([g.flatten() for g in grads]) for _, grads in done]).sum(0)
+        whole = torch.stack([torch.cat([g.flatten() for g in one.grads]) for one in done]).sum(0)
         self.group.sum(whole)
+        rows, of_rows = (self.group.whole(torch.cat(parts)) for parts in
+                         ([one.rows for one in done], [one.of_rows for one in done]))  # fmt: skip
         for p, grad in zip(params, whole.split([p.numel() for p in params]), strict=True):
             p.grad = grad.view_as(p)
         self.updates += 1
         share = min(1.0, self.updates / r.warmup)
-        for one, lr in ((self.adam, r.lr), (self.sign, r.puzzle_lr)):
-            one.param_groups[0]["lr"] = lr * share
-            one.step()
+        self.adam.param_groups[0]["lr"] = r.lr * share
+        self.adam.step()
+        sign_sgd(self.embeddings, rows, of_rows, r.puzzle_lr * share, r.weight_decay)
         self.mean.update(self.named)
-        self.since[0] += sum(float(loss) for loss, _ in done) / (self.rows.stop - self.rows.start)
+        # Of a device it is asked in the next report: to ask now would wait for it.
+        self.since[0] = self.since[0] + sum(one.loss for one in done) / (self.rows.stop - self.rows.start)
         self.since[1] += 1
 
     def _learn(
         self, slots: Slots, cells: Tensor, labels: Tensor, puzzle: Tensor, least: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    ) -> _Learned:
         slots.refill(self.model, cells, labels, puzzle)
+        first = self.embeddings.detach()[slots.puzzle].requires_grad_()
         kind = torch.device(self.device).type
         with torch.autocast(kind, torch.bfloat16, enabled=self.machine.bf16):
-            loss = slots.step(self.model, least)
+            loss = slots.step(self.model, first, least)
         total = loss.total / self.recipe.batch
-        grads = torch.autograd.grad(total, list(self.named.values()))
-        return loss.total.detach(), grads
+        *grads, of_rows = torch.autograd.grad(total, [*self.named.values(), first])
+        return _Learned(loss.total.detach(), grads, slots.puzzle, of_rows)
+
+    def _sent(self, part: Tensor) -> Tensor:
+        # From pinned memory, so that nothing waits until it is there.
+        if torch.device(self.device).type == "cuda":
+            return part.contiguous().pin_memory().to(self.device, non_blocking=True)
+        return part.to(self.device)
 
     def train(self, seconds: float, every: float = 15.0, updates: int = 0) -> Iterator[Report]:
         """Train for so long, with a report every so many seconds and at the end.
@@ -196,49 +186,56 @@ class Trainer:
 
     def report(self) -> Report:
         """Evaluate the running mean on what is held out; keep it if it is the best so far."""
-        exact, cells = self.evaluate(*self.data.held)
+        exact, cells = self.evaluate(self.data.held)
         if self.best is None or exact[-1] >= self.best[0]:
             kept = {name: value.detach().clone() for name, value in self.mean_state().items()}
             self.best = (exact[-1], kept)
-        loss = self.since[0] / max(self.since[1], 1)
+        loss = float(self.since[0]) / max(self.since[1], 1)
         self.since = [0.0, 0]
         told = (round(self.seconds, 1), self.updates, round(loss, 4), exact[0], exact[-1])
         self.curve.append(list(told))
         return Report(self.updates, self.seconds, loss, exact, cells, self.best[0])
 
     def evaluate(
-        self, puzzles: Cells, solutions: Cells, steps: int = 0, best: bool = False
+        self, asked: Asked, steps: int = 0, best: bool = False
     ) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Give the shares of puzzles and of cells that are right after each step.
 
         Args:
-            puzzles: (count, cells).
-            solutions: theirs.
+            asked: the puzzles.
             steps: at most; 0: as many as in training.
             best: whether the weights are the best so far, not the running mean.
         """
-        model = Model(self.preset.config).to(self.device)
-        model.load_state_dict(self.best[1] if best and self.best else self.mean_state())
-        most, shift = steps or self.preset.config.steps, self.data.kind.offset
+        most = steps or self.preset.config.steps
+        counts = asked.labels != NOT_ASKED
 
-        @torch.no_grad()
         def hits(at: int) -> Tensor:
-            asked, right = (
-                torch.from_numpy(part[at : at + 64] + shift).to(self.device)
-                for part in (puzzles, solutions)
-            )
-            x = model.embed(asked, torch.zeros(len(asked), dtype=torch.long, device=self.device))
-            y, z = model.start(len(asked))
-            found = torch.zeros((most, 2), dtype=torch.long)
-            for step in range(most):
-                y, z = model.step(x, y, z)
-                same = model.heads(y)[0].argmax(-1) == right
-                found[step, 0], found[step, 1] = same.all(1).sum(), same.sum()
-            return found
+            some = slice(at, at + 64)
+            right = self._sent(torch.from_numpy(asked.labels[some]))
+            found = []
+            for answers, _ in self.model.answers(asked.cells[some], asked.rows[some], most):
+                same, wanted = answers == right, right != NOT_ASKED
+                found.append(torch.stack([(same | ~wanted).all(1).sum(), (same & wanted).sum()]))
+            return torch.stack(found)
 
-        total = torch.stack(list(self._pool.map(hits, range(0, len(puzzles), 64)))).sum(0)
-        exact, cells = total[:, 0] / len(puzzles), total[:, 1] / puzzles.size
+        with self._weights(self.best[1] if best and self.best else self.mean_state()):
+            parts = list(self._pool.map(hits, range(0, len(asked.cells), 64)))
+        total = torch.stack(parts).sum(0).cpu()
+        exact, cells = total[:, 0] / len(asked.cells), total[:, 1] / int(counts.sum())
         return tuple(exact.tolist()), tuple(cells.tolist())
+
+    @contextmanager
+    def _weights(self, state: dict[str, Tensor]) -> Iterator[None]:
+        """Put other weights into the model for a while; nothing is copied."""
+        params = dict(self.model.named_parameters())
+        before = {name: p.data for name, p in params.items()}
+        try:
+            for name, p in params.items():
+                p.data = state[name].data
+            yield
+        finally:
+            for name, p in params.items():
+                p.data = before[name]
 
     def slots(self) -> Slots:
         """Give the slots of all processes and shards as one."""
@@ -259,16 +256,16 @@ class Trainer:
         if self.best is None:
             self.report()
         assert self.best is not None
-        exact, cells = self.evaluate(*self.data.held, best=True)
+        exact, cells = self.evaluate(self.data.held, best=True)
         card = {
-            "preset": self.preset.name, "seed": self.seed, "puzzles": len(self.data.puzzles),
-            "held_out": len(self.data.held[0]), "updates": self.updates,
+            "preset": self.preset.name, "seed": self.seed, **self.data.card,
+            "held_out": len(self.data.held.cells), "updates": self.updates,
             "minutes": round(self.seconds / 60, 2),
             "core_minutes": round(self.core_seconds / 60, 2), "exact": exact, "cells": cells,
             "curve": self.curve,
         }  # fmt: skip
         state = {name: value.cpu().numpy() for name, value in self.best[1].items()}
-        return Checkpoint(self.preset.task, self.preset.config, state, card)
+        return Checkpoint(self.preset.task, self.preset.config, state, card, self.data.seen)
 
     def mean_state(self) -> dict[str, Tensor]:
         return {**self.model.state_dict(), **self.mean.shadow}

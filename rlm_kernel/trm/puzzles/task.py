@@ -35,13 +35,14 @@ class Sudoku:
     Args:
         size: of a side.
         clues: the fewest and the most givens of made puzzles; (0, 0): as few as can be.
+        name: of the kind; empty: with its size.
     """
 
     kind = "sudoku"
     offset = 1  # of a cell's number among the model's symbols; 0 there is for padding
 
-    def __init__(self, size: int, clues: tuple[int, int]) -> None:
-        self.name = f"sudoku{size}"
+    def __init__(self, size: int, clues: tuple[int, int], name: str = "") -> None:
+        self.name = name or f"sudoku{size}"
         self.size, self.clues = size, clues
         self.length, self.vocab = size * size, size + 2
         self.rules = sudoku.Rules(size)
@@ -133,13 +134,14 @@ class Maze:
     Args:
         size: of a side.
         shortest: the fewest steps from start to goal of made mazes.
+        name: of the kind; empty: with its size.
     """
 
     kind = "maze"
     offset = 0
 
-    def __init__(self, size: int, shortest: int) -> None:
-        self.name = f"maze{size}"
+    def __init__(self, size: int, shortest: int, name: str = "") -> None:
+        self.name = name or f"maze{size}"
         self.size, self.least = size, shortest
         self.length, self.vocab = size * size, 6
         self.grid = maze.Grid(size)
@@ -217,7 +219,10 @@ TASKS: dict[str, Callable[[], Task]] = {
     "sudoku6": lambda: Sudoku(6, (0, 0)),
     "sudoku9": lambda: Sudoku(9, (26, 36)),
     "maze9": lambda: Maze(9, 8),
+    "sudoku-extreme": lambda: Sudoku(9, (0, 0), "sudoku-extreme"),
+    "maze-hard": lambda: Maze(30, 110, "maze-hard"),
 }
+MADE = ("sudoku4", "sudoku6", "sudoku9", "maze9")  # here; the others are of public files
 
 
 def task(name: str) -> Task:
@@ -226,6 +231,11 @@ def task(name: str) -> Task:
     Raises:
         ConfigError: there is none of that name.
     """
+    if name == "arc":
+        raise ConfigError(
+            "A network knows a task of ARC by an embedding of its own: trm.vote(model) asks those "
+            "that it was trained for, and it solves no other."
+        )
     if name not in TASKS:
         raise ConfigError(f"There is no kind of puzzle {name!r}; there are {', '.join(TASKS)}.")
     return TASKS[name]()
@@ -244,6 +254,9 @@ def puzzles_of(
 
     Returns:
         Two arrays (count, cells).
+
+    Raises:
+        ConfigError: there aren't so many of other classes than those.
     """
     rng = random.Random(seed)
     seen = set(without)
@@ -252,8 +265,10 @@ def puzzles_of(
     while len(made) < count:
         puzzle, solution = kind.make(rng)
         key = kind.key(np.array(puzzle))
-        if key in seen and misses < 50 * count:
+        if key in without or (key in seen and misses < 50 * count):
             misses += 1
+            if misses > 1_000 * count:
+                raise ConfigError(f"There aren't {count} more {kind.name} of other classes.")
             continue
         seen.add(key)
         made.append((puzzle, solution))
