@@ -170,6 +170,8 @@ def _tiny(verbs: Any) -> None:
     train.add_argument("--device", default="cpu", help="such as cuda; default: cpu")
     train.add_argument("--bf16", action="store_true", help="activations in bfloat16")
     train.add_argument("--compile", action="store_true", help="by torch.compile")
+    train.add_argument("--shards", type=whole, default=0, metavar="N",
+                       help="parts of a batch, one after another: more take less memory")
     train.add_argument("--data", default="", metavar="PATH",
                        help="of sudoku-extreme and maze-hard: a folder with train.csv and "
                        "test.csv; of arc: arc-agi-1 or arc-agi-2")  # fmt: skip

@@ -6,7 +6,7 @@ import re
 
 _NAMES = (
     "model|sub_model|api_base|budget|max_turns|max_depth|sandbox|allow_read|allow_write|allow_net|"
-    "workdir|where|context"
+    "workdir|where|context|data"
 )
 _VALUE = r"""("[^"]*"|'[^']*'|[\w$/:…-]*)"""
 _GIVEN = re.compile(rf"(?<![\w.-])({_NAMES})={_VALUE}")

@@ -67,6 +67,7 @@ def _train(args: argparse.Namespace) -> int:
             args.name, minutes=args.minutes, updates=args.updates, seed=args.seed,
             recursion=not args.once, progress=_tell, training=args.training or "",
             data=args.data, device=args.device, bf16=args.bf16, compile=args.compile,
+            shards=args.shards,
         )  # fmt: skip
     if os.environ.get("TORCHELASTIC_RUN_ID") and os.environ.get("RANK") != "0":
         return OK  # torchrun started several of this: the first one speaks and writes

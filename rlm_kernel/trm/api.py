@@ -245,7 +245,7 @@ def train(
     model: str | Preset = "sudoku6", *, minutes: float = 0.0, updates: int = 0, seed: int = 0,
     recursion: bool = True, progress: Callable[[Report], object] | None = None,
     training: Path | str = "", data: Path | str = "", device: str = "cpu", bf16: bool = False,
-    compile: bool = False,
+    compile: bool = False, shards: int = 0,
 ) -> Checkpoint:  # fmt: skip
     """Train a model; it needs torch (the extra ``trm``).
 
@@ -264,6 +264,8 @@ def train(
         device: where, such as ``"cuda"``.
         bf16: activations in bfloat16; on most CPUs that is slower.
         compile: ``torch.compile`` makes an update faster, after half a minute of its own.
+        shards: parts of a batch that are computed one after another: with more of them it takes
+            less memory; 0: on a CPU as many as keep each small, else one.
 
     Returns:
         The best weights by what is held out, with a card of how they were made. An interrupt
@@ -284,7 +286,7 @@ def train(
     made = preset(model) if isinstance(model, str) else model
     seconds = 60 * (minutes or made.recipe.minutes)
     updates = updates or (0 if minutes else made.recipe.updates)
-    machine = Machine(device, bf16=bf16, compile=compile)
+    machine = Machine(device, shards, bf16, compile)
     made = made if recursion else without_recursion(made)
     trainer = Trainer(made, seed, machine, data_of(made, seed, str(data)))
     path = Path(training).expanduser() if training else None

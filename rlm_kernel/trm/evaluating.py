@@ -99,7 +99,8 @@ def evaluate(
         asked, _ = puzzles_of(kind, puzzles, seed, checkpoint.seen)
     else:
         raise ConfigError(
-            f"Say by data where the puzzles of {kind.name} are: a folder with test.csv, or a file."
+            f"The puzzles of {kind.name} aren't made here: give data=PATH, a folder with test.csv, "
+            "or a file."
         )
     count = len(asked)
     solved, stopped = np.zeros((most, count), bool), np.full(count, most)

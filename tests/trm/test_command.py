@@ -78,6 +78,7 @@ def test_it_is_evaluated_by_the_rules(kept: str, capsys: pytest.CaptureFixture[s
         (["trm", "solve", PUZZLE, "--model", "nowhere"], "nowhere can't be read"),
         (["trm", "train", "sudoku4", "--out", "no/such/m"], "There is no folder no/such for m"),
         (["trm", "train", "sudoku4", "--minutes", "few"], "--minutes"),
+        (["trm", "train", "sudoku4", "--data"], "--data needs what comes after it: --data PATH"),
     ],
 )
 def test_a_mistake_is_one_sentence(
@@ -91,6 +92,29 @@ def test_a_mistake_is_one_sentence(
     assert code == 2
     assert said in told
     assert "\n" not in told
+
+
+def test_puzzles_of_a_file_are_named_by_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = small("mlp", vocab=11, length=81, steps=1)
+    model = trm.Checkpoint("sudoku-extreme", config, weights(config))
+    kept = str(trm.save(model, tmp_path / "e.safetensors"))
+    kind = task("sudoku9")
+    kind.clues = (60, 70)  # type: ignore[union-attr]
+    both = ",".join("".join(map(str, part)) for part in kind.make(random.Random(0)))
+    (tmp_path / "test.csv").write_text(f"source,question,answer,rating\nx,{both},0\n")
+    assert main(["trm", "eval", kept, "--data", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("1 puzzles, sudoku-extreme, solved by the rules")
+    for more, said in (
+        ([], "aren't made here: give --data PATH, a folder with test.csv, or a file."),
+        (["--data", "none"], "none can't be read: No such file"),
+        (["--data", kept], "isn't a CSV file"),
+    ):
+        assert main(["trm", "eval", kept, *more]) == 2
+        told = capsys.readouterr().err.strip()
+        assert said in told
+        assert "\n" not in told
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None,

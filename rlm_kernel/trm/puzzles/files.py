@@ -46,9 +46,9 @@ def learned_and_held(
     puzzles, solutions = sample(kind, train, count + held, seed)
     learned = puzzles[:count], solutions[:count]
     keys = frozenset(map(kind.key, learned[0]))
-    if len(puzzles) < count + held:
-        return learned, sample(kind, file_of(folder, "test"), held, seed, keys), keys
     others = [at for at in range(count, len(puzzles)) if kind.key(puzzles[at]) not in keys]
+    if len(others) < held:
+        return learned, sample(kind, file_of(folder, "test"), held, seed, keys), keys
     return learned, (puzzles[others], solutions[others]), keys
 
 
