@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rlm_kernel import trm
-from rlm_kernel.trm.puzzles.task import TASKS, Sudoku, Verdict, task
+from rlm_kernel.trm.puzzles.task import MADE, TASKS, Sudoku, Verdict, task
 from rlm_kernel.trm.show import FRAMES, solution_html, telling
 from rlm_kernel.trm.show_data import MOST, packed
 from rlm_kernel.trm.show_words import caption, network, share
@@ -131,7 +131,7 @@ def test_of_several_ways_it_says_which_was_taken() -> None:
     assert explored.parameters == config.parameters
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", MADE)
 def test_the_strip_is_a_handful_of_frames_that_need_nothing(name: str) -> None:
     solution = solved(name, frames=16)
     html = solution_html(solution)
@@ -199,7 +199,7 @@ def page_data(solution: Solution) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", MADE)
 def test_a_page_gets_every_frame_and_the_puzzle(name: str) -> None:
     solution = solved(name, frames=16)
     data = page_data(solution)
