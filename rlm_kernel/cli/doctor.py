@@ -59,7 +59,8 @@ def main(args: argparse.Namespace) -> int:
 def examine() -> list[Finding]:
     """Look at everything; never fails, never spends anything."""
     rows: list[Finding] = []
-    for look in (_python, _packages, _jupyter, _local, _servers, _keys, _gateway, _sandbox, _disk):
+    for look in (_python, _packages, _jupyter, _local, _servers, _tiny, _keys, _gateway, _sandbox,
+                 _disk):
         try:
             rows += look()
         except Exception as error:  # one look that fails must not hide the others
@@ -77,7 +78,7 @@ def _python() -> list[Finding]:
 def _packages() -> list[Finding]:
     rows = []
     for name, extra in (("ipykernel", ""), ("litellm", ""), ("jupyterlab", "lab"),
-                        ("xllamacpp", "local")):  # fmt: skip
+                        ("xllamacpp", "local"), ("torch", "trm")):  # fmt: skip
         try:
             rows.append(Finding(f"package {name}", "ok", importlib.metadata.version(name)))
         except importlib.metadata.PackageNotFoundError:
@@ -126,6 +127,15 @@ def _local() -> list[Finding]:
     if not rows:
         rows.append(Finding("local model", "note", "no weights here", "rlm-kernel models pull"))
     return rows
+
+
+def _tiny() -> list[Finding]:
+    from ..trm.api import WEIGHTS
+
+    names = sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
+    if not names:
+        return [Finding("tiny networks", "missing", "no weights here", "install rlm-kernel anew")]
+    return [Finding("tiny networks", "ok", f"{', '.join(names)}: they solve in numpy")]
 
 
 def _servers() -> list[Finding]:
