@@ -303,7 +303,8 @@ def _solve_ended(tree: Tree, e: ev.SolveEnded, time: float) -> Node:
         node.solved, node.note, node.error = e.solved, e.said, e.error
         node._text, node._pieces = e.answer, None
         node.number, node.applied, node.seconds = e.steps, e.calls, e.seconds or None
-        tree._end(node, time, e.status)
+        # It ran to its end, and its grid isn't the solution: no mark says that all is well.
+        tree._end(node, time, "partial" if e.status == "ok" and not e.solved else e.status)
     return _named(node)
 
 
@@ -311,7 +312,7 @@ def _named(node: Node) -> Node:
     """Give a solve its title: what is solved, and what came of it."""
     if node.kind == "solve":
         said = node.error
-        if node.ended is not None and node.status == "ok":
+        if node.ended is not None and node.status in ("ok", "partial"):
             said = (
                 f"{'solved' if node.solved else 'not solved'} in {plural(node.number, 'step')}, "
                 f"{plural(node.applied, 'call')} of one {count_text(node.parameters)}-parameter net"

@@ -70,8 +70,8 @@ class Node:
     ``"proposed"``, ``"decided"``, ``"running"``, then how they ended (``"ok"``, ``"error"``,
     ``"interrupted"``, ``"timeout"``, ``"memory"``, ``"died"``) or ``"rejected"``, ``"responded"``;
     turns, batches, calls and solves ``"running"``, (calls: ``"retrying"``), then ``"ok"``,
-    ``"error"``, ``"cancelled"``, (batches: ``"partial"``); sessions ``"open"``; a node of which
-    only others spoke ``"unknown"``.
+    ``"error"``, ``"cancelled"``, (batches, and solves whose grid isn't the solution:
+    ``"partial"``); sessions ``"open"``; a node of which only others spoke ``"unknown"``.
     """
 
     id: str

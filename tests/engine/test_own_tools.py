@@ -179,7 +179,7 @@ def test_resumed_it_solves_again_and_the_tree_has_it_once(make: Make) -> None:
     assert "trm_solve(puzzle" in str(root.requests[0].messages), "the log says it was allowed"
     tree = Tree(read_log(run.log.folder))
     assert [(one.parent, one.status) for one in tree.find(kind="solve")] == [
-        ("cell1", "ok"), ("cell2", "error")
+        ("cell1", "partial"), ("cell2", "error")
     ]  # fmt: skip
 
 

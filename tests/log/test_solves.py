@@ -60,6 +60,8 @@ def test_a_solve_is_below_its_cell_and_its_steps_below_it() -> None:
     assert one.started == solve.started
     assert two.started == one.ended
     assert (tree["run1"].total.calls, tree["run1"].calls) == (0, 0), "it costs no call"
+    not_solved = tree_of(a_solve(solved=False))["solve1"]
+    assert not_solved.status == "partial", "no mark says that all is well"
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_a_persons_solve_belongs_to_the_session(solving: Any) -> None:
     solving.run("two = trm.explore(puzzle, model, k=2)")
     parents = f"[(n.parent, n.status) for n in {OF_SESSION}.tree.find(kind='solve')]"
     assert solving.value(parents) == (
-        "[('session1', 'ok'), ('session1', 'cancelled'), ('session1', 'ok')]"
+        "[('session1', 'partial'), ('session1', 'cancelled'), ('session1', 'partial')]"
     )
 
 
@@ -64,7 +64,7 @@ def test_a_run_solves_by_the_tool_and_it_is_below_the_cell(solving: Any, where: 
     assert cell.ok, cell.text
     assert cell.text.strip() == solving.value("trm.solve(puzzle).steps")
     tree = solving.value("[(n.parent, n.line, n.status) for n in r.tree.find(kind='solve')]")
-    assert tree == "[('cell1', 1, 'ok')]"
+    assert tree == "[('cell1', 1, 'partial')]"
 
 
 def test_a_run_in_the_shell_that_solves_by_itself_has_it_below_its_cell(solving: Any) -> None:

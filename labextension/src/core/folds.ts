@@ -48,7 +48,7 @@ function title(text: string): string {
 function named(node: TreeNode): TreeNode {
   if (node.kind === 'solve') {
     let said = node.error;
-    if (node.ended !== null && node.status === 'ok') {
+    if (node.ended !== null && ['ok', 'partial'].includes(node.status)) {
       const steps = plural(node.number, 'step');
       const calls = plural(node.applied, 'call');
       const net = `one ${countText(node.parameters)}-parameter net`;
@@ -495,7 +495,9 @@ export const FOLDS: Folds = {
       node.applied = e.calls ?? 0;
       node.seconds = e.seconds || null;
       cutTo(node, cut, { answer: 'text', error: 'error' });
-      tree.end(node, time, e.status ?? 'ok');
+      const status = e.status ?? 'ok';
+      // It ran to its end, and its grid isn't the solution: no mark says that all is well.
+      tree.end(node, time, status === 'ok' && !node.solved ? 'partial' : status);
     }
     return named(node);
   },
