@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shutil
 import statistics
 import sys
@@ -87,8 +88,8 @@ def one(folder: Path, name: str, seed: int, recursion: bool) -> None:
 
 def table(folder: Path) -> str:
     """Give what is done as Markdown."""
-    heads = ("model", "seeds", "updates", "minutes", "after step 1", "after all", "by the halt",
-             "without recursion")  # fmt: skip
+    heads = ("model", "seeds", "updates", "minutes", "95 % of 300 after", "99 %", "after step 1",
+             "after all", "by the halt", "without recursion")  # fmt: skip
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for name in UPDATES:
         cards = [json.loads(path.read_text()) for path in sorted(folder.glob(f"{name}-?.json"))]
@@ -99,6 +100,7 @@ def table(folder: Path) -> str:
         cells = [
             name, str(len(cards)), f"{cards[0]['updates']:,}",
             _spread([c["minutes"] for c in cards], "{:.1f}"),
+            *(_spread([_reached(c, share) for c in cards], "{:.1f} min") for share in (0.95, 0.99)),
             _spread([c["tried"]["exact"][0] for c in cards]),
             _spread([c["tried"]["exact"][-1] for c in cards]),
             _spread([c["tried"]["halted"] for c in cards]) + " in "
@@ -107,6 +109,12 @@ def table(folder: Path) -> str:
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _reached(card: dict[str, Any], share: float) -> float:
+    """Give the minutes after which as many of those held out were solved; infinite: never."""
+    when = (seconds / 60 for seconds, *_, last in card["curve"] if last >= share)
+    return next(when, math.inf)
 
 
 def _spread(values: list[Any], form: str = "{:.1%}") -> str:
