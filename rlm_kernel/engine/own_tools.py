@@ -31,15 +31,7 @@ def trm_solve(puzzle: str | list, model: str = "") -> dict:  # type: ignore[type
         raise ConfigError(
             f"trm_solve has no model {model!r:.60}; it has {', '.join(names) or 'none here'}."
         )
-    try:
-        found = solve(puzzle, model)
-    except ConfigError:
-        raise
-    except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
-        raise ConfigError(
-            "A puzzle is a text, rows, or a flat list of cells, and this is none: "
-            f"{type(puzzle).__name__}."
-        ) from error
+    found = solve(puzzle, model)
     answer = task(found.task).text(found.answer)
     return {
         "solved": found.solved, "answer": answer, "said": found.verdict.said, "steps": found.steps

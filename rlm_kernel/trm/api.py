@@ -347,20 +347,25 @@ def kind_of(puzzle: Any) -> Task:
     Raises:
         ConfigError: it is of none.
     """
-    maze9 = isinstance(puzzle, str) and ("S" in puzzle or "#" in puzzle)
-    kinds = [task(name) for name in TASKS if name.startswith("maze") == maze9]
-    sizes = []
-    for kind in kinds:
+    fits: list[Task] = []
+    sizes: list[int] = []
+    refused: list[ConfigError] = []
+    for kind in map(task, TASKS):
         try:
-            size = len(kind.cells(puzzle))
-        except ConfigError:
-            continue
-        sizes.append(size)
-        if size == kind.length:
-            return kind
+            sizes.append(len(kind.cells(puzzle)))
+            if sizes[-1] == kind.length:
+                fits.append(kind)
+                kind.read(puzzle)
+                return kind
+        except ConfigError as error:
+            refused.append(error)
+    if fits:
+        return fits[0]  # which says what is wrong with it
+    if not sizes:
+        maze = isinstance(puzzle, str) and ("S" in puzzle or "#" in puzzle)
+        raise refused[-1 if maze else 0]
     known = ", ".join(f"{kind.length} ({kind.name})" for kind in map(task, TASKS))
-    has = sizes[0] if sizes else "cells of no kind"
-    raise ConfigError(f"A puzzle has {known} cells, and this one has {has}.")
+    raise ConfigError(f"A puzzle has {known} cells, and this one has {sizes[0]}.")
 
 
 def _model(puzzle: Any, model: Model) -> Checkpoint:

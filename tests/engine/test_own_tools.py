@@ -92,7 +92,7 @@ def test_without_being_named_it_isnt_there(make: Make) -> None:
         ("'12'", "A puzzle has 16"), ("5", "this is none: int"), ("None", "this is none: NoneType"),
         ("'1' * 16", "The givens contradict one another"),
         (f"{PUZZLE!r}, '/etc/passwd'", "has no model '/etc/passwd'; it has sudoku4"),
-        (f"{PUZZLE!r}, 'sudoku9'", "has no model 'sudoku9'"), ("[[{}]]", "this is none: list"),
+        (f"{PUZZLE!r}, 'sudoku9'", "has no model 'sudoku9'"), ("[[{}]]", "{} is no cell of"),
     ],
 )  # fmt: skip
 def test_a_bad_puzzle_is_one_sentence_for_the_model(make: Make, call: str, said: str) -> None:

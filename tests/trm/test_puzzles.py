@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlm_kernel.errors import ConfigError
+from rlm_kernel.trm import kind_of
 from rlm_kernel.trm.puzzles import maze
 from rlm_kernel.trm.puzzles.sudoku import Search
 from rlm_kernel.trm.puzzles.task import MADE, Maze, Sudoku, puzzles_of, task
@@ -129,3 +130,49 @@ def test_a_path_that_is_not_the_shortest_does_not_solve_a_maze() -> None:
     walled = list(straight)
     walled[8] = maze.WALL
     assert "1 cells of the maze were changed" in kind.check(puzzle, walled).said
+
+
+def test_what_is_no_symbol_is_said_and_marked() -> None:
+    kind = Sudoku(4, (0, 0))
+    _, solution = kind.make(random.Random(0))
+    verdict = kind.check([0] * 16, [5 if symbol == 4 else symbol for symbol in solution])
+    assert verdict.said == "Not solved: 4 cells have no symbol of a sudoku4."
+    assert verdict.wrong == tuple(at for at, symbol in enumerate(solution) if symbol == 4)
+
+
+def test_a_maze_is_a_text_rows_or_a_list_whatever_became_of_its_spaces() -> None:
+    kind = task("maze9")
+    cells = kind.make(random.Random(3))[0]  # its right column is open
+    rows = kind.text(cells).replace(".", " ").split("\n")
+    lost = [row.rstrip() for row in rows]
+    assert max(map(len, lost)) < 9
+    for asked in (
+        "\r\n".join(lost), "\n".join(f"{row}  " for row in rows), rows, lost, [*map(list, rows)],
+        "".join(rows), list("".join(rows)), cells, np.array(cells).reshape(9, 9),
+    ):  # fmt: skip
+        assert kind_of(asked).name == "maze9", asked
+        assert kind.read(asked) == cells, asked
+
+
+def test_a_sudoku_is_also_a_table_with_gaps() -> None:
+    rows = [[1, None, float("nan"), 4], ["", " ", "3", "."], [0] * 4, [0, 0, np.int64(2), 0]]
+    wanted = [1, 0, 0, 4, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 2, 0]
+    gaps = np.array([symbol or np.nan for symbol in wanted]).reshape(4, 4)
+    masked = np.ma.masked_equal(wanted, 0)
+    for table in (rows, gaps, masked, tuple(map(tuple, rows))):
+        assert kind_of(table).read(table) == wanted
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (5, "this is none: int"), (None, "this is none: NoneType"), ({1: 2}, "this is none: dict"),
+        (b"1234" * 4, "this is none: bytes"), (iter([1] * 16), "this is none: list_iterator"),
+        ([1.5] + [0] * 15, r"1\.5 is no cell of a sudoku"), ([object()] * 16, "is no cell of"),
+        ([float("inf")] * 16, "inf is no cell"), ("3 │ 1", "'│' is no cell of a sudoku"),
+        ("S#x", "'x' is no cell of a maze"), ([[[[[1]]]]], "this is none: list"),
+    ],
+)  # fmt: skip
+def test_what_is_no_puzzle_at_all_is_one_sentence(given: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        kind_of(given)

@@ -120,7 +120,7 @@ def test_of_several_ways_the_one_that_won_is_told(sink: Sink, model: trm.Checkpo
 
 @pytest.mark.parametrize(
     ("puzzle", "name", "said"),
-    [("12<b>", "", "this one has cells of no kind"), ("1" * 16, "", "contradict one another"),
+    [("12<b>", "", "'<' is no cell of a sudoku"), ("1" * 16, "", "contradict one another"),
      ("1" * 5, "", "this one has 5"), (PUZZLE, "sudoku5", "sudoku5 can't be read")],
 )  # fmt: skip
 def test_what_is_no_puzzle_is_told_with_why(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ class Sudoku:
 
     def cells(self, grid: Any) -> list[int]:
         """Give the cells of a grid, from a text, rows or a flat list."""
-        return _flat(grid, {".": 0, "_": 0, "0": 0, "*": 0})
+        return _flat(grid, self, {".": 0, "_": 0, "*": 0, " ": 0, "": 0})
 
     def read(self, puzzle: Any) -> list[int]:
         """Give the cells of a puzzle, from a text, rows or a flat list.
@@ -79,6 +80,7 @@ class Sudoku:
         wrong = self.rules.violations(grid)
         changed = {at for at, given in enumerate(puzzle) if given and grid[at] != given}
         empty = sum(not symbol for symbol in grid)
+        strange = {at for at, symbol in enumerate(grid) if not 0 <= symbol <= self.size}
         if self.rules.solved(puzzle, grid):
             return Verdict(True, (), "Solved: every row, column and box has each symbol once.")
         said = [
@@ -86,8 +88,9 @@ class Sudoku:
             if wrong else "",
             f"{len(changed)} givens were changed" if changed else "",
             f"{empty} cells are empty" if empty else "",
+            f"{len(strange)} cells have no symbol of a {self.name}" if strange else "",
         ]  # fmt: skip
-        return Verdict(False, tuple(sorted(wrong | changed)),
+        return Verdict(False, tuple(sorted(wrong | changed | strange)),
                        f"Not solved: {', '.join(filter(None, said))}.")  # fmt: skip
 
     def broken(self, grid: Sequence[int]) -> set[int]:
@@ -150,7 +153,7 @@ class Maze:
         """Give the cells of a grid, from a text, rows or a flat list."""
         signs = {"#": maze.WALL, ".": maze.OPEN, " ": maze.OPEN, "S": maze.START, "G": maze.GOAL,
                  "o": maze.PATH}  # fmt: skip
-        return _flat(grid, signs, blank=maze.OPEN)
+        return _flat(grid, self, signs)
 
     def read(self, puzzle: Any) -> list[int]:
         """Give the cells of a maze; see ``Sudoku.read``. A marked path isn't part of it."""
@@ -222,6 +225,7 @@ TASKS: dict[str, Callable[[], Task]] = {
     "sudoku-extreme": lambda: Sudoku(9, (0, 0), "sudoku-extreme"),
     "maze-hard": lambda: Maze(30, 110, "maze-hard"),
 }
+_DEEP = 2  # of lists in lists in lists
 MADE = ("sudoku4", "sudoku6", "sudoku9", "maze9")  # here; the others are of public files
 
 
@@ -236,7 +240,7 @@ def task(name: str) -> Task:
             "A network knows a task of ARC by an embedding of its own: trm.vote(model) asks those "
             "that it was trained for, and it solves no other."
         )
-    if name not in TASKS:
+    if not isinstance(name, str) or name not in TASKS:
         raise ConfigError(f"There is no kind of puzzle {name!r}; there are {', '.join(TASKS)}.")
     return TASKS[name]()
 
@@ -276,29 +280,58 @@ def puzzles_of(
     return puzzles, solutions
 
 
-def _flat(puzzle: Any, signs: dict[str, int], blank: int = 0) -> list[int]:
-    if isinstance(puzzle, str):
-        lines = [line for line in puzzle.splitlines() if line.strip(" -+|=")]
-        if blank:  # spaces are cells there
-            rows = [line.strip("\r") for line in puzzle.strip("\n").splitlines()]
-            wide = max(map(len, rows), default=0)
-            text = "".join(row.ljust(wide) for row in rows)
-        else:
-            text = "".join("".join(lines).replace("|", "").split())
-        return [signs[c] if c in signs else int(c) if c.isdecimal() else _unknown(c) for c in text]
+def _flat(grid: Any, kind: Task, signs: dict[str, int], deep: int = 0) -> list[int]:
+    if isinstance(grid, str):
+        text = _of_sudoku(grid) if kind.kind == "sudoku" else _of_maze(grid, kind.size)
+        return [_cell(sign, kind, signs) for sign in text]
+    if not isinstance(grid, list | tuple):
+        grid = np.asanyarray(grid).tolist()  # of a table of pandas, too
+    if not isinstance(grid, list | tuple) or deep > _DEEP:
+        raise ConfigError(
+            "A puzzle is a text, rows, or a flat list of cells, and this is none: "
+            f"{type(grid).__name__}."
+        )
+    texts = all(isinstance(row, str) for row in grid)
+    if texts and any(len(row) > 1 for row in grid):  # rows
+        return _flat("\n".join(grid), kind, signs)
     cells: list[int] = []
-    for part in puzzle:
-        if isinstance(part, str | list | tuple | np.ndarray):
-            cells += _flat(part, signs, blank) if not isinstance(part, str) or len(part) > 1 else [
-                signs[part] if part in signs else int(part) if part.isdecimal() else _unknown(part)
-            ]  # fmt: skip
+    for part in grid:
+        if isinstance(part, list | tuple | np.ndarray):
+            cells += _flat(part, kind, signs, deep + 1)
         else:
-            cells.append(0 if part is None else int(part))
+            cells.append(_cell(part, kind, signs))
     return cells
 
 
-def _unknown(sign: str) -> int:
-    raise ConfigError(f"{sign!r} is no cell of such a puzzle.")
+def _of_sudoku(text: str) -> str:
+    """Give the signs of its cells: lines between boxes and what is blank are none."""
+    lines = [line for line in text.splitlines() if line.strip(" -+|=")]
+    return "".join("".join(lines).replace("|", "").split())
+
+
+def _of_maze(text: str, side: int) -> str:
+    """Give the signs of its cells: spaces are some, and lost ones at the ends of rows are added."""
+    rows = text.strip("\r\n").splitlines()
+    if len(rows) > 1:
+        rows = [row[:side] + row[side:].rstrip() for row in rows]
+        wide = max(side, *map(len, rows))
+        rows = [row.ljust(wide) for row in rows]
+    return "".join(rows)
+
+
+def _cell(given: Any, kind: Task, signs: dict[str, int]) -> int:
+    if given is None or (isinstance(given, float) and isnan(given)):  # as tables have it
+        return 0
+    try:
+        if isinstance(given, str):
+            number = signs[given] if given in signs else int(given) if len(given) == 1 else None
+        else:
+            number = int(given) if int(given) == given else None
+    except (TypeError, ValueError, OverflowError):
+        number = None
+    if number is None:
+        raise ConfigError(f"{given!r:.60} is no cell of a {kind.kind}.")
+    return number
 
 
 def _sized(name: str, cells: list[int], wanted: int) -> None:
