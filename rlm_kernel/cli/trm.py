@@ -38,9 +38,7 @@ def _puzzle(args: argparse.Namespace) -> int:
 
 
 def _solve(args: argparse.Namespace) -> int:
-    puzzle: str = args.puzzle
-    if len(puzzle) < 1024 and Path(puzzle).is_file():
-        puzzle = Path(puzzle).read_text("utf-8")
+    puzzle = _text(args.puzzle)
     if args.explore:
         found = trm.explore(puzzle, args.model or "", k=args.explore, seed=args.seed)
     else:
@@ -57,10 +55,22 @@ def _solve(args: argparse.Namespace) -> int:
     return OK if found.solved else NO_ANSWER
 
 
+def _text(given: str) -> str:
+    """Give what stands in a file; where there is none of that name, what was given."""
+    if not os.path.isfile(given):  # to which what can be no name is no file
+        return given
+    try:
+        return Path(given).read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{given} isn't a text in UTF-8.") from error
+
+
 def _train(args: argparse.Namespace) -> int:
     path = Path(args.out or f"{args.name}-{args.seed}.safetensors")
     if not path.parent.is_dir():
         raise ConfigError(f"There is no folder {path.parent} for {path.name}.")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"{path} can't be written: give --out FILE, in a folder of yours.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of an interrupt: the card's note says it
         made = trm.train(

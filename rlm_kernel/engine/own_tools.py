@@ -23,10 +23,10 @@ def trm_solve(puzzle: str | list, model: str = "") -> dict:  # type: ignore[type
         ``{"solved": bool, "answer": its text, "said": what the rules say, "steps": how many}``.
     """
     from ..trm import solve
-    from ..trm.api import WEIGHTS
+    from ..trm.api import shipped
     from ..trm.puzzles.task import task
 
-    names = sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
+    names = list(shipped())
     if model and model not in names:  # a path would be read with the rights of whoever asks
         raise ConfigError(
             f"trm_solve has no model {model!r:.60}; it has {', '.join(names) or 'none here'}."

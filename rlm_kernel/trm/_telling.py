@@ -154,7 +154,7 @@ class Telling:
 
 def _name(model: Checkpoint | Path | str) -> str:
     """Give the name of a model; of a path only that of the file."""
-    return "" if isinstance(model, Checkpoint) else Path(model).name
+    return Path(model).name if isinstance(model, str | Path) else ""
 
 
 def _compact(frame: Frame) -> dict[str, Any]:

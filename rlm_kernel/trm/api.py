@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import ConfigError
 from . import checkpoint as files
 from . import evaluating, show_training, solving
+from ._numbers import number, whole
 from ._telling import Telling
 from .checkpoint import Checkpoint
 from .evaluating import Evaluation, Vote
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
     from .report import Report
 
 WEIGHTS = Path(__file__).with_name("weights")
+_WAYS = 1_000  # that are gone at once: each takes memory
 Model = Checkpoint | Path | str
+
+
+def shipped() -> dict[str, Path]:
+    """Give the files of the models that come along, by name."""
+    return {path.stem: path for path in sorted(WEIGHTS.glob("*.safetensors"))}
 
 
 def load(model: Model) -> Checkpoint:
@@ -40,10 +47,14 @@ def load(model: Model) -> Checkpoint:
     """
     if isinstance(model, Checkpoint):
         return model
-    shipped = WEIGHTS / f"{model}.safetensors"
-    if isinstance(model, str) and shipped.is_file():
-        return files.load(shipped)
-    if isinstance(model, str) and model in PRESETS:
+    if not isinstance(model, str | Path):
+        raise ConfigError(
+            "A model is the name of one that comes along, the path of a checkpoint, or one that "
+            f"was loaded or trained, not {type(model).__name__}."
+        )
+    if model in shipped():
+        return files.load(shipped()[str(model)])
+    if model in PRESETS:
         raise ConfigError(
             f"No weights of {model!r} come along: trm.train({model!r}) makes some, or give the "
             "path of a checkpoint."
@@ -65,6 +76,7 @@ def puzzle(kind: str, seed: int = 0) -> str:
         ConfigError: there is no such kind.
     """
     made = task(kind)
+    seed = whole("seed", seed)
     return made.text(made.make(random.Random(seed))[0])
 
 
@@ -83,6 +95,7 @@ def solve(puzzle: Any, model: Model = "", *, halt: float = HALT, steps: int = 0)
     Raises:
         ConfigError: the puzzle isn't one of the model's kind, or there is no such model.
     """
+    halt, steps = number("halt", halt), whole("steps", steps)
     with Telling(puzzle, model) as told:
         found = told.by(_model(puzzle, model), steps)
         return solving.solve(found, puzzle, halt=halt, steps=steps, tell=told.frame)
@@ -92,6 +105,7 @@ def stream(
     puzzle: Any, model: Model = "", *, halt: float = HALT, steps: int = 0
 ) -> Iterator[Frame]:
     """Solve a puzzle, with a frame for each cycle; arguments and errors as for ``solve``."""
+    halt, steps = number("halt", halt), whole("steps", steps)
     found = _model(puzzle, model)
 
     def frames() -> Iterator[Frame]:
@@ -112,14 +126,16 @@ def explore(
     Args:
         puzzle: as for ``solve``.
         model: as there.
-        k: how many ways; the first is without noise.
+        k: how many ways, at most 1,000; the first is without noise.
         noise: the deviation of what is added to the latent before each step.
         seed: of the noise.
         steps: as for ``solve``.
 
     Raises:
-        ConfigError: as there, or ``k`` is below 1.
+        ConfigError: as there.
     """
+    k, steps, seed = whole("k", k, 1, _WAYS), whole("steps", steps), whole("seed", seed)
+    noise = number("noise", noise, 0)
     with Telling(puzzle, model) as told:
         found = told.by(_model(puzzle, model), steps)
         solution = solving.explore(found, puzzle, k=k, noise=noise, seed=seed, steps=steps)
@@ -283,7 +299,11 @@ def train(
         raise ConfigError(
             f"Training needs torch, which isn't here ({error}): pip install 'rlm-kernel[trm]'."
         ) from error
-    made = preset(model) if isinstance(model, str) else model
+    made = model if isinstance(model, Preset) else preset(model)
+    seed, updates, shards = (
+        whole(*one) for one in (("seed", seed), ("updates", updates), ("shards", shards))
+    )
+    minutes = number("minutes", minutes, 0)
     seconds = 60 * (minutes or made.recipe.minutes)
     updates = updates or (0 if minutes else made.recipe.updates)
     machine = Machine(device, shards, bf16, compile)

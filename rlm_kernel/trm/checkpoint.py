@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import ConfigError
 from .config import Config
 from .net import Array, Net
+from .puzzles import task as puzzles
 from .puzzles.symmetry import KEY
 from .show_words import Told, network, share
 
@@ -43,8 +44,9 @@ class Checkpoint(Told):
     def __str__(self) -> str:
         said = f"One {network(self.config.parameters)} for {self.task}"
         exact, held = self.card.get("exact"), self.card.get("held_out")
-        if isinstance(held, int) and isinstance(exact, list | tuple) and exact:
-            said += f": {share(float(exact[-1]))} of {held:,} held-out puzzles are solved"
+        last = exact[-1] if isinstance(exact, list | tuple) and exact else None
+        if isinstance(held, int) and isinstance(last, int | float):
+            said += f": {share(last)} of {held:,} held-out puzzles are solved"
         return said + "."
 
     def net(self, dtype: Any = np.float32) -> Net:
@@ -95,12 +97,13 @@ def load(path: Path | str) -> Checkpoint:
         known = {f.name for f in fields(Config)}
         given = json.loads(about["config"])
         config = Config(**{name: value for name, value in given.items() if name in known})
-        card, task = json.loads(about.get("card", "{}")), str(about["task"])
+        card, task = dict(json.loads(about.get("card", "{}"))), str(about["task"])
         keys = base64.b64decode(about.get("seen", ""))
         seen = frozenset(keys[at : at + KEY] for at in range(0, len(keys), KEY))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(f"What {path} says of itself can't be read ({error}).") from error
     fit(config, state, str(path))
+    puzzles.fit(task, config.vocab, config.length, str(path))
     return Checkpoint(task, config, state, card, seen)
 
 
@@ -131,7 +134,11 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
         with safe_open(path, "numpy") as found:
             names = list(found.keys())
             return dict(found.metadata() or {}), {name: found.get_tensor(name) for name in names}
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
+    except (TypeError, AttributeError) as error:  # bfloat16, and what is smaller
+        raise ConfigError(
+            f"{path} has numbers of a type that isn't read here ({error}): save them as float32."
+        ) from error
+    except (SafetensorError, OSError, ValueError) as error:
         raise ConfigError(f"{path} isn't a whole safetensors file ({error}).") from error
 
 
@@ -148,5 +155,7 @@ def fit(config: Config, state: Mapping[str, Array], name: str) -> None:
                 f"{tensor} of {name} is {tuple(state[tensor].shape)}, not {shape}: it is for "
                 "another task or size."
             )
+        if state[tensor].dtype.kind != "f":
+            raise ConfigError(f"{tensor} of {name} is of {state[tensor].dtype}, not of fractions.")
         if not np.isfinite(state[tensor]).all():
             raise ConfigError(f"{tensor} of {name} has numbers that are none (NaN or infinite).")

@@ -11,6 +11,7 @@ from math import prod
 from typing import Literal
 
 from ..errors import ConfigError
+from ._numbers import number, whole
 
 Mixer = Literal["mlp", "attention"]
 
@@ -54,8 +55,8 @@ class Config:
     def __post_init__(self) -> None:
         for name in ("vocab", "length", "width", "layers", "heads", "slots", "multiple", "puzzles",
                      "outer", "inner", "steps"):  # fmt: skip
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} of a model is at least 1, not {getattr(self, name)}.")
+            whole(f"{name} of a model", getattr(self, name), 1)
+        number("expansion of a model", self.expansion, 0, 1_000)
         if self.mixer not in ("mlp", "attention"):
             raise ConfigError(f"A mixer is 'mlp' or 'attention', not {self.mixer!r}.")
         if self.mixer == "attention" and self.width % (2 * self.heads):

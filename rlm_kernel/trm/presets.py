@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..errors import ConfigError
+from ._numbers import whole
 from .config import Config
 
 
@@ -39,6 +40,10 @@ class Recipe:
     minutes: float = 60.0
     updates: int = 0
     augmentations: int = 1_000
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "puzzles"):
+            whole(f"{name} of a recipe", getattr(self, name), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,6 @@ def preset(name: str) -> Preset:
     Raises:
         ConfigError: there is none of that name.
     """
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise ConfigError(f"There is no model {name!r}; there are {', '.join(PRESETS)}.")
     return PRESETS[name]

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError
 from .checkpoint import Checkpoint
 from .net import Array, Net
 from .puzzles.task import Task, Verdict, task
@@ -138,16 +137,20 @@ class Walk:
         self._y, self._z = self.net.cycle(self._x, self._y, self._z, inner)
         self.calls += (inner or self.net.config.inner) + 1
         moved = self._z - before
-        self.moved = np.sqrt((moved * moved).sum(-1))[:, self.net.config.slots :]
+        far = np.sqrt((moved * moved).sum(-1))[:, self.net.config.slots :]
+        self.moved = np.nan_to_num(far)
 
     def look(self) -> tuple[Array, Array, Array]:
-        """Give the grids (batch, cells), their cells' probabilities, and the halts' logits."""
+        """Give the grids (batch, cells), their cells' probabilities, and the halts' logits.
+
+        What is no number, as of weights that are far out, is none at all: a log has no NaN.
+        """
         logits, halt = self.net.heads(self._y)
         at = logits.argmax(-1)
         # Stablemax, as in training: x + 1 above zero and 1 / (1 - x) below, made to sum to one.
         shares = np.where(logits < 0, 1 / (1 - np.minimum(logits, 0)), logits + 1)
         sure = np.take_along_axis(shares, at[..., None], -1)[..., 0] / shares.sum(-1)
-        return at - self.kind.offset, sure, halt
+        return at - self.kind.offset, np.nan_to_num(sure), np.nan_to_num(halt, nan=-np.inf)
 
 
 def stream(
@@ -210,16 +213,14 @@ def explore(
     Args:
         checkpoint: the model.
         puzzle: a text, rows or a flat list.
-        k: how many ways; the first is without noise.
+        k: how many ways, at least 1; the first is without noise.
         noise: its deviation.
         seed: of the noise.
         steps: at most; 0: as many as it was trained with.
 
     Raises:
-        ConfigError: the puzzle isn't one of the model's kind, or ``k`` is below 1.
+        ConfigError: the puzzle isn't one of the model's kind.
     """
-    if k < 1:
-        raise ConfigError(f"k is how many ways are gone, at least 1, not {k}.")
     kind = task(checkpoint.task)
     cells = kind.read(puzzle)
     began = time.perf_counter()

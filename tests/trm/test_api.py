@@ -69,11 +69,54 @@ def test_recursion_is_compared_with_less_of_it(kept: Path) -> None:
         (lambda: trm.solve(PUZZLE, "nowhere.safetensors"), "nowhere.safetensors can't be read"),
         (lambda: trm.load("sudoku-extreme"), r"No weights of 'sudoku-extreme' come along"),
         (lambda: trm.preset("sudoku5"), "no model 'sudoku5'; there are sudoku4"),
+        (lambda: trm.preset([]), r"no model \[\]"),  # type: ignore[arg-type]
+        (lambda: trm.puzzle([]), r"no kind of puzzle \[\]"),  # type: ignore[arg-type]
+        (lambda: trm.puzzle("sudoku4", -1), "seed is a whole number, at least 0, not -1"),
+        (lambda: trm.load(5), "A model is the name .*, not int"),  # type: ignore[arg-type]
+        (lambda: trm.load("x" * 5_000), "x can't be read: File name too long"),
+        (lambda: trm.load("../weights/sudoku4"), "can't be read: No such file"),
     ],
 )
 def test_mistakes_are_one_sentence(ask: Any, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         ask()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"steps": -1}, "steps is a whole number, at least 0, not -1"),
+        ({"steps": 1.5}, r"steps is a whole number, at least 0, not 1\.5"),
+        ({"halt": float("nan")}, "halt is a number, not nan"), ({"halt": "x"}, "halt is a number"),
+    ],
+)  # fmt: skip
+def test_numbers_that_are_none_are_one_sentence(kept: Path, more: Any, said: str) -> None:
+    for ask in (trm.solve, trm.stream):
+        with pytest.raises(ConfigError, match=said):
+            ask(PUZZLE, kept, **more)
+    with pytest.raises(ConfigError, match=said):
+        trm.evaluate(kept, puzzles=3, **more)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"k": 0}, "k is a whole number, at least 1, not 0"),
+        ({"k": 10**9}, "k is a whole number, at least 1 and at most 1,000, not 1000000000"),
+        ({"noise": -1}, "noise is a number, at least 0, not -1"),
+        ({"noise": float("nan")}, "noise is a number, at least 0, not nan"),
+        ({"seed": -1}, "seed is a whole number, at least 0, not -1"),
+        ({"seed": "a"}, "seed is a whole number, at least 0, not 'a'"),
+    ],
+)
+def test_ways_that_are_none_are_one_sentence(kept: Path, more: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        trm.explore(PUZZLE, kept, **more)
+
+
+def test_no_puzzles_are_not_evaluated(kept: Path) -> None:
+    with pytest.raises(ConfigError, match="puzzles is a whole number, at least 1, not 0"):
+        trm.evaluate(kept, puzzles=0)
 
 
 def test_a_model_of_another_task_says_what_it_takes(kept: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import pickle
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from rlm_kernel.errors import ConfigError
 from rlm_kernel.trm.checkpoint import Checkpoint, load, save
@@ -74,9 +77,52 @@ def test_weights_of_another_model_are_said(kept: tuple[Path, Checkpoint]) -> Non
         load(save(replace(made, state=spoilt), path))
 
 
-def test_one_that_says_nothing_of_itself_is_said(tmp_path: Path) -> None:
-    from safetensors.numpy import save_file
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        ({"config": {"steps": 1.5}}, "steps of a model is a whole number"),
+        ({"config": {"expansion": "x"}}, "expansion of a model is a number"),
+        ({"card": [1]}, "says of itself can't be read"), ({"card": 5}, "says of itself can't be"),
+        ({"task": "<b>"}, "no kind of puzzle '<b>'"),
+        ({"task": "sudoku9"}, "is for 16 cells with 6 symbols, and a sudoku9 has 81 with 11"),
+    ],
+)  # fmt: skip
+def test_one_that_says_what_can_not_be_is_refused(
+    kept: tuple[Path, Checkpoint], about: Any, said: str
+) -> None:
+    path, made = kept
+    config = {**asdict(made.config), **about.pop("config", {})}
+    told = {"task": "sudoku4", "format": "rlm-kernel trm 1", "config": json.dumps(config)}
+    told |= {name: value if name == "task" else json.dumps(value) for name, value in about.items()}
+    save_file(dict(made.state), path, told)
+    with pytest.raises(ConfigError, match=said):
+        load(path)
 
+
+@pytest.mark.parametrize("exact", [["x"], [None], [[1]], "x", 5])
+def test_a_card_that_can_not_be_read_is_left_out(
+    kept: tuple[Path, Checkpoint], exact: Any
+) -> None:
+    made = replace(kept[1], card={"exact": exact, "held_out": 3})
+    assert str(made).endswith("network for sudoku4.")
+
+
+def test_numbers_that_are_no_fractions_are_refused(kept: tuple[Path, Checkpoint]) -> None:
+    path, made = kept
+    with safe_open(path, "numpy") as found:
+        told = found.metadata()
+    for kind in (np.int32, np.complex64):
+        save_file({name: value.astype(kind) for name, value in made.state.items()}, path, told)
+        with pytest.raises(ConfigError, match=r"is of .*, not of fractions"):
+            load(path)
+    for name, count in (("BF16", 2), ("F8_E4M3", 4)):
+        header = json.dumps({"a": {"dtype": name, "shape": [count], "data_offsets": [0, 4]}})
+        path.write_bytes(len(header).to_bytes(8, "little") + header.encode() + bytes(4))
+        with pytest.raises(ConfigError, match=r"of a type that isn't read here .*: save them as"):
+            load(path)
+
+
+def test_one_that_says_nothing_of_itself_is_said(tmp_path: Path) -> None:
     save_file({"a": np.zeros(3, np.float32)}, tmp_path / "m.safetensors")
     with pytest.raises(ConfigError, match="isn't a checkpoint of rlm-kernel's trm"):
         load(tmp_path / "m.safetensors")

@@ -31,11 +31,16 @@ def test_a_puzzle_is_given_in_words_or_in_a_file(
     (tmp_path / "puzzle.txt").write_text(task("sudoku4").text([int(c) if c != "." else 0
                                                                for c in PUZZLE]))  # fmt: skip
     said = []
-    for puzzle in (PUZZLE, str(tmp_path / "puzzle.txt")):
+    other = tmp_path / "of_windows.txt"
+    other.write_bytes(b"\xef\xbb\xbf" + (tmp_path / "puzzle.txt").read_bytes())
+    for puzzle in (PUZZLE, str(tmp_path / "puzzle.txt"), str(other)):
         assert main(["trm", "solve", puzzle, "--model", kept]) == 1, "an untaught network"
         said.append(capsys.readouterr().out.rpartition(", ")[0])
-    assert said[0] == said[1]
+    assert said[0] == said[1] == said[2]
     assert "Not solved" in said[0]
+    other.write_text(PUZZLE, "utf-16")
+    assert main(["trm", "solve", str(other), "--model", kept]) == 2
+    assert f"{other} isn't a text in UTF-8." in capsys.readouterr().err
 
 
 def test_a_puzzle_is_made_that_can_be_solved(
@@ -77,7 +82,10 @@ def test_it_is_evaluated_by_the_rules(kept: str, capsys: pytest.CaptureFixture[s
         (["trm", "solve", "123"], "and this one has 3"),
         (["trm", "solve", PUZZLE, "--model", "nowhere"], "nowhere can't be read"),
         (["trm", "train", "sudoku4", "--out", "no/such/m"], "There is no folder no/such for m"),
+        (["trm", "train", "sudoku4", "--out", "/"], "/ can't be written: give --out FILE"),
         (["trm", "train", "sudoku4", "--minutes", "few"], "--minutes"),
+        (["trm", "solve", "." * 900, "--model", "nowhere"], "nowhere can't be read"),
+        (["trm", "solve", PUZZLE, "--explore", "2", "--seed", "-1"], "seed is a whole number"),
         (["trm", "train", "sudoku4", "--data"], "--data needs what comes after it: --data PATH"),
     ],
 )

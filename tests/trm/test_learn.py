@@ -305,9 +305,47 @@ def test_a_training_of_another_is_not_gone_on_with(quick: Any, tmp_path: Path) -
     save_training(Trainer(quick, 1, data=data), path)
     with pytest.raises(ConfigError, match=r"is of sudoku4 with seed 1, not of sudoku4 with seed 2"):
         resume_training(Trainer(quick, 2, data=data), path)
+    larger = replace(quick, recipe=replace(quick.recipe, batch=32))
+    with pytest.raises(ConfigError, match="is of batches of 16, not of 32"):
+        resume_training(Trainer(larger, 1, data=data), path)
+    wider = replace(quick, config=replace(quick.config, width=32))
+    with pytest.raises(ConfigError, match="can't be read") as caught:
+        resume_training(Trainer(wider, 1, data=data), path)
+    assert "\n" not in str(caught.value)
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(ConfigError, match="isn't a whole safetensors file"):
         resume_training(Trainer(quick, 1, data=data), path)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"minutes": -1}, "minutes is a number, at least 0, not -1"),
+        ({"minutes": float("nan")}, "minutes is a number, at least 0, not nan"),
+        ({"updates": -3}, "updates is a whole number, at least 0, not -3"),
+        ({"seed": -1}, "seed is a whole number, at least 0, not -1"),
+        ({"shards": 1.5}, r"shards is a whole number, at least 0, not 1\.5"),
+        ({"device": "cud"}, "There is no device 'cud' for torch here"),
+        ({"device": "meta"}, "There is no device 'meta' for torch here"),
+    ],
+)
+def test_what_can_not_be_trained_is_one_sentence(quick: Any, more: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as caught:
+        trm.train(quick, **{"updates": 1, **more})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_device_that_is_not_there_evaluates_nothing() -> None:
+    config = small("mlp")
+    with pytest.raises(ConfigError, match="There is no device 'cud' for torch here"):
+        trm.evaluate(trm.Checkpoint("sudoku4", config, weights(config)), device="cud")
+
+
+def test_a_network_that_is_too_small_for_its_puzzles_is_said(quick: Any) -> None:
+    with pytest.raises(ConfigError, match="is for 20 cells with 6 symbols, and a sudoku4 has 16"):
+        trm.train(replace(quick, config=replace(quick.config, length=20)))
+    with pytest.raises(ConfigError, match="There is no model 5"):
+        trm.train(5)  # type: ignore[arg-type]
 
 
 def test_it_learns(quick: Any, tmp_path: Path) -> None:

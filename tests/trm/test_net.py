@@ -60,8 +60,12 @@ def test_a_puzzle_of_a_batch_is_solved_as_it_is_alone(mixer: str) -> None:
 
 @pytest.mark.parametrize(
     ("sizes", "said"),
-    [({"width": 0}, "width of a model is at least 1"), ({"mixer": "sum"}, "'mlp' or 'attention'"),
-     ({"mixer": "attention", "heads": 5}, "can't be split into 5 heads")],
+    [({"width": 0}, "width of a model is a whole number, at least 1"),
+     ({"mixer": "sum"}, "'mlp' or 'attention'"),
+     ({"mixer": "attention", "heads": 5}, "can't be split into 5 heads"),
+     ({"steps": 1.5}, r"steps of a model is a whole number, .*, not 1\.5"),
+     ({"expansion": float("inf")}, "expansion of a model is a number, at least 0 and at most 1000"),
+     ({"expansion": None}, "expansion of a model is a number, .*, not None")],
 )  # fmt: skip
 def test_sizes_that_are_none_are_said(sizes: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):

@@ -112,9 +112,13 @@ def test_ways_differ_by_their_noise_and_come_again_by_their_seed(untaught: Check
     assert one != other
 
 
-def test_no_way_is_none(untaught: Checkpoint) -> None:
-    with pytest.raises(ConfigError, match="at least 1, not 0"):
-        explore(untaught, PUZZLE, k=0)
+def test_weights_that_are_far_out_give_no_frame_that_has_no_numbers() -> None:
+    config = small("mlp")
+    state = {name: np.full_like(value, 3e38) for name, value in weights(config).items()}
+    with np.errstate(all="ignore"):
+        found = solve(Checkpoint("sudoku4", config, state), PUZZLE, steps=1)
+    for frame in found.frames:
+        assert np.isfinite([frame.halt, *frame.confidence, *frame.moved]).all()
 
 
 def test_a_puzzle_of_another_size_is_said(untaught: Checkpoint) -> None:

@@ -14,7 +14,7 @@ from ..presets import Preset
 from ..puzzles import files
 from ..puzzles.arc import Arc
 from ..puzzles.symmetry import Cells
-from ..puzzles.task import MADE, Task, puzzles_of, task
+from ..puzzles.task import MADE, Task, fit, puzzles_of, task
 from .losses import NOT_ASKED
 
 HELD_OUT = 300  # puzzles that say how good it is while it learns
@@ -124,6 +124,7 @@ def data_of(preset: Preset, seed: int, where: str = "") -> Data | ArcData:
     if preset.task == "arc":
         return ArcData(where, seed, recipe.augmentations)
     kind = task(preset.task)
+    fit(kind.name, preset.config.vocab, preset.config.length, preset.name)
     if not where and kind.name not in MADE:
         raise ConfigError(
             f"The puzzles of {kind.name} aren't made here: give data=FOLDER, one with train.csv "

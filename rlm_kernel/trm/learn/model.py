@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from ..config import Config
 from ..net import Array
+from .device import device_of
 
 EPS = 1e-5
 
@@ -193,7 +194,12 @@ class Model(nn.Module):
 
 
 def on_device(config: Config, state: Mapping[str, Array], device: str) -> Model:
-    """Give a network with its weights on a device."""
+    """Give a network with its weights on a device.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+    device = device_of(device)
     model = Model(config)
     model.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
     return model.to(device)

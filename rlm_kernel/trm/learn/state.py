@@ -85,7 +85,12 @@ def resume_training(trainer: Trainer, path: Path) -> None:
                     "step": about["updates"], "m": tensors[f"adam.m.{name}"],
                     "v": tensors[f"adam.v.{name}"],
                 }  # fmt: skip
-        trainer.put_slots(Slots.of(_of(tensors, "slots.")))
+        slots = Slots.of(_of(tensors, "slots."))
+        if len(slots.steps) != trainer.recipe.batch:
+            raise ConfigError(
+                f"{path} is of batches of {len(slots.steps)}, not of {trainer.recipe.batch}."
+            )
+        trainer.put_slots(slots)
         trainer.chance.set_state(chance)
         trainer.numbers.bit_generator.state = about["numbers"]
         trainer.updates, trainer.seconds = about["updates"], about["seconds"]
@@ -93,10 +98,11 @@ def resume_training(trainer: Trainer, path: Path) -> None:
         trainer.since = about["since"]
         best = about["best"]
         trainer.best = None if best is None else (best, _of(tensors, "best."))
-    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         if isinstance(error, ConfigError):
             raise
-        raise ConfigError(f"What {path} has of a training can't be read ({error}).") from error
+        said = str(error).splitlines()[0]
+        raise ConfigError(f"What {path} has of a training can't be read ({said}).") from error
 
 
 def _of(tensors: dict[str, Tensor], start: str) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ from ..checkpoint import Checkpoint
 from ..presets import Preset
 from ..report import Report
 from .data import ArcData, Asked, Data, data_of
+from .device import device_of
 from .group import Group
 from .losses import NOT_ASKED
 from .model import Model
@@ -76,7 +77,7 @@ class Trainer:
         self.recipe = r = preset.recipe
         self.machine = machine or Machine()
         self.group = Group()
-        self.device = self.group.device(self.machine.device)
+        self.device = device_of(self.group.device(self.machine.device))
         self.numbers = np.random.default_rng(seed)
         self.chance = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):

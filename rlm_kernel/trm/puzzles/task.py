@@ -245,6 +245,18 @@ def task(name: str) -> Task:
     return TASKS[name]()
 
 
+def fit(name: str, vocab: int, length: int, whose: str) -> None:
+    """Raise ConfigError where a network of such sizes isn't one for a kind of puzzles."""
+    if name == "arc":  # what it is of is said by its card
+        return
+    kind = task(name)
+    if (vocab, length) != (kind.vocab, kind.length):
+        raise ConfigError(
+            f"{whose} is for {length} cells with {vocab} symbols, and a {name} has {kind.length} "
+            f"with {kind.vocab}."
+        )
+
+
 def puzzles_of(
     kind: Task, count: int, seed: int, without: frozenset[bytes] = frozenset()
 ) -> tuple[Cells, Cells]:
