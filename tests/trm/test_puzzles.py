@@ -176,3 +176,21 @@ def test_a_sudoku_is_also_a_table_with_gaps() -> None:
 def test_what_is_no_puzzle_at_all_is_one_sentence(given: Any, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         kind_of(given)
+
+
+def test_where_all_classes_are_used_up_some_come_again_or_it_is_said() -> None:
+    class Few(Sudoku):
+        def make(self, rng: random.Random) -> Any:
+            tries.append(1)
+            givens = rng.randrange(3)  # of three classes
+            return [*range(1, givens + 1), *[0] * (16 - givens)], solution
+
+    kind, tries = Few(4, (0, 0)), []  # type: ignore[var-annotated]
+    _, solution = Sudoku(4, (0, 0)).make(random.Random(0))
+    puzzles, _ = puzzles_of(kind, 500, 0)
+    assert len(puzzles) == 500
+    assert len(tries) < 2_000
+    keys = frozenset(map(kind.key, puzzles))
+    with pytest.raises(ConfigError, match="There aren't 500 more sudoku4 of other classes"):
+        puzzles_of(kind, 500, 1, keys)
+    assert len(tries) < 15_000

@@ -225,6 +225,7 @@ TASKS: dict[str, Callable[[], Task]] = {
     "sudoku-extreme": lambda: Sudoku(9, (0, 0), "sudoku-extreme"),
     "maze-hard": lambda: Maze(30, 110, "maze-hard"),
 }
+_DRY = 1_000  # tries in a row: hardly any class is left
 _DEEP = 2  # of lists in lists in lists
 MADE = ("sudoku4", "sudoku6", "sudoku9", "maze9")  # here; the others are of public files
 
@@ -262,6 +263,8 @@ def puzzles_of(
 ) -> tuple[Cells, Cells]:
     """Make puzzles and their solutions, each of a class of its own as far as ``key`` can tell.
 
+    Where so many tries in a row gave no new class that hardly any is left, one may come again.
+
     Args:
         kind: of puzzles.
         count: how many.
@@ -277,15 +280,17 @@ def puzzles_of(
     rng = random.Random(seed)
     seen = set(without)
     made: list[tuple[list[int], list[int]]] = []
-    misses = 0
+    dry, again = 0, False
     while len(made) < count:
         puzzle, solution = kind.make(rng)
         key = kind.key(np.array(puzzle))
-        if key in without or (key in seen and misses < 50 * count):
-            misses += 1
-            if misses > 1_000 * count:
+        if key in without or (key in seen and not again):
+            dry += 1
+            again = again or dry >= _DRY
+            if dry > 10 * _DRY:
                 raise ConfigError(f"There aren't {count} more {kind.name} of other classes.")
             continue
+        dry = 0
         seen.add(key)
         made.append((puzzle, solution))
     puzzles, solutions = (np.array(part, np.int64) for part in zip(*made, strict=True))
