@@ -225,7 +225,7 @@ def explore(
     cells = kind.read(puzzle)
     began = time.perf_counter()
     walk = Walk(checkpoint.net(), kind, np.array([cells] * k), noise, np.random.default_rng(seed))
-    best: tuple[bool, float, int] = (False, -np.inf, 0)
+    best = (False, 0.0, 0)
     frames: list[list[Frame]] = [[] for _ in range(k)]
     for step in range(1, (steps or checkpoint.config.steps) + 1):
         walk.disturb()
@@ -234,9 +234,10 @@ def explore(
             before = [way[-1].grid if way else tuple(cells) for way in frames]
             for way, frame in zip(frames, _frames(walk, step, cycle, before), strict=True):
                 way.append(frame)
-        for number, way in enumerate(frames):
-            found = (kind.check(cells, way[-1].grid).solved, way[-1].halt, number)
-            best = max(best, found, key=lambda one: one[:2])
+        best = max(
+            ((kind.check(cells, way[-1].grid).solved, way[-1].halt, number)
+             for number, way in enumerate(frames)), key=lambda one: one[:2],
+        )  # fmt: skip
         if best[0]:
             break
     taken = frames[best[2]]

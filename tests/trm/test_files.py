@@ -58,6 +58,14 @@ def test_a_sample_is_of_the_file_and_the_same_again(tmp_path: Path) -> None:
     assert len(ever) == 30, "the last rows as well as the first"
 
 
+def test_a_file_that_went_through_another_program_is_read_alike(tmp_path: Path) -> None:
+    ((puzzle, answer),) = made(1)
+    line = f"{text(puzzle)},{text(answer)}"
+    path = tmp_path / "test.csv"
+    path.write_bytes(f"\r\n{line}\r\n\r\n".join(["\ufeffquestion,answer", ""]).encode())
+    assert sample(KIND, path, 10, seed=0)[0].tolist() == [puzzle]
+
+
 def test_what_is_held_out_is_of_other_classes_than_what_is_learned(tmp_path: Path) -> None:
     rows = made(12)
     # Each puzzle of the training file stands there twice, turned the second time.

@@ -103,6 +103,20 @@ def test_of_many_ways_one_that_the_rules_confirm_wins() -> None:
     assert not explore(taught(9.0, grid=[1] * 16), PUZZLE, k=2).solved
 
 
+def test_where_none_is_confirmed_the_one_wins_that_is_the_surest_in_the_end() -> None:
+    class Turns(Says):
+        def heads(self, y: Any) -> Any:
+            asked.append(1)
+            early = len(asked) <= 3  # cycles of the first step
+            return super().heads(y)[0], np.array([1.0, 9.0, 0.0] if early else [2.0, 0.0, 1.0])
+
+    asked: list[int] = []
+    net = Turns(0.0, [1] * 16)
+    model: Any = SimpleNamespace(task="sudoku4", config=net.config, net=lambda: net)
+    found = explore(model, PUZZLE, k=3, steps=2)
+    assert (found.way, found.solved) == (1, False)
+
+
 def test_ways_differ_by_their_noise_and_come_again_by_their_seed(untaught: Checkpoint) -> None:
     calm = explore(untaught, PUZZLE, k=1, noise=5.0, steps=1)
     assert calm.answer == solve(untaught, PUZZLE, steps=1, halt=99).answer, "the first has none"

@@ -108,7 +108,7 @@ def _some(path: Path, most: int, seed: int) -> list[_Row]:
 
 def _rows(path: Path) -> Iterator[_Row]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
             names = next(reader, None)
             if names is None:
@@ -119,7 +119,7 @@ def _rows(path: Path) -> Iterator[_Row]:
                     "columns: source,question,answer,rating."
                 )
             question, answer = names.index("question"), names.index("answer")
-            for row in reader:
+            for row in filter(None, reader):  # an empty line is none
                 if len(row) != len(names):
                     raise ConfigError(
                         f"Line {reader.line_num} of {path} has {len(row)} columns, not "
