@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import trm
 from ..errors import ConfigError
+from ..trm.checkpoint import writable
 from . import NO_ANSWER, OK
 from ._parser import MISTAKE
 from .streams import say
@@ -67,10 +68,7 @@ def _text(given: str) -> str:
 
 def _train(args: argparse.Namespace) -> int:
     path = Path(args.out or f"{args.name}-{args.seed}.safetensors")
-    if not path.parent.is_dir():
-        raise ConfigError(f"There is no folder {path.parent} for {path.name}.")
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ConfigError(f"{path} can't be written: give --out FILE, in a folder of yours.")
+    writable(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of an interrupt: the card's note says it
         made = trm.train(

@@ -306,10 +306,12 @@ def train(
     minutes = number("minutes", minutes, 0)
     seconds = 60 * (minutes or made.recipe.minutes)
     updates = updates or (0 if minutes else made.recipe.updates)
+    path = Path(training).expanduser() if training else None
+    if path is not None:
+        files.writable(path)
     machine = Machine(device, shards, bf16, compile)
     made = made if recursion else without_recursion(made)
     trainer = Trainer(made, seed, machine, data_of(made, seed, str(data)))
-    path = Path(training).expanduser() if training else None
     if path is not None and path.exists():
         resume_training(trainer, path)
     shown = None if progress is not None else show_training.here(seconds, updates)

@@ -80,6 +80,16 @@ def save(checkpoint: Checkpoint, path: Path | str) -> Path:
     return path
 
 
+def writable(path: Path) -> None:
+    """Raise ConfigError where it is plain beforehand that a file can't be written."""
+    if not path.parent.is_dir():
+        raise ConfigError(f"There is no folder {path.parent} for {path.name}.")
+    if path.is_dir():
+        raise ConfigError(f"{path} can't be written: it is a folder.")
+    if not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"{path} can't be written: its folder isn't yours.")
+
+
 def load(path: Path | str) -> Checkpoint:
     """Read a checkpoint.
 

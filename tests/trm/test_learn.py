@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 from dataclasses import replace
@@ -13,6 +14,9 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch isn't here: pip install 'rlm-kernel[trm]'")
+
+from safetensors import safe_open  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
 
 from rlm_kernel import trm  # noqa: E402
 from rlm_kernel.errors import ConfigError  # noqa: E402
@@ -312,6 +316,13 @@ def test_a_training_of_another_is_not_gone_on_with(quick: Any, tmp_path: Path) -
     with pytest.raises(ConfigError, match="can't be read") as caught:
         resume_training(Trainer(wider, 1, data=data), path)
     assert "\n" not in str(caught.value)
+    with safe_open(path, "pt") as found:
+        tensors = {name: found.get_tensor(name) for name in found.keys()}  # noqa: SIM118
+        about = json.loads(found.metadata()["about"])
+    for spoilt in ([], {**about, "since": 5}, {**about, "seconds": "x"}, {**about, "curve": 5}):
+        save_file(tensors, path, {"about": json.dumps(spoilt)})
+        with pytest.raises(ConfigError, match="has of a training can't be read"):
+            resume_training(Trainer(quick, 1, data=data), path)
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(ConfigError, match="isn't a whole safetensors file"):
         resume_training(Trainer(quick, 1, data=data), path)
@@ -325,6 +336,8 @@ def test_a_training_of_another_is_not_gone_on_with(quick: Any, tmp_path: Path) -
         ({"updates": -3}, "updates is a whole number, at least 0, not -3"),
         ({"seed": -1}, "seed is a whole number, at least 0, not -1"),
         ({"shards": 1.5}, r"shards is a whole number, at least 0, not 1\.5"),
+        ({"training": "no/such/t"}, "There is no folder no/such for t"),
+        ({"training": "."}, "can't be written: it is a folder"),
         ({"device": "cud"}, "There is no device 'cud' for torch here"),
         ({"device": "meta"}, "There is no device 'meta' for torch here"),
     ],

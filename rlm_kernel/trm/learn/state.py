@@ -93,14 +93,15 @@ def resume_training(trainer: Trainer, path: Path) -> None:
         trainer.put_slots(slots)
         trainer.chance.set_state(chance)
         trainer.numbers.bit_generator.state = about["numbers"]
-        trainer.updates, trainer.seconds = about["updates"], about["seconds"]
-        trainer.core_seconds, trainer.curve = about["core_seconds"], about["curve"]
-        trainer.since = about["since"]
+        trainer.updates, trainer.seconds = int(about["updates"]), float(about["seconds"])
+        trainer.core_seconds, trainer.curve = float(about["core_seconds"]), list(about["curve"])
+        trainer.since = [float(about["since"][0]), int(about["since"][1])]
         best = about["best"]
-        trainer.best = None if best is None else (best, _of(tensors, "best."))
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        if isinstance(error, ConfigError):
-            raise
+        trainer.best = None if best is None else (float(best), _of(tensors, "best."))
+    except ConfigError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError,
+            RuntimeError) as error:  # fmt: skip
         said = str(error).splitlines()[0]
         raise ConfigError(f"What {path} has of a training can't be read ({said}).") from error
 
