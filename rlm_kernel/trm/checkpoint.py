@@ -154,6 +154,10 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
 
 def fit(config: Config, state: Mapping[str, Array], name: str) -> None:
     """Raise ConfigError where the weights aren't those of a model of these sizes."""
+    if config.layers > len(state):  # before so many are gone through
+        raise ConfigError(
+            f"{name} hasn't {config.layers:,} layers: it is for another kind of model."
+        )
     wanted = config.shapes()
     missing, more = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
     if missing or more:

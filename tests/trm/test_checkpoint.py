@@ -81,6 +81,7 @@ def test_weights_of_another_model_are_said(kept: tuple[Path, Checkpoint]) -> Non
     ("about", "said"),
     [
         ({"config": {"steps": 1.5}}, "steps of a model is a whole number"),
+        ({"config": {"layers": 10**9}}, "hasn't 1,000,000,000 layers"),
         ({"config": {"expansion": "x"}}, "expansion of a model is a number"),
         ({"card": [1]}, "says of itself can't be read"), ({"card": 5}, "says of itself can't be"),
         ({"task": "<b>"}, "no kind of puzzle '<b>'"),

@@ -483,6 +483,20 @@ def test_a_checkpoint_of_the_reference_is_read_by_its_names(mixer: str, tmp_path
         load_reference(tmp_path / "step_7", "sudoku6")
 
 
+def test_weights_of_the_reference_that_say_what_can_not_be_are_refused(tmp_path: Path) -> None:
+    config = small("mlp", outer=3, inner=6, steps=16, multiple=256)
+    state = {name: torch.nn.Parameter(torch.tensor(value))
+             for name, value in weights(config).items()}  # fmt: skip
+    torch.save(state, tmp_path / "step_1")
+    assert load_reference(tmp_path / "step_1", "sudoku4").config.layers == 2
+    torch.save({**state, "L_level.layers.999999999.x": torch.zeros(1)}, tmp_path / "step_1")
+    with pytest.raises(ConfigError, match=r"has no L_level\.layers\.2\."):
+        load_reference(tmp_path / "step_1", "sudoku4")
+    torch.save({}, tmp_path / "step_1")
+    with pytest.raises(ConfigError, match="has no weights of a Tiny Recursive Model"):
+        load_reference(tmp_path / "step_1", "sudoku4")
+
+
 def test_a_file_of_torch_that_has_more_than_tensors_runs_nothing(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
 

@@ -54,7 +54,8 @@ def load_reference(
         ) from error
     if not isinstance(found, dict) or not all(isinstance(v, torch.Tensor) for v in found.values()):
         raise ConfigError(f"{path} isn't a dict of tensors by name.")
-    state = {_BEFORE.sub("", str(name)): value.float().numpy() for name, value in found.items()}
+    state = {_BEFORE.sub("", str(name)): value.detach().float().numpy()
+             for name, value in found.items()}  # fmt: skip
     config = _config(state, task, arch or {}, path)
     wanted = {name: value for name, value in state.items() if name in config.shapes()}
     fit(config, wanted, str(path))
@@ -71,8 +72,8 @@ def _config(
     kind = kind_named(task)
     try:
         vocab, width = state["lm_head.weight"].shape
-        layers = 1 + max(int(found[1]) for name in state
-                         if (found := re.match(r"L_level\.layers\.(\d+)\.", name)))  # fmt: skip
+        layers = len({found[1] for name in state
+                      if (found := re.match(r"L_level\.layers\.(\d+)\.", name))})  # fmt: skip
     except (KeyError, ValueError) as error:
         raise ConfigError(f"{path} has no weights of a Tiny Recursive Model.") from error
     positions = state.get("L_level.layers.0.mlp_t.down_proj.weight")
