@@ -20,7 +20,6 @@ from .streams import say
 if TYPE_CHECKING:
     from ..trm.report import Report
 
-_APART = 777_000_001  # between a seed of training and that of what is evaluated
 
 
 def main(args: argparse.Namespace) -> int:
@@ -105,7 +104,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         found = trm.vote(model, tasks=args.puzzles, votes=args.votes, seed=args.seed,
                          device=args.device)  # fmt: skip
     else:
-        found = trm.evaluate(model, puzzles=args.puzzles, seed=args.seed + _APART,
+        found = trm.evaluate(model, puzzles=args.puzzles, seed=args.seed,
                              data=args.data, device=args.device)  # fmt: skip
     if args.json:
         print(json.dumps(asdict(found)))

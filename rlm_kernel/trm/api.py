@@ -172,7 +172,9 @@ class Depths(Told):
 
 
 def compare(puzzle: Any, model: Model = "") -> Depths:
-    """Show what recursion does: the same network applied once, for one step, for all its steps.
+    """Show what recursion does: the same network for one pass, for one step, for all its steps.
+
+    A pass refines the latent once, and then the answer.
 
     Args:
         puzzle: as for ``solve``.
@@ -184,7 +186,7 @@ def compare(puzzle: Any, model: Model = "") -> Depths:
     config = found.config
     rows = []
     for name, steps, cycles, inner in (
-        ("without recursion", 1, 1, 1), ("one step", 1, config.outer, 0),
+        ("one pass", 1, 1, 1), ("one step", 1, config.outer, 0),
         ("all steps", config.steps, config.outer, 0),
     ):  # fmt: skip
         walk = Walk(found.net(), kind, np.array([cells]))

@@ -34,7 +34,8 @@ class Config:
         multiple: their inner width is rounded up to a multiple of this.
         puzzles: rows of the puzzle embedding.
         outer: times that the answer is refined in a step (T in the paper).
-        inner: times that the latent is refined for each of them (n in the paper).
+        inner: times that the latent is refined for each of them (n in the paper); 0: there is no
+            recursion, the network is applied once to the sum of question, answer and latent.
         steps: supervision steps at most (N_sup in the paper).
     """
 
@@ -53,8 +54,10 @@ class Config:
     steps: int = 16
 
     def __post_init__(self) -> None:
+        if self.inner < 0:
+            raise ConfigError(f"inner of a model is at least 0, not {self.inner}.")
         for name in ("vocab", "length", "width", "layers", "heads", "slots", "multiple", "puzzles",
-                     "outer", "inner", "steps"):  # fmt: skip
+                     "outer", "steps"):  # fmt: skip
             whole(f"{name} of a model", getattr(self, name), 1)
         number("expansion of a model", self.expansion, 0, 1_000)
         if self.mixer not in ("mlp", "attention"):

@@ -17,6 +17,7 @@ from .puzzles.task import MADE, puzzles_of, task
 from .show_words import Told
 from .solving import HALT
 
+_APART = 777_000_001  # between a seed and those of training, which would make the same puzzles
 _AT_ONCE = 12_800  # positions that are computed at once: 128 small puzzles
 #: Of a model's symbols, rows of its embedding, and so many steps: answers and halts after each.
 Steps = Callable[[Array, Array, int], Iterator[tuple[Array, Array]]]
@@ -99,7 +100,7 @@ def evaluate(
         path = files.file_of(str(data), "test")
         asked, _ = files.sample(kind, path, puzzles, seed, checkpoint.seen)
     elif kind.name in MADE:
-        asked, _ = puzzles_of(kind, puzzles, seed, checkpoint.seen)
+        asked, _ = puzzles_of(kind, puzzles, seed + _APART, checkpoint.seen)
     else:
         raise ConfigError(
             f"The puzzles of {kind.name} aren't made here: give data=PATH, a folder with test.csv, "

@@ -62,6 +62,8 @@ class Net:
 
     def cycle(self, x: Array, y: Array, z: Array, inner: int = 0) -> tuple[Array, Array]:
         """Refine the latent ``inner`` times (0: as often as in training), then the answer once."""
+        if not self.config.inner:
+            return self.apply(z + (y + x)), z
         for _ in range(inner or self.config.inner):
             z = self.apply(z + (y + x))
         return self.apply(y + z), z

@@ -90,8 +90,8 @@ PRESETS = {preset.name: preset for preset in _ALL}
 
 
 def without_recursion(made: Preset) -> Preset:
-    """Give the same network, trained in the same way, applied once to the latent and the answer."""
-    config = replace(made.config, outer=1, inner=1, steps=1)
+    """Give the same network, trained in the same way, that is applied once."""
+    config = replace(made.config, outer=1, inner=0, steps=1)
     return replace(made, name=f"{made.name}-once", config=config)
 
 

@@ -135,7 +135,8 @@ class Walk:
         """Do one cycle."""
         before = self._z
         self._y, self._z = self.net.cycle(self._x, self._y, self._z, inner)
-        self.calls += (inner or self.net.config.inner) + 1
+        as_trained = self.net.config.inner
+        self.calls += (inner or as_trained) + 1 if as_trained else 1
         moved = self._z - before
         far = np.sqrt((moved * moved).sum(-1))[:, self.net.config.slots :]
         self.moved = np.nan_to_num(far)

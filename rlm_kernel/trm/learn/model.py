@@ -165,6 +165,8 @@ class Model(nn.Module):
 
     def cycle(self, x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """Refine the latent ``inner`` times, then the answer once."""
+        if not self.config.inner:
+            return self.apply_once(z + (y + x)), z
         for _ in range(self.config.inner):
             z = self.apply_once(z + (y + x))
         return self.apply_once(y + z), z
