@@ -46,7 +46,7 @@ def test_a_persons_solve_belongs_to_the_session(solving: Any) -> None:
 
 def test_what_is_no_puzzle_is_an_error_there_and_harmless(solving: Any) -> None:
     cell = solving.run("trm.solve('<b>\\x1b[31m\\u202e')")
-    assert "cells of no kind" in cell.text
+    assert "'<' is no cell of a sudoku" in cell.text
     shown = solving.run(f"from IPython.display import HTML\nHTML({OF_SESSION}.tree._repr_html_())")
     page = shown.results[-1]["text/html"]
     assert "<b>" not in page
