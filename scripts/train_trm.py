@@ -1,6 +1,6 @@
 """Train the tiny recursive networks that come along, each beside its twin without recursion.
 
-    python scripts/train_trm.py                      # all: about nine hours on two cores
+    python scripts/train_trm.py                      # all: hours
     python scripts/train_trm.py sudoku6 --seeds 0    # one
     python scripts/train_trm.py --table              # what is done, as the table of docs/trm.md
 

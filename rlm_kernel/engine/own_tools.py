@@ -10,13 +10,12 @@ from ..errors import ConfigError
 
 
 def trm_solve(puzzle: str | list, model: str = "") -> dict:  # type: ignore[type-arg]
-    """Solve a sudoku or a maze, by a small recursive network; gives solved, answer, said, steps.
+    """Solve a sudoku of 4 x 4 or 6 x 6, by a small network; gives solved, answer, said, steps.
 
     The network is the Tiny Recursive Model. It may be wrong: ``solved`` is what the rules say.
 
     Args:
-        puzzle: a text (rows; 0 or a dot where a cell is empty), rows, or a flat list. Sudokus have
-            4 x 4, 6 x 6 or 9 x 9 cells; mazes 9 x 9 of ``#``, space, ``S`` and ``G``.
+        puzzle: a text (rows; 0 or a dot where a cell is empty), rows, or a flat list.
         model: the name of one that comes along; empty: the one for puzzles of this kind.
 
     Returns:

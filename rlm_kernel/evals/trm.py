@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import trm
+from ..trm.api import shipped
 from ..trm.puzzles.task import puzzles_of, task
 from .row import Row
 
@@ -70,7 +71,10 @@ class TinyBench:
         )  # fmt: skip
 
     def explore(self) -> Row:
-        """Eight noisy ways beside one, 200 puzzles of 9x9 among which the hard ones are."""
+        """Eight noisy ways beside one, 200 puzzles of 9x9."""
+        name, asked = "explore a Sudoku 9x9, 8 ways", ">= 5 points"
+        if "sudoku9" not in shipped():
+            return Row(name, "its network doesn't come along yet", "-", "-", asked)
         puzzles, _ = puzzles_of(task("sudoku9"), 200, 777_000_001)
         model = trm.load("sudoku9")
         most = model.config.steps
@@ -80,9 +84,8 @@ class TinyBench:
         for at in np.flatnonzero(~plain):
             found[at] = trm.explore(puzzles[at], model, k=8).solved
         gain = float(found.mean() - plain.mean())
-        return Row("explore a Sudoku 9x9, 8 ways", f"{found.mean():.1%}",
-                   f"{plain.mean():.1%} (one way)", f"+{gain * 100:.1f} points", ">= 5 points",
-                   gain >= 0.05)  # fmt: skip
+        return Row(name, f"{found.mean():.1%}", f"{plain.mean():.1%} (one way)",
+                   f"+{gain * 100:.1f} points", asked, gain >= 0.05)  # fmt: skip
 
     def step(self) -> Row:
         """A training step of the paper's Sudoku network, batch 8, beside the plain rendering."""

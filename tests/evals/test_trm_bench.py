@@ -29,6 +29,13 @@ def test_a_training_step_stands_beside_the_plain_rendering_or_says_that_torch_is
         assert row.fine is not None
 
 
+def test_a_row_whose_network_is_not_here_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trm, "shipped", dict)
+    (row,) = trm.measure(["explore"])
+    assert "doesn't come along" in row.ours
+    assert row.fine is None
+
+
 def test_a_row_of_another_suite_is_not_measured(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--suite", "trm", "turn"]) == 2
     assert "There is no row 'turn'; the rows: opening, solve" in capsys.readouterr().err
