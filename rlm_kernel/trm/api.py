@@ -21,7 +21,7 @@ from .evaluating import Evaluation, Vote
 from .presets import PRESETS, Preset, preset, without_recursion
 from .puzzles.task import TASKS, Task, Verdict, task
 from .show_words import Told
-from .solving import HALT, Frame, Solution, Walk
+from .solving import Frame, Solution, Walk
 
 if TYPE_CHECKING:
     from .report import Report
@@ -80,13 +80,14 @@ def puzzle(kind: str, seed: int = 0) -> str:
     return made.text(made.make(random.Random(seed))[0])
 
 
-def solve(puzzle: Any, model: Model = "", *, halt: float = HALT, steps: int = 0) -> Solution:
+def solve(puzzle: Any, model: Model = "", *, halt: float | None = None, steps: int = 0) -> Solution:
     """Solve a puzzle.
 
     Args:
         puzzle: a text, rows, a flat list or an array; 0 or a dot where a cell is empty.
         model: as for ``load``; empty: the one for puzzles of this kind.
-        halt: the halt's logit above which it stops after a step.
+        halt: the halt's logit above which it stops after a step; None: the model's own, found in
+            its training.
         steps: at most; 0: as many as it was trained with.
 
     Returns:
@@ -95,17 +96,17 @@ def solve(puzzle: Any, model: Model = "", *, halt: float = HALT, steps: int = 0)
     Raises:
         ConfigError: the puzzle isn't one of the model's kind, or there is no such model.
     """
-    halt, steps = number("halt", halt), whole("steps", steps)
+    halt, steps = _limit(halt), whole("steps", steps)
     with Telling(puzzle, model) as told:
         found = told.by(_model(puzzle, model), steps)
         return solving.solve(found, puzzle, halt=halt, steps=steps, tell=told.frame)
 
 
 def stream(
-    puzzle: Any, model: Model = "", *, halt: float = HALT, steps: int = 0
+    puzzle: Any, model: Model = "", *, halt: float | None = None, steps: int = 0
 ) -> Iterator[Frame]:
     """Solve a puzzle, with a frame for each cycle; arguments and errors as for ``solve``."""
-    halt, steps = number("halt", halt), whole("steps", steps)
+    halt, steps = _limit(halt), whole("steps", steps)
     found = _model(puzzle, model)
 
     def frames() -> Iterator[Frame]:
@@ -198,7 +199,7 @@ def compare(puzzle: Any, model: Model = "") -> Depths:
 
 
 def evaluate(
-    model: Model, *, puzzles: int = 1_000, seed: int = 0, halt: float = HALT, steps: int = 0,
+    model: Model, *, puzzles: int = 1_000, seed: int = 0, halt: float | None = None, steps: int = 0,
     data: Path | str = "", device: str = "",
 ) -> Evaluation:  # fmt: skip
     """Give a model puzzles of classes that it hasn't learned from, and count what is solved.
@@ -207,7 +208,8 @@ def evaluate(
         model: as for ``load``.
         puzzles: how many; all of ``data`` where it has fewer.
         seed: of the puzzles.
-        halt: the halt's logit above which it stops after a step.
+        halt: the halt's logit above which it stops after a step; None: the model's own, found in
+            its training.
         steps: at most; 0: as many as it was trained with.
         data: of Sudoku-Extreme and Maze-Hard, a folder with ``test.csv``, or a file. Puzzles of the
             other kinds are made.
@@ -390,6 +392,10 @@ def kind_of(puzzle: Any) -> Task:
         raise refused[-1 if maze else 0]
     known = ", ".join(f"{kind.length} ({kind.name})" for kind in map(task, TASKS))
     raise ConfigError(f"A puzzle has {known} cells, and this one has {sizes[0]}.")
+
+
+def _limit(halt: Any) -> float | None:
+    return None if halt is None else number("halt", halt)
 
 
 def _model(puzzle: Any, model: Model) -> Checkpoint:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -21,6 +22,7 @@ from .show_words import Told, network, share
 
 MOST = 1 << 34  # bytes of a file that is read
 _FORMAT = "rlm-kernel trm 1"
+HALT = 3.0  # the halt's logit where none was found: training's own 0 is too sure of itself
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -33,6 +35,7 @@ class Checkpoint(Told):
         state: the weights by name.
         card: how it was made and what it reaches: data, seed, minutes, accuracy by step.
         seen: keys of the classes of puzzles that it has learned from or was chosen by.
+        halt: the halt's logit above which a solve stops after a step.
     """
 
     task: str
@@ -40,6 +43,7 @@ class Checkpoint(Told):
     state: Mapping[str, Array]
     card: Mapping[str, Any] = field(default_factory=dict)
     seen: frozenset[bytes] = frozenset()
+    halt: float = HALT
 
     def __str__(self) -> str:
         said = f"One {network(self.config.parameters)} for {self.task}"
@@ -69,6 +73,7 @@ def save(checkpoint: Checkpoint, path: Path | str) -> Path:
         "format": _FORMAT, "task": checkpoint.task, "config": json.dumps(asdict(checkpoint.config)),
         "card": json.dumps(checkpoint.card),
         "seen": base64.b64encode(b"".join(sorted(checkpoint.seen))).decode(),
+        "halt": repr(float(checkpoint.halt)),
     }  # fmt: skip
     state = {name: np.ascontiguousarray(value, np.float32)
              for name, value in checkpoint.state.items()}  # fmt: skip
@@ -110,11 +115,14 @@ def load(path: Path | str) -> Checkpoint:
         card, task = dict(json.loads(about.get("card", "{}"))), str(about["task"])
         keys = base64.b64decode(about.get("seen", ""))
         seen = frozenset(keys[at : at + KEY] for at in range(0, len(keys), KEY))
+        halt = float(about.get("halt", HALT))
+        if math.isnan(halt):
+            raise ValueError("its halt is no number")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(f"What {path} says of itself can't be read ({error}).") from error
     fit(config, state, str(path))
     puzzles.fit(task, config.vocab, config.length, str(path))
-    return Checkpoint(task, config, state, card, seen)
+    return Checkpoint(task, config, state, card, seen, halt)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Array]]:

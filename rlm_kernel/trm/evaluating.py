@@ -15,7 +15,6 @@ from .net import Array
 from .puzzles import arc, files
 from .puzzles.task import MADE, puzzles_of, task
 from .show_words import Told
-from .solving import HALT
 
 _APART = 777_000_001  # between a seed and those of training, which would make the same puzzles
 _AT_ONCE = 12_800  # positions that are computed at once: 128 small puzzles
@@ -74,7 +73,7 @@ class Vote(Told):
 
 
 def evaluate(
-    checkpoint: Checkpoint, *, puzzles: int = 1_000, seed: int = 0, halt: float = HALT,
+    checkpoint: Checkpoint, *, puzzles: int = 1_000, seed: int = 0, halt: float | None = None,
     steps: int = 0, data: Path | str = "", device: str = "",
 ) -> Evaluation:  # fmt: skip
     """Give a model puzzles of classes that it hasn't learned from, and count what is solved.
@@ -83,7 +82,7 @@ def evaluate(
         checkpoint: the model.
         puzzles: how many; all of ``data`` where it has fewer.
         seed: of the puzzles.
-        halt: the halt's logit above which a puzzle counts as done.
+        halt: the halt's logit above which a puzzle counts as done; None: the model's own.
         steps: at most; 0: as many as in training.
         data: where the puzzles are; needed where they aren't made here.
         device: empty: in numpy; else by torch there, such as ``"cuda"``.
@@ -91,7 +90,8 @@ def evaluate(
     Raises:
         ConfigError: the puzzles can't be read, or it isn't said where they are.
     """
-    puzzles, halt = whole("puzzles", puzzles, 1), number("halt", halt)
+    puzzles = whole("puzzles", puzzles, 1)
+    limit = checkpoint.halt if halt is None else number("halt", halt)
     seed, steps = whole("seed", seed), whole("steps", steps)
     kind = task(checkpoint.task)
     steps_of, at_once = _steps(checkpoint, device)
@@ -116,7 +116,7 @@ def evaluate(
             both = zip(some.tolist(), (grids - kind.offset).tolist(), strict=True)
             for i, (puzzle, grid) in enumerate(both):
                 solved[step, at + i] = kind.check(puzzle, grid).solved
-            new = (halts > halt) & (stopped[at : at + at_once] == most)
+            new = (halts > limit) & (stopped[at : at + at_once] == most)
             stopped[at : at + at_once][new] = step + 1
     by_halt = solved[stopped - 1, np.arange(count)]
     return Evaluation(kind.name, count, tuple(map(float, solved.mean(1))),

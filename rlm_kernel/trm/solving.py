@@ -17,8 +17,6 @@ from .net import Array, Net
 from .puzzles.task import Task, Verdict, task
 from .show_words import Told, ending
 
-HALT = 3.0  # of the halt's logit: training's own 0 is too sure of itself
-
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -155,14 +153,14 @@ class Walk:
 
 
 def stream(
-    checkpoint: Checkpoint, puzzle: Any, *, halt: float = HALT, steps: int = 0
+    checkpoint: Checkpoint, puzzle: Any, *, halt: float | None = None, steps: int = 0
 ) -> Iterator[Frame]:
     """Solve a puzzle, with a frame for each cycle.
 
     Args:
         checkpoint: the model.
         puzzle: a text, rows or a flat list.
-        halt: the halt's logit above which it stops after a step.
+        halt: the halt's logit above which it stops after a step; None: the model's own.
         steps: at most; 0: as many as it was trained with.
 
     Raises:
@@ -178,12 +176,12 @@ def stream(
             (frame,) = _frames(walk, step, cycle, [before])
             before = frame.grid
             yield frame
-        if frame.halt > _probability(halt):
+        if frame.halt > _limit(checkpoint, halt):
             return
 
 
 def solve(
-    checkpoint: Checkpoint, puzzle: Any, *, halt: float = HALT, steps: int = 0,
+    checkpoint: Checkpoint, puzzle: Any, *, halt: float | None = None, steps: int = 0,
     tell: Callable[[Frame], object] | None = None,
 ) -> Solution:  # fmt: skip
     """Solve a puzzle; ``tell`` is given each frame; all else as for ``stream``."""
@@ -197,7 +195,7 @@ def solve(
             tell(frame)
     seconds = time.perf_counter() - began
     return Solution(
-        kind.name, tuple(cells), tuple(frames), frames[-1].halt > _probability(halt),
+        kind.name, tuple(cells), tuple(frames), frames[-1].halt > _limit(checkpoint, halt),
         kind.check(cells, frames[-1].grid), seconds, checkpoint.config.parameters,
     )  # fmt: skip
 
@@ -262,6 +260,10 @@ def _frames(
         )
         for way, grid in enumerate(grids.tolist())
     ]  # fmt: skip
+
+
+def _limit(checkpoint: Checkpoint, halt: float | None) -> float:
+    return _probability(checkpoint.halt if halt is None else halt)
 
 
 def _probability(logit: float) -> float:

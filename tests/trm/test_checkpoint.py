@@ -22,7 +22,7 @@ from .models_trm import small, weights
 @pytest.fixture
 def kept(tmp_path: Path) -> tuple[Path, Checkpoint]:
     config = small("mlp")
-    made = Checkpoint("sudoku4", config, weights(config), {"seed": 3})
+    made = Checkpoint("sudoku4", config, weights(config), {"seed": 3}, halt=1.25)
     return save(made, tmp_path / "m.safetensors"), made
 
 
@@ -30,6 +30,7 @@ def test_what_is_saved_is_loaded(kept: tuple[Path, Checkpoint]) -> None:
     path, made = kept
     found = load(path)
     assert (found.task, found.config, found.card) == (made.task, made.config, made.card)
+    assert found.halt == 1.25
     assert all((found.state[name] == value).all() for name, value in made.state.items())
 
 
@@ -84,6 +85,7 @@ def test_weights_of_another_model_are_said(kept: tuple[Path, Checkpoint]) -> Non
         ({"config": {"layers": 10**9}}, "hasn't 1,000,000,000 layers"),
         ({"config": {"expansion": "x"}}, "expansion of a model is a number"),
         ({"card": [1]}, "says of itself can't be read"), ({"card": 5}, "says of itself can't be"),
+        ({"halt": float("nan")}, "its halt is no number"), ({"halt": "x"}, "of itself can't be"),
         ({"task": "<b>"}, "no kind of puzzle '<b>'"),
         ({"task": "sudoku9"}, "is for 16 cells with 6 symbols, and a sudoku9 has 81 with 11"),
     ],

@@ -27,7 +27,7 @@ from rlm_kernel.trm.learn.model import Model  # noqa: E402
 from rlm_kernel.trm.learn.optim import AdamATan2, Mean, sign_sgd  # noqa: E402
 from rlm_kernel.trm.learn.reference import load_reference  # noqa: E402
 from rlm_kernel.trm.learn.state import resume_training, save_training  # noqa: E402
-from rlm_kernel.trm.learn.training import Machine, Trainer  # noqa: E402
+from rlm_kernel.trm.learn.training import Answered, Machine, Trainer  # noqa: E402
 from rlm_kernel.trm.net import Net  # noqa: E402
 from rlm_kernel.trm.presets import Preset, Recipe, preset, without_recursion  # noqa: E402
 from rlm_kernel.trm.puzzles.task import task  # noqa: E402
@@ -297,6 +297,25 @@ def test_the_running_mean_is_evaluated_and_the_weights_stay(quick: Any) -> None:
         mean.zero_()  # which answers 0 everywhere
     assert trainer.report().cells[-1] == 0
     assert all(torch.equal(p, before[name]) for name, p in trainer.named.items())
+
+
+def test_a_model_stops_by_the_lowest_halt_that_loses_nothing() -> None:
+    # Two puzzles in three steps: one is right at once and sure, one is sure a step too early.
+    right = np.array([[True, False], [True, True], [True, True]])
+    halts = np.array([[4.0, 1.6], [5.0, 2.2], [5.0, 2.9]])
+    assert Answered(right, np.ones(3), halts).halt() == 1.75
+    always_too_sure = np.array([[4.0, 9.0], [5.0, 9.0], [5.0, 9.0]])
+    assert Answered(right, np.ones(3), always_too_sure).halt() == trm.checkpoint.HALT
+    assert Answered(right, np.ones(3), halts - 9).halt() == 0, "it goes on to the end"
+
+
+def test_what_training_gives_has_its_own_halt(quick: Any) -> None:
+    trainer = Trainer(quick, 0, data=Data(task("sudoku4"), 60, seed=0, held=10))
+    trainer.update()
+    made = trainer.checkpoint()
+    held = trainer.answered(trainer.data.held, best=True)
+    assert made.halt == held.halt()
+    assert (held.right.shape, held.halts.shape) == ((quick.config.steps, 10),) * 2
 
 
 def test_numpy_and_torch_evaluate_alike(quick: Any) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rlm_kernel.errors import ConfigError
-from rlm_kernel.trm.checkpoint import Checkpoint
+from rlm_kernel.trm.checkpoint import HALT, Checkpoint
 from rlm_kernel.trm.puzzles.task import task
 from rlm_kernel.trm.solving import explore, solve, stream
 
@@ -47,9 +47,9 @@ class Says:
         return logits, np.full(len(y), self._halt)
 
 
-def taught(halt: float, grid: list[int] = SOLUTION) -> Any:
+def taught(halt: float, grid: list[int] = SOLUTION, limit: float = HALT) -> Any:
     net = Says(halt, grid)
-    return SimpleNamespace(task="sudoku4", config=net.config, net=lambda: net)
+    return SimpleNamespace(task="sudoku4", config=net.config, net=lambda: net, halt=limit)
 
 
 def test_there_is_a_frame_for_each_cycle(untaught: Checkpoint) -> None:
@@ -75,6 +75,9 @@ def test_it_stops_where_the_network_is_sure_enough() -> None:
     assert (sure.steps, sure.halted) == (1, True)
     assert (unsure.steps, unsure.halted) == (4, False)
     assert solve(taught(2.0), PUZZLE, halt=1.0).steps == 1
+    own = solve(taught(2.0, limit=1.5), PUZZLE)
+    assert (own.steps, own.halted) == (1, True), "the model's own limit"
+    assert solve(taught(2.0, limit=1.5), PUZZLE, halt=2.5).steps == 4
     assert solve(taught(2.0), PUZZLE, steps=2).steps == 2
     assert sure.answer == tuple(SOLUTION)
     assert "Solved: every row" in str(sure)

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checkpoint import Checkpoint
+from ..checkpoint import HALT, Checkpoint
+from ..net import Array
 from ..presets import Preset
 from ..report import Report
 from .data import ArcData, Asked, Data, data_of
@@ -28,6 +29,7 @@ from .optim import AdamATan2, Mean, sign_sgd
 from .slots import Slots, at_least
 
 _POSITIONS = 3_200  # of a shard on a CPU: of the paper's Sudoku 33 puzzles
+_ASKED_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,41 @@ class _Learned(NamedTuple):
     grads: list[Tensor]
     rows: Tensor
     of_rows: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What became of puzzles, step by step.
+
+    Args:
+        right: whose grid is right (steps, puzzles).
+        of_cells: the share of cells that are (steps,).
+        halts: the halts' logits (steps, puzzles).
+    """
+
+    right: Array
+    of_cells: Array
+    halts: Array
+
+    @property
+    def exact(self) -> tuple[float, ...]:
+        """The share of grids that are right after each step."""
+        return tuple(self.right.mean(1).tolist())
+
+    @property
+    def cells(self) -> tuple[float, ...]:
+        """The share of cells that are."""
+        return tuple(self.of_cells.tolist())
+
+    def halt(self) -> float:
+        """Give the lowest halt by which as many are right as after all steps; at most HALT."""
+        some = np.arange(self.right.shape[1])
+        for limit in np.arange(0, HALT, 0.25):
+            done = self.halts > limit
+            done[-1] = True
+            if self.right[done.argmax(0), some].sum() >= self.right[-1].sum():
+                return float(limit)
+        return HALT
 
 
 class Trainer:
@@ -213,23 +250,29 @@ class Trainer:
             steps: at most; 0: as many as in training.
             best: whether the weights are the best so far, not the running mean.
         """
-        most = steps or self.preset.config.steps
-        counts = asked.labels != NOT_ASKED
+        found = self.answered(asked, steps, best)
+        return found.exact, found.cells
 
-        def hits(at: int) -> Tensor:
-            some = slice(at, at + 64)
+    def answered(self, asked: Asked, steps: int = 0, best: bool = False) -> Answered:
+        """Give what becomes of puzzles; arguments as for ``evaluate``."""
+        most = steps or self.preset.config.steps
+        # Parts of one size where it goes: each size is compiled anew.
+        size = math.ceil(len(asked.cells) / math.ceil(len(asked.cells) / _ASKED_AT_ONCE))
+
+        def look(at: int) -> tuple[Tensor, ...]:
+            some = slice(at, at + size)
             right = self._sent(torch.from_numpy(asked.labels[some]))
+            wanted = right != NOT_ASKED
             found = []
-            for answers, _ in self.model.answers(asked.cells[some], asked.rows[some], most):
-                same, wanted = answers == right, right != NOT_ASKED
-                found.append(torch.stack([(same | ~wanted).all(1).sum(), (same & wanted).sum()]))
-            return torch.stack(found)
+            for answers, halts in self.model.answers(asked.cells[some], asked.rows[some], most):
+                same = answers == right
+                found.append(((same | ~wanted).all(1), (same & wanted).sum(1), halts))
+            return tuple(torch.stack(each) for each in zip(*found, strict=True))
 
         with self._weights(self.best[1] if best and self.best else self.mean_state()):
-            parts = list(self._pool.map(hits, range(0, len(asked.cells), 64)))
-        total = torch.stack(parts).sum(0).cpu()
-        exact, cells = total[:, 0] / len(asked.cells), total[:, 1] / int(counts.sum())
-        return tuple(exact.tolist()), tuple(cells.tolist())
+            parts = list(self._pool.map(look, range(0, len(asked.cells), size)))
+        right, hits, halts = (torch.cat(each, 1).cpu().numpy() for each in zip(*parts, strict=True))
+        return Answered(right, hits.sum(1) / (asked.labels != NOT_ASKED).sum(), halts)
 
     @contextmanager
     def _weights(self, state: dict[str, Tensor]) -> Iterator[None]:
@@ -263,16 +306,19 @@ class Trainer:
         if self.best is None:
             self.report()
         assert self.best is not None
-        exact, cells = self.evaluate(self.data.held, best=True)
+        held = self.answered(self.data.held, best=True)
         card = {
             "preset": self.preset.name, "seed": self.seed, **self.data.card,
             "held_out": len(self.data.held.cells), "updates": self.updates,
             "minutes": round(self.seconds / 60, 2),
-            "core_minutes": round(self.core_seconds / 60, 2), "exact": exact, "cells": cells,
+            "core_minutes": round(self.core_seconds / 60, 2), "exact": held.exact,
+            "cells": held.cells,
             "curve": self.curve,
         }  # fmt: skip
         state = {name: value.cpu().numpy() for name, value in self.best[1].items()}
-        return Checkpoint(self.preset.task, self.preset.config, state, card, self.data.seen)
+        return Checkpoint(
+            self.preset.task, self.preset.config, state, card, self.data.seen, held.halt()
+        )
 
     def mean_state(self) -> dict[str, Tensor]:
         return {**self.model.state_dict(), **self.mean.shadow}
