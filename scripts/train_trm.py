@@ -70,7 +70,10 @@ def one(folder: Path, name: str, seed: int, recursion: bool) -> None:
     print(called, flush=True)
     updates, minutes = UPDATES[name], 0.0
     if not recursion:
-        updates, minutes = 0, json.loads((folder / f"{name}-{seed}.json").read_text())["minutes"]
+        main = folder / f"{name}-{seed}.json"
+        if not main.exists():
+            sys.exit(f"{called} trains as long as {name}-{seed} did, which isn't trained yet.")
+        updates, minutes = 0, json.loads(main.read_text())["minutes"]
     made = trm.train(
         name, updates=updates, minutes=minutes, seed=seed, recursion=recursion,
         training=folder / f"{called}.training", compile=name in COMPILED,

@@ -162,13 +162,13 @@ def _tiny(verbs: Any) -> None:
     train.add_argument("--updates", type=whole, default=0, metavar="N",
                        help="in place of minutes: as many give the same again, bit for bit")
     train.add_argument("--out", metavar="FILE",
-                       help="the checkpoint; default: NAME-SEED.safetensors")
+                       help="the checkpoint; default: NAME-SEED.safetensors, or NAME-once-SEED")
     train.add_argument("--once", action="store_true",
                        help="without recursion: the same network, applied once")
     train.add_argument("--training", metavar="FILE",
                        help="keeps the training, and goes on with the one that is there")
     train.add_argument("--device", default="cpu", help="such as cuda; default: cpu")
-    train.add_argument("--bf16", action="store_true", help="activations in bfloat16")
+    train.add_argument("--bf16", action="store_true", help="products in bfloat16")
     train.add_argument("--compile", action="store_true", help="by torch.compile")
     train.add_argument("--shards", type=whole, default=0, metavar="N",
                        help="parts of a batch, one after another: more take less memory")

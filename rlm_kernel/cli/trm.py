@@ -66,7 +66,8 @@ def _text(given: str) -> str:
 
 
 def _train(args: argparse.Namespace) -> int:
-    path = Path(args.out or f"{args.name}-{args.seed}.safetensors")
+    kind = f"{args.name}-once" if args.once else args.name
+    path = Path(args.out or f"{kind}-{args.seed}.safetensors")
     writable(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of an interrupt: the card's note says it

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +19,7 @@ from . import evaluating, show_training, solving
 from ._numbers import number, whole
 from ._telling import Telling
 from .checkpoint import Checkpoint
-from .evaluating import Evaluation, Vote
+from .evaluating import STEPS, Evaluation, Vote
 from .presets import PRESETS, Preset, preset, without_recursion
 from .puzzles.task import TASKS, Task, Verdict, task
 from .show_words import Told
@@ -96,7 +98,7 @@ def solve(puzzle: Any, model: Model = "", *, halt: float | None = None, steps: i
     Raises:
         ConfigError: the puzzle isn't one of the model's kind, or there is no such model.
     """
-    halt, steps = _limit(halt), whole("steps", steps)
+    halt, steps = _limit(halt), whole("steps", steps, 0, STEPS)
     with Telling(puzzle, model) as told:
         found = told.by(_model(puzzle, model), steps)
         return solving.solve(found, puzzle, halt=halt, steps=steps, tell=told.frame)
@@ -106,7 +108,7 @@ def stream(
     puzzle: Any, model: Model = "", *, halt: float | None = None, steps: int = 0
 ) -> Iterator[Frame]:
     """Solve a puzzle, with a frame for each cycle; arguments and errors as for ``solve``."""
-    halt, steps = _limit(halt), whole("steps", steps)
+    halt, steps = _limit(halt), whole("steps", steps, 0, STEPS)
     found = _model(puzzle, model)
 
     def frames() -> Iterator[Frame]:
@@ -135,7 +137,7 @@ def explore(
     Raises:
         ConfigError: as there.
     """
-    k, steps, seed = whole("k", k, 1, _WAYS), whole("steps", steps), whole("seed", seed)
+    k, steps, seed = whole("k", k, 1, _WAYS), whole("steps", steps, 0, STEPS), whole("seed", seed)
     noise = number("noise", noise, 0)
     with Telling(puzzle, model) as told:
         found = told.by(_model(puzzle, model), steps)
@@ -282,7 +284,7 @@ def train(
         data: of Sudoku-Extreme and Maze-Hard, a folder with ``train.csv`` and ``test.csv``; of ARC
             ``"arc-agi-1"`` or ``"arc-agi-2"`` (the extra ``arc``). Other puzzles are made.
         device: where, such as ``"cuda"``.
-        bf16: activations in bfloat16; on most CPUs that is slower.
+        bf16: products in bfloat16; on most CPUs that is slower.
         compile: ``torch.compile`` makes an update faster, after half a minute of its own.
         shards: parts of a batch that are computed one after another: with more of them it takes
             less memory; 0: on a CPU as many as keep each small, else one.
@@ -310,7 +312,7 @@ def train(
     minutes = number("minutes", minutes, 0)
     seconds = 60 * (minutes or made.recipe.minutes)
     updates = updates or (0 if minutes else made.recipe.updates)
-    path = Path(training).expanduser() if training else None
+    path = Path(os.path.expanduser(training)) if training else None
     if path is not None:
         files.writable(path)
     machine = Machine(device, shards, bf16, compile)
@@ -318,15 +320,26 @@ def train(
     trainer = Trainer(made, seed, machine, data_of(made, seed, str(data)))
     if path is not None and path.exists():
         resume_training(trainer, path)
+    following = 0.0
+
+    def save(now: bool = True) -> None:
+        nonlocal following
+        began = time.perf_counter()
+        if path is None or not trainer.group.first(now or began >= following):
+            return
+        save_training(trainer, path)
+        # A large one takes long, and is written so seldom that it takes a twentieth of the time.
+        following = time.perf_counter() + 20 * (time.perf_counter() - began)
+
     shown = None if progress is not None else show_training.here(seconds, updates)
     progress = progress or shown
     note = ""
     try:
-        for report in trainer.train(seconds, max(seconds / 20, 5.0), updates):
+        for report in trainer.train(seconds, min(max(seconds / 20, 5.0), 60.0), updates):
             if progress is not None and trainer.group.rank == 0:
                 progress(report)
-            if path is not None:
-                save_training(trainer, path)
+            save(now=False)
+        save()
     except KeyboardInterrupt:
         if not trainer.updates:
             raise  # there is nothing to keep

@@ -87,6 +87,8 @@ def save(checkpoint: Checkpoint, path: Path | str) -> Path:
 
 def writable(path: Path) -> None:
     """Raise ConfigError where it is plain beforehand that a file can't be written."""
+    if "\0" in str(path):
+        raise ConfigError(f"{str(path)!r:.100} can't be the name of a file.")
     if not path.parent.is_dir():
         raise ConfigError(f"There is no folder {path.parent} for {path.name}.")
     if path.is_dir():
@@ -137,8 +139,9 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
         size = path.stat().st_size
         with path.open("rb") as file:
             start = file.read(9)
-    except OSError as error:
-        raise ConfigError(f"{path} can't be read: {error.strerror or error}.") from error
+    except (OSError, ValueError) as error:  # ValueError: of a name that can be none
+        said = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{path} can't be read: {said}.") from error
     # A safetensors file begins with the size of its header, 8 bytes, and the header's brace.
     pickled = start.startswith((b"PK", b"\x80")) and len(start) == 9 and start[8:] != b"{"
     if pickled:

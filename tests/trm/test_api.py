@@ -87,6 +87,7 @@ def test_mistakes_are_one_sentence(ask: Any, said: str) -> None:
     [
         ({"steps": -1}, "steps is a whole number, at least 0, not -1"),
         ({"steps": 1.5}, r"steps is a whole number, at least 0, not 1\.5"),
+        ({"steps": 10**12}, "steps is a whole number, at least 0 and at most 10,000, not 1000"),
         ({"halt": float("nan")}, "halt is a number, not nan"), ({"halt": "x"}, "halt is a number"),
     ],
 )  # fmt: skip
@@ -117,6 +118,8 @@ def test_ways_that_are_none_are_one_sentence(kept: Path, more: Any, said: str) -
 def test_no_puzzles_are_not_evaluated(kept: Path) -> None:
     with pytest.raises(ConfigError, match="puzzles is a whole number, at least 1, not 0"):
         trm.evaluate(kept, puzzles=0)
+    with pytest.raises(ConfigError, match="puzzles is a whole number, at least 1 and at most"):
+        trm.evaluate(kept, puzzles=10**9)
 
 
 def test_a_model_of_another_task_says_what_it_takes(kept: Path) -> None:

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from rlm_kernel.errors import ConfigError
-from rlm_kernel.trm.checkpoint import Checkpoint, load, save
+from rlm_kernel.trm.checkpoint import Checkpoint, load, save, writable
 
 from .models_trm import small, weights
 
@@ -62,6 +62,10 @@ def test_one_that_is_cut_is_said(kept: tuple[Path, Checkpoint], cut: int) -> Non
 def test_one_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="can't be read: No such file"):
         load(tmp_path / "none.safetensors")
+    with pytest.raises(ConfigError, match="can't be read: embedded null byte"):
+        load("a\0b")
+    with pytest.raises(ConfigError, match=r"'a\\x00b' can't be the name of a file"):
+        writable(Path("a\0b"))
 
 
 def test_weights_of_another_model_are_said(kept: tuple[Path, Checkpoint]) -> None:

@@ -138,3 +138,16 @@ def test_a_trained_model_is_written_and_solves(
     assert f"Written: {out}" in told
     assert trm.load(out).card["preset"] == "sudoku4"
     assert main(["trm", "solve", PUZZLE, "--model", str(out)]) in (0, 1)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None,
+                    reason="torch isn't here: pip install 'rlm-kernel[trm]'")  # fmt: skip
+def test_a_twin_is_not_written_over_its_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for more in ([], ["--once"]):
+        assert main(["trm", "train", "sudoku4", "--updates", "2", "--seed", "1", *more]) == 0
+    assert sorted(path.name for path in tmp_path.glob("*.safetensors")) == [
+        "sudoku4-1.safetensors", "sudoku4-once-1.safetensors"
+    ]  # fmt: skip

@@ -112,7 +112,7 @@ def test_the_rules_say_what_is_wrong() -> None:
     assert at in verdict.wrong
     assert "a symbol that stands elsewhere" in verdict.said
     given = next(i for i, symbol in enumerate(puzzle) if symbol)
-    assert "1 givens were changed" in kind.check(puzzle, [
+    assert "1 given was changed" in kind.check(puzzle, [
         solution[i] % 4 + 1 if i == given else s for i, s in enumerate(solution)
     ]).said  # fmt: skip
 
@@ -129,7 +129,7 @@ def test_a_path_that_is_not_the_shortest_does_not_solve_a_maze() -> None:
     assert not kind.check(puzzle, around).solved
     walled = list(straight)
     walled[8] = maze.WALL
-    assert "1 cells of the maze were changed" in kind.check(puzzle, walled).said
+    assert "1 cell of the maze was changed" in kind.check(puzzle, walled).said
 
 
 def test_what_is_no_symbol_is_said_and_marked() -> None:

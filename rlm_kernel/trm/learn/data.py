@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,7 @@ class Data:
         self.puzzles, self.solutions = learned
         self.held = self._asked(*others)
         self.card: dict[str, Any] = {"data": self.source, "puzzles": len(self.puzzles)}
+        self.digest = _digest(self.held, *learned)
 
     def batch(self, size: int, rng: np.random.Generator) -> Asked:
         """Give some, each turned into another of its class."""
@@ -100,6 +102,8 @@ class ArcData:
         self.card = {
             "data": version, "puzzles": len(self.tasks.learned), "augmentations": augmentations
         }  # fmt: skip
+        learned = np.array([self.tasks.laid(pair, 0) for pair in self.tasks.learned])
+        self.digest = _digest(self.held, learned)
 
     def batch(self, size: int, rng: np.random.Generator) -> Asked:
         """Give some pairs, each in an augmentation of its task."""
@@ -107,6 +111,14 @@ class ArcData:
 
     def _asked(self, cells: Cells, labels: Cells, rows: Cells) -> Asked:
         return Asked(cells, np.where(labels, labels, NOT_ASKED), rows)
+
+
+def _digest(held: Asked, *learned: Cells) -> str:
+    """Give what only the same puzzles have, by which a training is known again."""
+    found = hashlib.sha256()
+    for part in (held.cells, held.labels, *learned):
+        found.update(np.ascontiguousarray(part, np.int64).tobytes())
+    return found.hexdigest()
 
 
 def data_of(preset: Preset, seed: int, where: str = "") -> Data | ArcData:

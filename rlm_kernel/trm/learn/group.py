@@ -16,13 +16,25 @@ class Group:
 
     Each has its rows of every batch, and the gradients are summed: what is learned is what one
     process alone would learn, but for rounding.
+
+    Args:
+        wanted: the kind of device that it trains on.
+
+    Raises:
+        ConfigError: there are fewer GPUs than processes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: str = "cpu") -> None:
         if "TORCHELASTIC_RUN_ID" in os.environ and not distributed.is_initialized():
             # What is on a CPU always goes by gloo: that doesn't wait for a device.
-            if torch.cuda.is_available():
-                torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+            if wanted == "cuda" and torch.cuda.is_available():
+                local, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+                if local >= gpus:
+                    raise ConfigError(
+                        f"This is process {local + 1} of this machine, which has {gpus} GPUs: "
+                        f"give --nproc-per-node {gpus}."
+                    )
+                torch.cuda.set_device(local)
                 distributed.init_process_group("cpu:gloo,cuda:nccl")
             else:
                 distributed.init_process_group("gloo")

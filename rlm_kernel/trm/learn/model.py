@@ -80,8 +80,7 @@ class Attention(nn.Module):
 
     def _rotated(self, h: Tensor) -> Tensor:
         a, b = h.chunk(2, -1)
-        cos, sin = self.cos.to(h.dtype), self.sin.to(h.dtype)
-        return h * cos + torch.cat((-b, a), -1) * sin
+        return (h * self.cos + torch.cat((-b, a), -1) * self.sin).to(h.dtype)
 
 
 class Block(nn.Module):

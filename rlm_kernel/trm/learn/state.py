@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def save_training(trainer: Trainer, path: Path) -> None:
         "updates": trainer.updates, "seconds": trainer.seconds,
         "core_seconds": trainer.core_seconds, "curve": trainer.curve,
         "since": [float(trainer.since[0]), trainer.since[1]], "data": trainer.data.source,
+        "made_of": _made_of(trainer),
         "best": trainer.best and trainer.best[0], "numbers": trainer.numbers.bit_generator.state,
     }  # fmt: skip
     whole = {name: value.contiguous() for name, value in tensors.items()}
@@ -73,6 +75,11 @@ def resume_training(trainer: Trainer, path: Path) -> None:
             )
         if about.get("data", "made") != trainer.data.source:
             raise ConfigError(f"{path} is of the data {about['data']}, not {trainer.data.source}.")
+        if about["made_of"] != _made_of(trainer):
+            raise ConfigError(
+                f"{path} is of other puzzles or sizes, or of another recipe: it can't be gone on "
+                "with here."
+            )
         tensors = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
         chance = tensors.pop("chance")
         tensors = {name: value.to(trainer.device) for name, value in tensors.items()}
@@ -85,12 +92,7 @@ def resume_training(trainer: Trainer, path: Path) -> None:
                     "step": about["updates"], "m": tensors[f"adam.m.{name}"],
                     "v": tensors[f"adam.v.{name}"],
                 }  # fmt: skip
-        slots = Slots.of(_of(tensors, "slots."))
-        if len(slots.steps) != trainer.recipe.batch:
-            raise ConfigError(
-                f"{path} is of batches of {len(slots.steps)}, not of {trainer.recipe.batch}."
-            )
-        trainer.put_slots(slots)
+        trainer.put_slots(Slots.of(_of(tensors, "slots.")))
         trainer.chance.set_state(chance)
         trainer.numbers.bit_generator.state = about["numbers"]
         trainer.updates, trainer.seconds = int(about["updates"]), float(about["seconds"])
@@ -104,6 +106,15 @@ def resume_training(trainer: Trainer, path: Path) -> None:
             RuntimeError) as error:  # fmt: skip
         said = str(error).splitlines()[0]
         raise ConfigError(f"What {path} has of a training can't be read ({said}).") from error
+
+
+def _made_of(trainer: Trainer) -> dict[str, Any]:
+    recipe = asdict(trainer.recipe)
+    for name in ("minutes", "updates"):  # which say when it ends
+        del recipe[name]
+    found = {"config": asdict(trainer.preset.config), "recipe": recipe,
+             "puzzles": trainer.data.digest}  # fmt: skip
+    return dict(json.loads(json.dumps(found)))  # as the file has it
 
 
 def _of(tensors: dict[str, Tensor], start: str) -> dict[str, Tensor]:

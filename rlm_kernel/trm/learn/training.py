@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -16,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checkpoint import HALT, Checkpoint
-from ..net import Array
+from ..checkpoint import Checkpoint
+from ..outcomes import Outcomes
 from ..presets import Preset
 from ..report import Report
 from .data import ArcData, Asked, Data, data_of
@@ -30,6 +31,7 @@ from .slots import Slots, at_least
 
 _POSITIONS = 3_200  # of a shard on a CPU: of the paper's Sudoku 33 puzzles
 _ASKED_AT_ONCE = 64
+_REPORTED = 200  # updates between reports, where it is trained by their number
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Machine:
         device: such as ``"cuda"``.
         shards: parts of a batch that are computed one after another, on a CPU two at a time: with
             more of them it takes less memory. 0: on a CPU as many as keep each small, else one.
-        bf16: activations in bfloat16, weights in float32.
+        bf16: products in bfloat16, all else in float32.
         compile: whether ``torch.compile`` makes the cycle faster, after some time of its own.
     """
 
@@ -57,41 +59,6 @@ class _Learned(NamedTuple):
     grads: list[Tensor]
     rows: Tensor
     of_rows: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What became of puzzles, step by step.
-
-    Args:
-        right: whose grid is right (steps, puzzles).
-        of_cells: the share of cells that are (steps,).
-        halts: the halts' logits (steps, puzzles).
-    """
-
-    right: Array
-    of_cells: Array
-    halts: Array
-
-    @property
-    def exact(self) -> tuple[float, ...]:
-        """The share of grids that are right after each step."""
-        return tuple(self.right.mean(1).tolist())
-
-    @property
-    def cells(self) -> tuple[float, ...]:
-        """The share of cells that are."""
-        return tuple(self.of_cells.tolist())
-
-    def halt(self) -> float:
-        """Give the lowest halt by which as many are right as after all steps; at most HALT."""
-        some = np.arange(self.right.shape[1])
-        for limit in np.arange(0, HALT, 0.25):
-            done = self.halts > limit
-            done[-1] = True
-            if self.right[done.argmax(0), some].sum() >= self.right[-1].sum():
-                return float(limit)
-        return HALT
 
 
 class Trainer:
@@ -113,14 +80,17 @@ class Trainer:
         self.preset, self.seed = replace(preset, config=config), seed
         self.recipe = r = preset.recipe
         self.machine = machine or Machine()
-        self.group = Group()
+        self.group = Group(self.machine.device)
         self.device = device_of(self.group.device(self.machine.device))
         self.numbers = np.random.default_rng(seed)
         self.chance = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model = Model(config).to(self.device)
+        # The same weights, for evaluation: each of its shapes would be compiled anew.
+        self._eager = copy(self.model)
         if self.machine.compile:
+            torch.compiler.reset()  # which counts what it compiles, and stops at eight in a process
             self.model.cycle = torch.compile(self.model.cycle, dynamic=False)
         self.named = dict(self.model.named_parameters())
         # Of these as many rows are learned in an update as there are puzzles in a batch, and they
@@ -144,6 +114,7 @@ class Trainer:
         self.since: list[Any] = [0.0, 0]  # loss and updates since the last report
         self.curve: list[list[float]] = []  # seconds, updates, loss, exact after first and last
         self._pool = ThreadPoolExecutor(self.beside, "trm-shard")
+        self._begun = False
 
     def update(self) -> None:
         """Learn from one step of all slots."""
@@ -154,8 +125,9 @@ class Trainer:
         drawn = [*map(torch.from_numpy, (found.cells, found.labels, found.rows)), least]
         mine = [self._sent(part[self.rows]) for part in drawn]
         shares = [[part[start:end] for part in mine] for start, end in pairwise(self.cuts)]
-        # The first update alone compiles: it isn't done in two threads at once.
-        each = self._pool.map if self.updates else map
+        # The first update compiles: it isn't done in two threads at once.
+        each = self._pool.map if self._begun else map
+        self._begun = True
         done = list(each(self._learn, self.shards, *zip(*shares, strict=True)))
         params = list(self.named.values())
         whole = torch.stack([torch.cat([g.flatten() for g in one.grads]) for one in done]).sum(0)
@@ -179,8 +151,7 @@ class Trainer:
     ) -> _Learned:
         slots.refill(self.model, cells, labels, puzzle)
         first = self.embeddings.detach()[slots.puzzle].requires_grad_()
-        kind = torch.device(self.device).type
-        with torch.autocast(kind, torch.bfloat16, enabled=self.machine.bf16):
+        with self._precision():
             loss = slots.step(self.model, first, least)
         total = loss.total / self.recipe.batch
         *grads, of_rows = torch.autograd.grad(total, [*self.named.values(), first])
@@ -193,16 +164,18 @@ class Trainer:
         return part.to(self.device)
 
     def train(self, seconds: float, every: float = 15.0, updates: int = 0) -> Iterator[Report]:
-        """Train for so long, with a report every so many seconds and at the end.
+        """Train for so long, with reports on the way and at the end.
 
         Args:
             seconds: of training, those before included; it stops within one update of them.
             every: seconds between reports.
-            updates: in all, in place of the seconds: with as many it comes out the same again.
+            updates: in all, in place of the seconds: with as many it comes out the same again, and
+                so there is a report after each sixtieth of them, at most ``_REPORTED``.
         """
         most = updates or math.inf
         until = math.inf if updates else seconds
         following = self.seconds + every
+        apart = min(max(updates // 60, 1), _REPORTED)
         with self.threads():
             while self.seconds < until and self.updates < most:
                 began, cpu = time.perf_counter(), time.process_time()
@@ -210,7 +183,8 @@ class Trainer:
                 self.core_seconds += time.process_time() - cpu
                 # All go by the first one's watch, so that they stop at the same update.
                 self.seconds = self.group.first(self.seconds + time.perf_counter() - began)
-                if self.seconds >= min(following, until) or self.updates >= most:
+                due = not self.updates % apart if updates else self.seconds >= min(following, until)
+                if due or self.updates >= most:
                     following = self.seconds + every
                     yield self.report()
 
@@ -230,7 +204,8 @@ class Trainer:
 
     def report(self) -> Report:
         """Evaluate the running mean on what is held out; keep it if it is the best so far."""
-        exact, cells = self.evaluate(self.data.held)
+        found, cells = self.outcomes(self.data.held)
+        exact = found.exact
         if self.best is None or exact[-1] >= self.best[0]:
             kept = {name: value.detach().clone() for name, value in self.mean_state().items()}
             self.best = (exact[-1], kept)
@@ -240,39 +215,44 @@ class Trainer:
         self.curve.append(list(told))
         return Report(self.updates, self.seconds, loss, exact, cells, self.best[0])
 
-    def evaluate(
-        self, asked: Asked, steps: int = 0, best: bool = False
-    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Give the shares of puzzles and of cells that are right after each step.
+    def outcomes(
+        self, asked: Asked, best: bool = False
+    ) -> tuple[Outcomes, tuple[float, ...]]:
+        """Give what becomes of puzzles, and the share of cells that are right after each step.
 
         Args:
             asked: the puzzles.
-            steps: at most; 0: as many as in training.
-            best: whether the weights are the best so far, not the running mean.
+            best: whether by the best weights so far, not by the running mean.
         """
-        found = self.answered(asked, steps, best)
-        return found.exact, found.cells
-
-    def answered(self, asked: Asked, steps: int = 0, best: bool = False) -> Answered:
-        """Give what becomes of puzzles; arguments as for ``evaluate``."""
-        most = steps or self.preset.config.steps
-        # Parts of one size where it goes: each size is compiled anew.
-        size = math.ceil(len(asked.cells) / math.ceil(len(asked.cells) / _ASKED_AT_ONCE))
+        most = self.preset.config.steps
 
         def look(at: int) -> tuple[Tensor, ...]:
-            some = slice(at, at + size)
-            right = self._sent(torch.from_numpy(asked.labels[some]))
-            wanted = right != NOT_ASKED
+            some = slice(at, at + _ASKED_AT_ONCE)
+            labels = self._sent(torch.from_numpy(asked.labels[some]))
+            wanted = labels != NOT_ASKED
             found = []
-            for answers, halts in self.model.answers(asked.cells[some], asked.rows[some], most):
-                same = answers == right
-                found.append(((same | ~wanted).all(1), (same & wanted).sum(1), halts))
+            with self._precision():
+                for answers, halts in self._eager.answers(
+                    asked.cells[some], asked.rows[some], most
+                ):
+                    same = answers == labels
+                    right, hits = (same | ~wanted).all(1), (same & wanted).sum(1)
+                    found.append((right, hits, halts.float()))
             return tuple(torch.stack(each) for each in zip(*found, strict=True))
 
         with self._weights(self.best[1] if best and self.best else self.mean_state()):
-            parts = list(self._pool.map(look, range(0, len(asked.cells), size)))
+            parts = list(self._pool.map(look, range(0, len(asked.cells), _ASKED_AT_ONCE)))
         right, hits, halts = (torch.cat(each, 1).cpu().numpy() for each in zip(*parts, strict=True))
-        return Answered(right, hits.sum(1) / (asked.labels != NOT_ASKED).sum(), halts)
+        of_cells = hits.sum(1) / (asked.labels != NOT_ASKED).sum()
+        return Outcomes(right, halts), tuple(of_cells.tolist())
+
+    def _precision(self) -> torch.autocast:
+        # Threads beside one another would share the cache of the weights in bfloat16, and fill it
+        # for one another in any order.
+        return torch.autocast(
+            torch.device(self.device).type, torch.bfloat16, enabled=self.machine.bf16,
+            cache_enabled=self.beside == 1,
+        )  # fmt: skip
 
     @contextmanager
     def _weights(self, state: dict[str, Tensor]) -> Iterator[None]:
@@ -306,19 +286,18 @@ class Trainer:
         if self.best is None:
             self.report()
         assert self.best is not None
-        held = self.answered(self.data.held, best=True)
+        held, cells = self.outcomes(self.data.held, best=True)
+        limit = held.limit()
         card = {
             "preset": self.preset.name, "seed": self.seed, **self.data.card,
             "held_out": len(self.data.held.cells), "updates": self.updates,
             "minutes": round(self.seconds / 60, 2),
             "core_minutes": round(self.core_seconds / 60, 2), "exact": held.exact,
-            "cells": held.cells,
-            "curve": self.curve,
+            "cells": cells, "halted": held.halted(limit), "curve": self.curve,
         }  # fmt: skip
         state = {name: value.cpu().numpy() for name, value in self.best[1].items()}
-        return Checkpoint(
-            self.preset.task, self.preset.config, state, card, self.data.seen, held.halt()
-        )
+        config = self.preset.config
+        return Checkpoint(self.preset.task, config, state, card, self.data.seen, limit)
 
     def mean_state(self) -> dict[str, Tensor]:
         return {**self.model.state_dict(), **self.mean.shadow}

@@ -84,11 +84,12 @@ class Sudoku:
         if self.rules.solved(puzzle, grid):
             return Verdict(True, (), "Solved: every row, column and box has each symbol once.")
         said = [
-            f"{len(wrong)} cells have a symbol that stands elsewhere in their row, column or box"
-            if wrong else "",
-            f"{len(changed)} givens were changed" if changed else "",
-            f"{empty} cells are empty" if empty else "",
-            f"{len(strange)} cells have no symbol of a {self.name}" if strange else "",
+            _of(len(wrong), "cells have a symbol that stands elsewhere in their row, column or box",
+                "cell has a symbol that stands elsewhere in its row, column or box"),
+            _of(len(changed), "givens were changed", "given was changed"),
+            _of(empty, "cells are empty", "cell is empty"),
+            _of(len(strange), f"cells have no symbol of a {self.name}",
+                f"cell has no symbol of a {self.name}"),
         ]  # fmt: skip
         return Verdict(False, tuple(sorted(wrong | changed | strange)),
                        f"Not solved: {', '.join(filter(None, said))}.")  # fmt: skip
@@ -180,8 +181,8 @@ class Maze:
         wrong = [at for at, (given, now) in enumerate(zip(puzzle, grid, strict=True))
                  if now != given and not (given == maze.OPEN and now == maze.PATH)]  # fmt: skip
         if wrong:
-            said = f"Not solved: {len(wrong)} cells of the maze were changed."
-            return Verdict(False, tuple(wrong), said)
+            said = _of(len(wrong), "cells of the maze were changed", "cell of the maze was changed")
+            return Verdict(False, tuple(wrong), f"Not solved: {said}.")
         return Verdict(False, tuple(sorted(self.broken(grid))),
                        "Not solved: what is marked isn't one shortest path.")  # fmt: skip
 
@@ -355,6 +356,10 @@ def _cell(given: Any, kind: Task, signs: dict[str, int]) -> int:
 def _sized(name: str, cells: list[int], wanted: int) -> None:
     if len(cells) != wanted:
         raise ConfigError(f"A {name} has {wanted} cells, and this puzzle has {len(cells)}.")
+
+
+def _of(number: int, many: str, one: str) -> str:
+    return f"{number} {one if number == 1 else many}" if number else ""
 
 
 def _place(at: int, size: int) -> str:
