@@ -181,8 +181,9 @@ class Trainer:
                 began, cpu = time.perf_counter(), time.process_time()
                 self.update()
                 self.core_seconds += time.process_time() - cpu
-                # All go by the first one's watch, so that they stop at the same update.
-                self.seconds = self.group.first(self.seconds + time.perf_counter() - began)
+                self.seconds += time.perf_counter() - began
+                if not updates:  # all go by the first one's watch: they stop at the same update
+                    self.seconds = self.group.first(self.seconds)
                 due = not self.updates % apart if updates else self.seconds >= min(following, until)
                 if due or self.updates >= most:
                     following = self.seconds + every
