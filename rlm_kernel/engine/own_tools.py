@@ -10,12 +10,14 @@ from ..errors import ConfigError
 
 
 def trm_solve(puzzle: str | list, model: str = "") -> dict:  # type: ignore[type-arg]
-    """Solve a sudoku of 4 x 4 or 6 x 6, by a small network; gives solved, answer, said, steps.
+    """Solve a sudoku (4x4, 6x6, 9x9) or maze (9x9); gives a dict: solved, answer, said, steps.
 
-    The network is the Tiny Recursive Model. It may be wrong: ``solved`` is what the rules say.
+    By a small network, the Tiny Recursive Model, which may be wrong: ``solved`` is what the rules
+    say.
 
     Args:
-        puzzle: a text (rows; 0 or a dot where a cell is empty), rows, or a flat list.
+        puzzle: a text, rows, or a flat list. A sudoku has 0 or a dot where a cell is empty; a maze
+            has S, G, # where a wall is, and dots.
         model: the name of one that comes along; empty: the one for puzzles of this kind.
 
     Returns:

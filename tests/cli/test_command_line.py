@@ -131,7 +131,7 @@ def test_doctor_is_a_table_a_person_can_act_on(text, capsys):
     assert "OPENAI_API_KEY" in rows["keys"]["found"]
     assert "not-a-real-key" not in json.dumps(rows)
     assert "models pull" in json.dumps(rows)
-    assert "sudoku6" in rows["tiny networks"]["found"]
+    assert "maze9, sudoku4, sudoku4-once, sudoku6" in rows["tiny networks"]["found"]
     reachable = any(w.startswith("model") and r["state"] == "ok" for w, r in rows.items())
     assert code == (0 if reachable else 1)
 
