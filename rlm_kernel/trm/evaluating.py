@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import ConfigError
+from ._blas import one_thread
 from ._numbers import number, whole
 from .checkpoint import Checkpoint
 from .net import Array
@@ -111,7 +114,8 @@ def evaluate(
         )
     count = len(asked)
     solved, halts = np.zeros((most, count), bool), np.zeros((most, count))
-    for at in range(0, count, at_once):
+
+    def look(at: int) -> None:
         some = asked[at : at + at_once]
         rows = np.zeros(len(some), np.int64)
         found = steps_of(some.astype(np.int64) + kind.offset, rows, most)
@@ -120,6 +124,10 @@ def evaluate(
             both = zip(some.tolist(), (grids - kind.offset).tolist(), strict=True)
             for i, (puzzle, grid) in enumerate(both):
                 solved[step, at + i] = kind.check(puzzle, grid).solved
+
+    with one_thread(), ThreadPoolExecutor(1 if device else os.cpu_count()) as pool:
+        for _ in pool.map(look, range(0, count, at_once)):
+            pass
     outcomes = Outcomes(solved, halts)
     return Evaluation(kind.name, count, outcomes.exact, outcomes.halted(limit),
                       float(outcomes.steps(limit).mean()))  # fmt: skip

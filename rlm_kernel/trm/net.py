@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._blas import one_thread
 from .config import Config
 
 Array = NDArray[Any]
@@ -62,11 +63,12 @@ class Net:
 
     def cycle(self, x: Array, y: Array, z: Array, inner: int = 0) -> tuple[Array, Array]:
         """Refine the latent ``inner`` times (0: as often as in training), then the answer once."""
-        if not self.config.inner:
-            return self.apply(z + (y + x)), z
-        for _ in range(inner or self.config.inner):
-            z = self.apply(z + (y + x))
-        return self.apply(y + z), z
+        with one_thread():
+            if not self.config.inner:
+                return self.apply(z + (y + x)), z
+            for _ in range(inner or self.config.inner):
+                z = self.apply(z + (y + x))
+            return self.apply(y + z), z
 
     def heads(self, y: Array) -> tuple[Array, Array]:
         """Give the logits of the cells (batch, length, vocab) and of the halt (batch,)."""

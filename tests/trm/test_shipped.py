@@ -12,7 +12,7 @@ from rlm_kernel.trm.api import WEIGHTS
 from rlm_kernel.trm.puzzles.task import puzzles_of, task
 
 #: Model → the share of held-out puzzles that is solved at least, by the rules.
-MARKS = {"sudoku4": 0.95, "sudoku6": 0.97}
+MARKS = {"sudoku4": 0.95, "sudoku6": 0.97, "sudoku9": 0.93, "maze9": 0.89}
 SEED = 515_000_007  # of puzzles that nothing was trained with or chosen by
 
 
@@ -21,7 +21,7 @@ def test_it_solves_what_it_has_not_seen(name: str) -> None:
     found = trm.evaluate(name, puzzles=200, seed=SEED)
     assert found.exact[-1] >= MARKS[name]
     assert found.halted >= found.exact[-1] - 0.01
-    assert found.steps <= len(found.exact) / 4 or name == "sudoku4"
+    assert found.steps <= len(found.exact) / 3
 
 
 @pytest.mark.parametrize("name", MARKS)
