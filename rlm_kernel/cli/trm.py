@@ -93,6 +93,11 @@ def _tell(report: Report) -> None:
         f"solved {_shares(report.exact)}  cells {report.cells[-1]:.1%}")  # fmt: skip
 
 
+def _tell_tried(tried: int, of: int) -> None:
+    if tried < of:
+        say(f"{tried:,} of {of:,} puzzles tried")
+
+
 def _shares(shares: tuple[float, ...] | list[float]) -> str:
     few = [shares[0], *shares[1:-1:3], shares[-1]] if len(shares) > 5 else shares
     return " ".join(f"{share:.1%}" for share in few)
@@ -105,8 +110,8 @@ def _evaluate(args: argparse.Namespace) -> int:
         found = trm.vote(model, tasks=args.puzzles, votes=args.votes, seed=args.seed,
                          device=args.device)  # fmt: skip
     else:
-        found = trm.evaluate(model, puzzles=args.puzzles, seed=args.seed,
-                             data=args.data, device=args.device)  # fmt: skip
+        found = trm.evaluate(model, puzzles=args.puzzles, seed=args.seed, data=args.data,
+                             device=args.device, progress=_tell_tried)  # fmt: skip
     if args.json:
         print(json.dumps(asdict(found)))
         return OK

@@ -203,6 +203,7 @@ def compare(puzzle: Any, model: Model = "") -> Depths:
 def evaluate(
     model: Model, *, puzzles: int = 1_000, seed: int = 0, halt: float | None = None, steps: int = 0,
     data: Path | str = "", device: str = "",
+    progress: Callable[[int, int], object] | None = None,
 ) -> Evaluation:  # fmt: skip
     """Give a model puzzles of classes that it hasn't learned from, and count what is solved.
 
@@ -216,13 +217,15 @@ def evaluate(
         data: of Sudoku-Extreme and Maze-Hard, a folder with ``test.csv``, or a file. Puzzles of the
             other kinds are made.
         device: empty: in numpy; else by torch (the extra ``trm``) there, such as ``"cuda"``.
+        progress: told on the way how many puzzles were tried, and of how many.
 
     Raises:
         ConfigError: there is no such model, or the puzzles can't be read.
     """
     return evaluating.evaluate(
-        load(model), puzzles=puzzles, seed=seed, halt=halt, steps=steps, data=data, device=device
-    )
+        load(model), puzzles=puzzles, seed=seed, halt=halt, steps=steps, data=data, device=device,
+        progress=progress,
+    )  # fmt: skip
 
 
 def vote(

@@ -81,6 +81,7 @@ class Vote(Told):
 def evaluate(
     checkpoint: Checkpoint, *, puzzles: int = 1_000, seed: int = 0, halt: float | None = None,
     steps: int = 0, data: Path | str = "", device: str = "",
+    progress: Callable[[int, int], object] | None = None,
 ) -> Evaluation:  # fmt: skip
     """Give a model puzzles of classes that it hasn't learned from, and count what is solved.
 
@@ -92,6 +93,7 @@ def evaluate(
         steps: at most; 0: as many as in training.
         data: where the puzzles are; needed where they aren't made here.
         device: empty: in numpy; else by torch there, such as ``"cuda"``.
+        progress: told on the way how many were tried, and of how many; some twenty times.
 
     Raises:
         ConfigError: the puzzles can't be read, or it isn't said where they are.
@@ -126,8 +128,10 @@ def evaluate(
                 solved[step, at + i] = kind.check(puzzle, grid).solved
 
     with one_thread(), ThreadPoolExecutor(1 if device else os.cpu_count()) as pool:
-        for _ in pool.map(look, range(0, count, at_once)):
-            pass
+        starts = range(0, count, at_once)
+        for done, _ in enumerate(pool.map(look, starts), 1):
+            if progress is not None and done * 20 // len(starts) > (done - 1) * 20 // len(starts):
+                progress(min(done * at_once, count), count)
     outcomes = Outcomes(solved, halts)
     return Evaluation(kind.name, count, outcomes.exact, outcomes.halted(limit),
                       float(outcomes.steps(limit).mean()))  # fmt: skip

@@ -71,6 +71,9 @@ def test_it_is_evaluated_by_the_rules(kept: str, capsys: pytest.CaptureFixture[s
     main(["trm", "eval", kept, "--puzzles", "20", "--json"])
     found = json.loads(capsys.readouterr().out)
     assert found["exact"] == [0.0] * 4
+    assert not capsys.readouterr().err
+    assert main(["trm", "eval", kept, "--puzzles", "700"]) == 0
+    assert capsys.readouterr().err == "640 of 700 puzzles tried\n"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +86,7 @@ def test_it_is_evaluated_by_the_rules(kept: str, capsys: pytest.CaptureFixture[s
         (["trm", "solve", PUZZLE, "--model", "nowhere"], "nowhere can't be read"),
         (["trm", "train", "sudoku4", "--out", "no/such/m"], "There is no folder no/such for m"),
         (["trm", "train", "sudoku4", "--out", "/"], "/ can't be written: it is a folder"),
-        (["trm", "train", "sudoku4", "--out", "\0/m"], "There is no folder"),
+        (["trm", "train", "sudoku4", "--out", "\0/m"], "can't be the name of a file"),
         (["trm", "train", "sudoku4", "--minutes", "few"], "--minutes"),
         (["trm", "solve", "." * 900, "--model", "nowhere"], "nowhere can't be read"),
         (["trm", "solve", PUZZLE, "--explore", "2", "--seed", "-1"], "seed is a whole number"),
