@@ -84,7 +84,7 @@ class TinyBench:
         found = plain.copy()
         for at in np.flatnonzero(~plain):
             found[at] = trm.explore(puzzles[at], model, k=8).solved
-        # Hard: at some place no cell is left in which only one digit can stand.
+        # Hard: not solved by filling, again and again, what can be nothing else.
         hard = np.array([not kind.difficulty(p)["singles"] for p in puzzles.tolist()])
         gain, of_hard = found.mean() - plain.mean(), found[hard].mean() - plain[hard].mean()
         return Row(

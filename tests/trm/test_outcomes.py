@@ -27,7 +27,7 @@ def test_each_stops_after_the_first_step_that_is_sure_enough() -> None:
 @pytest.mark.parametrize(
     ("halts", "limit"),
     [
-        (HALTS, 1.75), (HALTS - 9, 0.0),  # never sure: it goes on to the end
+        (HALTS, 2.0), (HALTS - 9, 2.0),  # never sure: it goes on to the end
         (HALTS + 3, 4.75), (np.full((3, 2), 99.0), math.inf),  # always too sure
     ],
 )  # fmt: skip
@@ -38,11 +38,11 @@ def test_the_limit_is_the_lowest_from_which_none_is_lost(halts: np.ndarray, limi
 
 
 def test_a_limit_that_loses_nothing_only_by_chance_is_not_taken() -> None:
-    # At 1 each stops where it is right; at 2 one is lost; from 3 on none.
+    # At 3 each stops where it is right; at 4 one is lost; from 4.5 on none.
     right = np.array([[True, True], [False, True], [True, True]])
-    halts = np.array([[1.5, 0.5], [2.5, 9.0], [9.0, 9.0]])
-    assert Outcomes(right, halts).halted(1.0) == 1.0
-    assert Outcomes(right, halts).limit() == 2.5
+    halts = np.array([[3.5, 2.5], [4.5, 9.0], [9.0, 9.0]])
+    assert Outcomes(right, halts).halted(3.0) == 1.0
+    assert Outcomes(right, halts).limit() == 4.5
 
 
 def test_where_nothing_is_right_the_limit_is_the_usual_one() -> None:
