@@ -248,13 +248,13 @@ def test_how_many_are_computed_at_once_changes_nothing_but_rounding(quick: Any) 
 def test_as_many_updates_give_the_same_again_on_a_slower_machine(
     quick: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = trm.train(quick, updates=130, seed=4)
+    first = trm.train(quick, updates=20, seed=4)
     ticks = itertools.count(0, 40)  # seconds, each time that somebody looks
     monkeypatch.setattr("rlm_kernel.trm.learn.training.time.perf_counter", lambda: next(ticks))
-    again = trm.train(quick, updates=130, seed=4)
+    again = trm.train(quick, updates=20, seed=4)
     assert again.card["minutes"] > first.card["minutes"] * 10
     assert [row[1] for row in again.card["curve"]] == [row[1] for row in first.card["curve"]]
-    assert [row[1] for row in again.card["curve"]] == [*range(2, 131, 2)]
+    assert [row[1] for row in again.card["curve"]] == [*range(1, 21)]
     assert all((first.state[name] == value).all() for name, value in again.state.items())
 
 

@@ -18,7 +18,7 @@ SEED = 515_000_007  # of puzzles that nothing was trained with or chosen by
 
 @pytest.mark.parametrize("name", MARKS)
 def test_it_solves_what_it_has_not_seen(name: str) -> None:
-    found = trm.evaluate(name, puzzles=200, seed=SEED)
+    found = trm.evaluate(name, puzzles=100 if name.endswith("9") else 200, seed=SEED)
     assert found.exact[-1] >= MARKS[name]
     assert found.halted >= found.exact[-1] - 0.01
     assert found.steps <= len(found.exact) / 3
