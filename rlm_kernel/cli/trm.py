@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ..trm.report import Report
 
 
-
 def main(args: argparse.Namespace) -> int:
     """Solve, train or evaluate."""
     if args.what is None:
