@@ -61,6 +61,11 @@ def load(model: Model) -> Checkpoint:
             f"No weights of {model!r} come along: trm.train({model!r}) makes some, or give the "
             "path of a checkpoint."
         )
+    if str(model).isidentifier() and not os.path.exists(model):
+        raise ConfigError(
+            f"There is no model {str(model)!r:.60}, and no file of that name; those that come "
+            f"along: {', '.join(shipped())}."
+        )
     return files.load(model)
 
 

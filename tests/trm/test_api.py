@@ -73,7 +73,7 @@ def test_recursion_is_compared_with_less_of_it(kept: Path) -> None:
         (lambda: trm.puzzle([]), r"no kind of puzzle \[\]"),  # type: ignore[arg-type]
         (lambda: trm.puzzle("sudoku4", -1), "seed is a whole number, at least 0, not -1"),
         (lambda: trm.load(5), "A model is the name .*, not int"),  # type: ignore[arg-type]
-        (lambda: trm.load("x" * 5_000), "x can't be read: File name too long"),
+        (lambda: trm.load("x" * 5_000), "There is no model 'xxx"),
         (lambda: trm.load("../weights/sudoku4"), "can't be read: No such file"),
     ],
 )
@@ -113,6 +113,11 @@ def test_numbers_that_are_none_are_one_sentence(kept: Path, more: Any, said: str
 def test_ways_that_are_none_are_one_sentence(kept: Path, more: Any, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         trm.explore(PUZZLE, kept, **more)
+
+
+def test_a_name_that_is_mistyped_is_told_what_there_is() -> None:
+    with pytest.raises(ConfigError, match=r"'sudoku5', and no file .* along: maze9, sudoku4"):
+        trm.load("sudoku5")
 
 
 def test_no_puzzles_are_not_evaluated(kept: Path) -> None:

@@ -121,7 +121,7 @@ def test_of_several_ways_the_one_that_won_is_told(sink: Sink, model: trm.Checkpo
 @pytest.mark.parametrize(
     ("puzzle", "name", "said"),
     [("12<b>", "", "'<' is no cell of a sudoku"), ("1" * 16, "", "contradict one another"),
-     ("1" * 5, "", "this one has 5"), (PUZZLE, "sudoku5", "sudoku5 can't be read")],
+     ("1" * 5, "", "this one has 5"), (PUZZLE, "sudoku5", "There is no model 'sudoku5'")],
 )  # fmt: skip
 def test_what_is_no_puzzle_is_told_with_why(
     sink: Sink, model: trm.Checkpoint, puzzle: Any, name: str, said: str
