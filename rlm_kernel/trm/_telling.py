@@ -54,7 +54,7 @@ class Telling:
 
         Args:
             checkpoint: the model.
-            steps: at most; 0: as many as it was trained with.
+            steps: at most; 0: as many as its config says.
         """
         if self._place is not None:
             self._task = checkpoint.task
@@ -65,7 +65,7 @@ class Telling:
             text = kind.text(self._cells)
             self._left -= 2 * (len(text.encode()) + text.count("\n") + _END)
             config = checkpoint.config
-            self._begin(text, config.parameters, steps or config.steps)
+            self._begin(text, config.parameters, steps or config.solving_steps)
         return checkpoint
 
     def frame(self, frame: Frame) -> None:

@@ -95,7 +95,7 @@ def solve(puzzle: Any, model: Model = "", *, halt: float | None = None, steps: i
         model: as for ``load``; empty: the one for puzzles of this kind.
         halt: the halt's logit above which it stops after a step; None: the model's own, found in
             its training.
-        steps: at most; 0: as many as it was trained with.
+        steps: at most; 0: 16, or more if it was trained with more; without recursion 1.
 
     Returns:
         The answer, the frames that led to it, and what the rules say of it.
@@ -195,7 +195,7 @@ def compare(puzzle: Any, model: Model = "") -> Depths:
     rows = []
     for name, steps, cycles, inner in (
         ("one pass", 1, 1, 1), ("one step", 1, config.outer, 0),
-        ("all steps", config.steps, config.outer, 0),
+        ("all steps", config.solving_steps, config.outer, 0),
     ):  # fmt: skip
         walk = Walk(found.net(), kind, np.array([cells]))
         for _ in range(steps * cycles):
@@ -218,7 +218,7 @@ def evaluate(
         seed: of the puzzles.
         halt: the halt's logit above which it stops after a step; None: the model's own, found in
             its training.
-        steps: at most; 0: as many as it was trained with.
+        steps: at most; 0: 16, or more if it was trained with more; without recursion 1.
         data: of Sudoku-Extreme and Maze-Hard, a folder with ``test.csv``, or a file. Puzzles of the
             other kinds are made.
         device: empty: in numpy; else by torch (the extra ``trm``) there, such as ``"cuda"``.
@@ -244,7 +244,7 @@ def vote(
         tasks: how many; all where there are fewer.
         votes: augmentations that vote on each; 0: all.
         seed: says which tasks.
-        steps: of each; 0: as many as it was trained with.
+        steps: of each; 0: 16, or more if it was trained with more.
         device: as for ``evaluate``.
 
     Raises:

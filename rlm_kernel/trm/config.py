@@ -36,7 +36,7 @@ class Config:
         outer: times that the answer is refined in a step (T in the paper).
         inner: times that the latent is refined for each of them (n in the paper); 0: there is no
             recursion, the network is applied once to the sum of question, answer and latent.
-        steps: supervision steps at most (N_sup in the paper).
+        steps: supervision steps of a puzzle in training, at most (N_sup in the paper).
     """
 
     vocab: int
@@ -66,6 +66,15 @@ class Config:
             raise ConfigError(
                 f"A width of {self.width} can't be split into {self.heads} heads of even width."
             )
+
+    @property
+    def solving_steps(self) -> int:
+        """Steps that a solve may take: at least the paper's 16, be it that training took fewer.
+
+        A network that recurs goes on getting better when it thinks for longer than it ever did in
+        training; one that doesn't was never trained to be asked again.
+        """
+        return max(self.steps, 16) if self.inner else self.steps
 
     @property
     def positions(self) -> int:

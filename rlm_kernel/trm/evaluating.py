@@ -90,7 +90,7 @@ def evaluate(
         puzzles: how many; all of ``data`` where it has fewer.
         seed: of the puzzles.
         halt: the halt's logit above which a puzzle counts as done; None: the model's own.
-        steps: at most; 0: as many as in training.
+        steps: at most; 0: as many as a solve may take.
         data: where the puzzles are; needed where they aren't made here.
         device: empty: in numpy; else by torch there, such as ``"cuda"``.
         progress: told on the way how many were tried, and of how many; some twenty times.
@@ -103,7 +103,7 @@ def evaluate(
     seed, steps = whole("seed", seed), whole("steps", steps, 0, STEPS)
     kind = task(checkpoint.task)
     steps_of, at_once = _steps(checkpoint, device)
-    most = steps or checkpoint.config.steps
+    most = steps or checkpoint.config.solving_steps
     if data:
         path = files.file_of(str(data), "test")
         asked, _ = files.sample(kind, path, puzzles, seed, checkpoint.seen)
@@ -148,7 +148,7 @@ def vote(
         tasks: how many; all where there are fewer.
         votes: augmentations that vote on each; 0: all.
         seed: says which tasks.
-        steps: of each; 0: as many as in training.
+        steps: of each; 0: as many as a solve may take.
         device: empty: in numpy; else by torch there, such as ``"cuda"``.
 
     Raises:
@@ -174,7 +174,7 @@ def vote(
     numbers = sorted({pair.task for pair in asked})
     chosen = np.random.default_rng(seed).permutation(numbers)[:tasks].tolist()
     steps_of, at_once = _steps(checkpoint, device)
-    most = steps or checkpoint.config.steps
+    most = steps or checkpoint.config.solving_steps
     each = min(votes or 1 + ways, 1 + ways)
     firsts, seconds = [], []
     for which in chosen:

@@ -161,7 +161,7 @@ def stream(
         checkpoint: the model.
         puzzle: a text, rows or a flat list.
         halt: the halt's logit above which it stops after a step; None: the model's own.
-        steps: at most; 0: as many as it was trained with.
+        steps: at most; 0: 16, or more if it was trained with more; without recursion 1.
 
     Raises:
         ConfigError: the puzzle isn't one of the model's kind.
@@ -170,7 +170,7 @@ def stream(
     cells = np.array([kind.read(puzzle)])
     walk = Walk(checkpoint.net(), kind, cells)
     before: tuple[int, ...] = tuple(cells[0].tolist())
-    for step in range(1, (steps or checkpoint.config.steps) + 1):
+    for step in range(1, (steps or checkpoint.config.solving_steps) + 1):
         for cycle in range(1, checkpoint.config.outer + 1):
             walk.cycle()
             (frame,) = _frames(walk, step, cycle, [before])
@@ -215,7 +215,7 @@ def explore(
         k: how many ways, at least 1; the first is without noise.
         noise: its deviation.
         seed: of the noise.
-        steps: at most; 0: as many as it was trained with.
+        steps: at most; 0: 16, or more if it was trained with more; without recursion 1.
 
     Raises:
         ConfigError: the puzzle isn't one of the model's kind.
@@ -226,7 +226,7 @@ def explore(
     walk = Walk(checkpoint.net(), kind, np.array([cells] * k), noise, np.random.default_rng(seed))
     best = (False, 0.0, 0)
     frames: list[list[Frame]] = [[] for _ in range(k)]
-    for step in range(1, (steps or checkpoint.config.steps) + 1):
+    for step in range(1, (steps or checkpoint.config.solving_steps) + 1):
         walk.disturb()
         for cycle in range(1, checkpoint.config.outer + 1):
             walk.cycle()

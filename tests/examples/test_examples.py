@@ -78,7 +78,7 @@ SHOWN = {
         "The same: 3 cells ran again with 30 recorded replies.",
     ],
     "11-thinking-longer": [
-        "all steps: the network applied 64 times. Solved", "sudoku4-once   step 1",
+        "all steps: the network applied 128 times. Solved", "sudoku4-once   step 1",
         "Of 8 ways that were gone at once", "Nothing is trained as long as",
     ],
     "12-two-recursions": [

@@ -111,7 +111,7 @@ def test_made_puzzles_that_were_learned_from_are_not_asked_either(
         return check(self, puzzle, grid)
 
     monkeypatch.setattr(type(kind), "check", looked)
-    trm.evaluate(model, puzzles=20, seed=3)
+    trm.evaluate(model, puzzles=20, seed=3, steps=1)
     assert len(asked) == 20
     assert not seen & set(asked)
 

@@ -1,4 +1,4 @@
-"""Learning: the loss, the gradients and the steps of the paper, and a model that learns."""
+"""A model that learns, is gone on with, and is kept."""
 
 from __future__ import annotations
 
@@ -26,130 +26,13 @@ from rlm_kernel.trm.learn.data import ArcData, Asked, Data  # noqa: E402
 from rlm_kernel.trm.learn.group import Group  # noqa: E402
 from rlm_kernel.trm.learn.losses import NOT_ASKED, loss_of  # noqa: E402
 from rlm_kernel.trm.learn.model import Model  # noqa: E402
-from rlm_kernel.trm.learn.optim import AdamATan2, Mean, sign_sgd  # noqa: E402
-from rlm_kernel.trm.learn.reference import load_reference  # noqa: E402
 from rlm_kernel.trm.learn.state import resume_training, save_training  # noqa: E402
 from rlm_kernel.trm.learn.training import Machine, Trainer  # noqa: E402
 from rlm_kernel.trm.net import Net  # noqa: E402
 from rlm_kernel.trm.presets import Preset, Recipe, preset, without_recursion  # noqa: E402
 from rlm_kernel.trm.puzzles.task import task  # noqa: E402
 
-from .models_trm import MIXERS, reference, small, weights  # noqa: E402
-
-
-def model_of(config: Any, state: dict[str, Any]) -> Any:
-    model = Model(config)
-    model.load_state_dict({name: torch.tensor(value) for name, value in state.items()})
-    return model
-
-
-@pytest.mark.parametrize("mixer", MIXERS)
-def test_loss_and_gradients_are_the_references(mixer: str) -> None:
-    config, found = reference(mixer)
-    model = model_of(config, weights(config))
-    cells, puzzle, labels = (
-        torch.tensor(found[name]).long() for name in ("inputs", "puzzle_identifiers", "labels")
-    )
-    y, _ = model.step(model.embed(cells, puzzle), *model.start(len(cells)))
-    loss = loss_of(*model.heads(y), labels).total
-    assert abs(loss.item() - float(found["loss"])) < 1e-5
-    loss.backward()
-    grads = {name: p.grad for name, p in model.named_parameters()}
-    told = [name for name in found if name.startswith("grad:inner.")]
-    assert told
-    for name in told:
-        off = np.abs(grads[name.removeprefix("grad:inner.")].numpy() - found[name]).max()
-        assert off < 1e-4
-
-
-@pytest.mark.parametrize("inner", [2, 0])
-@pytest.mark.parametrize("mixer", MIXERS)
-def test_torch_and_numpy_give_the_same(mixer: str, inner: int) -> None:
-    config = small(mixer, inner=inner)
-    state = weights(config)
-    model, net = model_of(config, state).double(), Net(config, state, np.float64)
-    cells = np.random.default_rng(0).integers(0, config.vocab, (3, config.length))
-    puzzle = np.array([1, 0, 0])
-    y, z = model.step(model.embed(*map(torch.tensor, (cells, puzzle))), *model.start(3))
-    a, b = net.start(3)
-    for _ in range(config.outer):
-        a, b = net.cycle(net.embed(cells, puzzle), a, b)
-    # The rotations of the attention are of single precision in torch.
-    assert np.abs(y.detach().numpy().swapaxes(0, 1) - a).max() < 1e-4
-    assert np.abs(z.detach().numpy().swapaxes(0, 1) - b).max() < 1e-4
-
-
-@pytest.mark.parametrize("mixer", MIXERS)
-def test_gradients_are_those_of_numpys_loss(mixer: str) -> None:
-    # Through the last cycle only: what comes before it is fixed.
-    config = small(mixer, outer=1)
-    state = weights(config)
-    rng = np.random.default_rng(1)
-    cells = rng.integers(0, config.vocab, (2, config.length))
-    labels = rng.integers(0, config.vocab, (2, config.length))
-
-    def loss(state: dict[str, Any]) -> float:
-        net = Net(config, state, np.float64)
-        y, _ = net.cycle(net.embed(cells), *net.start(2))
-        logits, q = net.heads(y)
-        s = np.where(logits < 0, 1 / (1 - logits), logits + 1)
-        chosen = np.take_along_axis(s, labels[..., None], -1)[..., 0] / s.sum(-1)
-        right = (logits.argmax(-1) == labels).all(-1)
-        halt = np.log1p(np.exp(-q)) + (1 - right) * q
-        return float((-np.log(chosen).mean(-1) + 0.5 * halt).sum())
-
-    model = model_of(config, state).double()
-    y, _ = model.step(model.embed(torch.tensor(cells), torch.zeros(2).long()), *model.start(2))
-    total = loss_of(*model.heads(y), torch.tensor(labels)).total
-    assert abs(total.item() - loss(state)) < 1e-6
-    total.backward()
-    for name, p in model.named_parameters():
-        way = rng.standard_normal(p.shape)
-        ahead, behind = (
-            loss({**state, name: state[name].astype(np.float64) + sign * 1e-5 * way})
-            for sign in (1, -1)
-        )
-        assert abs((ahead - behind) / 2e-5 - float((p.grad.numpy() * way).sum())) < 1e-3, name
-
-
-def test_cells_that_are_not_asked_count_for_nothing() -> None:
-    logits = torch.randn(1, 4, 6)
-    labels = torch.tensor([[1, NOT_ASKED, 2, NOT_ASKED]])
-    changed = logits.clone()
-    changed[:, [1, 3]] = 7.0
-    one, other = (loss_of(each, torch.zeros(1), labels).total for each in (logits, changed))
-    assert one == other
-
-
-def test_a_step_of_adam_atan2_is_as_the_paper_has_it() -> None:
-    p = torch.nn.Parameter(torch.tensor([1.0, -2.0, 3.0]))
-    adam = AdamATan2([p], lr=0.1, betas=(0.9, 0.95), weight_decay=0.5)
-    x, m, v = p.detach().numpy().astype(np.float64), np.zeros(3), np.zeros(3)
-    for t in range(1, 4):
-        g = np.array([0.3, -0.1, 0.0]) * t
-        p.grad = torch.tensor(g, dtype=torch.float32)
-        adam.step()
-        m, v = 0.9 * m + 0.1 * g, 0.95 * v + 0.05 * g * g
-        x = x * (1 - 0.1 * 0.5)
-        x = x - 0.1 / (1 - 0.9**t) * np.arctan2(m, np.sqrt(v) / np.sqrt(1 - 0.95**t))
-        assert np.allclose(p.detach().numpy(), x, atol=1e-6)
-
-
-def test_sign_sgd_moves_rows_that_were_used_only() -> None:
-    table = torch.ones(4, 3)
-    grads = torch.tensor([[0.5, -2.0, 0.0], [7.0, 7.0, 7.0], [-0.25, 3.0, 0.0]])
-    sign_sgd(table, torch.tensor([2, 0, 2]), grads, lr=0.1, weight_decay=0.2)
-    # Row 2 was used twice: by the sign of both gradients' sum.
-    moved = [[0.88, 0.88, 0.88], [1.0] * 3, [0.88, 0.88, 0.98], [1.0] * 3]
-    assert torch.allclose(table, torch.tensor(moved))
-
-
-def test_the_mean_follows_the_weights() -> None:
-    p = torch.zeros(2)
-    mean = Mean({"p": p}, 0.9)
-    p += 1
-    mean.update({"p": p})
-    assert torch.allclose(mean.shadow["p"], torch.tensor([0.1, 0.1]))
+from .models_trm import small, weights  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -562,53 +445,3 @@ def test_a_network_without_recursion_is_trained_alike(quick: Any) -> None:
     assert once.config.parameters == quick.config.parameters
     cells = [0] * 16
     assert trm.solve(cells, once).calls == 1
-
-
-@pytest.mark.parametrize("mixer", MIXERS)
-def test_a_checkpoint_of_the_reference_is_read_by_its_names(mixer: str, tmp_path: Path) -> None:
-    config = small(mixer, slots=16, multiple=256, vocab=6, heads=8, inner=6, steps=16)
-    state = weights(config)
-    theirs = {f"_orig_mod.model.inner.{name}": torch.tensor(w) for name, w in state.items()}
-    torch.save(theirs, tmp_path / "step_7")
-    found = load_reference(tmp_path / "step_7", "sudoku4", {"H_cycles": 3})
-    assert found.config == config
-    assert all((found.state[name] == value).all() for name, value in state.items())
-    assert trm.solve([0] * 16, found).calls >= 21
-    with pytest.raises(ConfigError, match="for another kind of puzzle than sudoku6"):
-        load_reference(tmp_path / "step_7", "sudoku6")
-
-
-def test_weights_of_the_reference_that_say_what_can_not_be_are_refused(tmp_path: Path) -> None:
-    config = small("mlp", outer=3, inner=6, steps=16, multiple=256)
-    state = {name: torch.nn.Parameter(torch.tensor(value))
-             for name, value in weights(config).items()}  # fmt: skip
-    torch.save(state, tmp_path / "step_1")
-    assert load_reference(tmp_path / "step_1", "sudoku4").config.layers == 2
-    torch.save({**state, "L_level.layers.999999999.x": torch.zeros(1)}, tmp_path / "step_1")
-    with pytest.raises(ConfigError, match=r"has no L_level\.layers\.2\."):
-        load_reference(tmp_path / "step_1", "sudoku4")
-    torch.save({}, tmp_path / "step_1")
-    with pytest.raises(ConfigError, match="has no weights of a Tiny Recursive Model"):
-        load_reference(tmp_path / "step_1", "sudoku4")
-
-
-def test_a_file_of_torch_that_has_more_than_tensors_runs_nothing(tmp_path: Path) -> None:
-    ran = tmp_path / "ran"
-
-    class Trap:
-        def __reduce__(self) -> Any:
-            return Path.touch, (ran,)
-
-    torch.save({"a": Trap()}, tmp_path / "trap")
-    with pytest.raises(ConfigError, match="has more in it than tensors"):
-        load_reference(tmp_path / "trap", "sudoku4")
-    assert not ran.exists()
-    (tmp_path / "cut").write_bytes((tmp_path / "trap").read_bytes()[:100])
-    for name, said in (("cut", "isn't whole"), ("none", "can't be read")):
-        with pytest.raises(ConfigError, match=said):
-            load_reference(tmp_path / name, "sudoku4")
-    torch.save({"a": torch.zeros(2)}, tmp_path / "other")
-    with pytest.raises(ConfigError, match="no weights of a Tiny Recursive Model"):
-        load_reference(tmp_path / "other", "sudoku4")
-    with pytest.raises(ConfigError, match="no setting 'width' of arch"):
-        load_reference(tmp_path / "other", "sudoku4", {"width": 3})

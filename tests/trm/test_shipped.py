@@ -21,7 +21,7 @@ def test_it_solves_what_it_has_not_seen(name: str) -> None:
     found = trm.evaluate(name, puzzles=100 if name.endswith("9") else 200, seed=SEED)
     assert found.exact[-1] >= MARKS[name]
     assert found.halted >= found.exact[-1] - 0.01
-    assert found.steps <= len(found.exact) / 3
+    assert found.steps <= len(found.exact) / 4
 
 
 @pytest.mark.parametrize("name", MARKS)
@@ -38,7 +38,7 @@ def test_its_card_says_how_it_was_made(name: str) -> None:
 def test_a_puzzle_goes_to_the_model_of_its_kind() -> None:
     for name in MARKS:
         found = trm.solve(trm.puzzle(name, SEED))
-        assert (found.task, found.frames[-1].step <= 8) == (name, True)
+        assert (found.task, found.frames[-1].step <= 16) == (name, True)
 
 
 @pytest.mark.parametrize("name", MARKS)

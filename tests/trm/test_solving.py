@@ -55,7 +55,7 @@ def taught(halt: float, grid: list[int] = SOLUTION, limit: float = HALT) -> Any:
 def test_there_is_a_frame_for_each_cycle(untaught: Checkpoint) -> None:
     frames = list(stream(untaught, PUZZLE, halt=99))
     config = untaught.config
-    assert len(frames) == config.steps * config.outer
+    assert len(frames) == 16 * config.outer
     assert [(f.step, f.cycle) for f in frames[:4]] == [(1, 1), (1, 2), (1, 3), (2, 1)]
     assert frames[-1].calls == len(frames) * (config.inner + 1)
     kind = task("sudoku4")
@@ -73,14 +73,20 @@ def test_there_is_a_frame_for_each_cycle(untaught: Checkpoint) -> None:
 def test_it_stops_where_the_network_is_sure_enough() -> None:
     sure, unsure = solve(taught(5.0), PUZZLE), solve(taught(2.0), PUZZLE)
     assert (sure.steps, sure.halted) == (1, True)
-    assert (unsure.steps, unsure.halted) == (4, False)
+    assert (unsure.steps, unsure.halted) == (16, False)
     assert solve(taught(2.0), PUZZLE, halt=1.0).steps == 1
     own = solve(taught(2.0, limit=1.5), PUZZLE)
     assert (own.steps, own.halted) == (1, True), "the model's own limit"
-    assert solve(taught(2.0, limit=1.5), PUZZLE, halt=2.5).steps == 4
+    assert solve(taught(2.0, limit=1.5), PUZZLE, halt=2.5).steps == 16
     assert solve(taught(2.0), PUZZLE, steps=2).steps == 2
     assert sure.answer == tuple(SOLUTION)
     assert "Solved: every row" in str(sure)
+
+
+def test_it_may_think_for_longer_than_in_training_where_it_recurs() -> None:
+    assert small("mlp", steps=4).solving_steps == 16, "the paper's"
+    assert small("mlp", steps=20).solving_steps == 20
+    assert small("mlp", steps=1, outer=1, inner=0).solving_steps == 1
 
 
 @pytest.mark.filterwarnings("error")
