@@ -49,6 +49,8 @@ def ending(solution: Solution) -> str:
         said.append("It stopped by itself.")
     else:
         said.append("All of its steps are used up.")
+        if not solution.solved:
+            said.append("To explore, by several noisy ways at once, may do better.")
     if not solution.solved and (sure := solution.frames[-1].halt) >= 0.5:
         said.append(f"It was {share(sure)} sure all the same: only the rules say what is right.")
     return " ".join(said)

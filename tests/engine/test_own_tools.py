@@ -59,12 +59,21 @@ def test_a_models_code_solves_a_puzzle_and_the_solve_is_below_its_cell(make: Mak
         "answer": trm.kind_of(PUZZLE).text(alone.answer),
     }  # fmt: skip
     system = root.requests[0].messages[0]["content"]
-    assert "trm_solve(puzzle: str | list, model: str = '') -> dict - Solve a sudoku" in system
+    assert "trm_solve(puzzle: str | list, model: str = '', ways: int = 1) -> dict - Solve" in system
     (solve,) = solves(run)
     assert (solve.parent, solve.line, solve.model) == ("cell1", 2, "sudoku4")
     assert solve.text == run.answer["answer"]
     assert [run.tree[step].kind for step in solve.children] == ["step"] * alone.steps
     assert run.ledger.spent.calls == 2, "the root's own"
+
+
+def test_a_hard_puzzle_is_tried_by_several_ways(make: Make) -> None:
+    code = cell(f"found = trm_solve({PUZZLE!r}, ways=3)")
+    run = make([code, cell("FINAL(found)")], where="kernel", tools=["trm_solve"]).run("q", "abc")
+    several = trm.explore(PUZZLE, k=3)
+    assert several.answer != trm.solve(PUZZLE).answer, "or this shows nothing"
+    assert run.answer["answer"] == trm.kind_of(PUZZLE).text(several.answer)
+    assert [solve.text for solve in solves(run)] == [run.answer["answer"]]
 
 
 def test_it_works_from_a_boxed_kernel(make: Make) -> None:
@@ -93,6 +102,7 @@ def test_without_being_named_it_isnt_there(make: Make) -> None:
         ("'1' * 16", "The givens contradict one another"),
         (f"{PUZZLE!r}, '/etc/passwd'", "has no model '/etc/passwd'; it has sudoku4"),
         (f"{PUZZLE!r}, 'sudoku9'", "has no model 'sudoku9'"), ("[[{}]]", "{} is no cell of"),
+        (f"{PUZZLE!r}, ways=65", "ways is a whole number, at least 1 and at most 64, not 65"),
     ],
 )  # fmt: skip
 def test_a_bad_puzzle_is_one_sentence_for_the_model(make: Make, call: str, said: str) -> None:

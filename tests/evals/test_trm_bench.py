@@ -31,7 +31,7 @@ def test_a_training_step_stands_beside_the_plain_rendering_or_says_that_torch_is
 
 def test_a_row_whose_network_is_not_here_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trm, "shipped", dict)
-    (row,) = trm.measure(["explore"])
+    (row,) = trm.measure(["explore_minimal"])
     assert "doesn't come along" in row.ours
     assert row.fine is None
 
