@@ -21,7 +21,7 @@ def trm_solve(  # type: ignore[type-arg]
         puzzle: a text, rows, or a flat list. A sudoku has 0 or a dot where a cell is empty; a maze
             has S, G, # where a wall is, and dots.
         model: the name of one that comes along; empty: the one for puzzles of this kind.
-        ways: gone at once, with noise; 8 solve most of what one doesn't, 64 nearly all; at most 64.
+        ways: gone at once, with noise, at most 64; 8 solve most of what one doesn't.
 
     Returns:
         ``{"solved": bool, "answer": its text, "said": what the rules say, "steps": how many}``.
