@@ -143,17 +143,26 @@ def _tiny(verbs: Any) -> None:
     trm = verbs.add_parser("trm", example="rlm-kernel trm solve FILE",
                            help="a tiny recursive network: solve puzzles, train, evaluate")
     what = trm.add_subparsers(
-        dest="what", metavar="puzzle | solve | train | eval", parser_class=Parser
+        dest="what", metavar="puzzle | solve | compare | train | eval", parser_class=Parser
     )
     puzzle = what.add_parser("puzzle", example="rlm-kernel trm puzzle sudoku6 --seed 3",
                              help="make one")
-    puzzle.add_argument("kind", help="such as sudoku4, sudoku6, sudoku9, maze9")
+    puzzle.add_argument("kind", help="a kind: sudoku4, sudoku6, sudoku9, maze9")
     solve = what.add_parser("solve", example="rlm-kernel trm solve FILE --model mine.safetensors",
                             help="solve a puzzle; the rules say whether it is")
-    solve.add_argument("puzzle", help="the puzzle: a file, or its cells, a dot where one is empty")
-    solve.add_argument("--model", "-m", help="a model's name, or a checkpoint's path")
-    solve.add_argument("--explore", type=whole, metavar="K", default=0,
-                       help="go K noisy ways at once")
+    solve.add_argument("--explore", type=whole, metavar="K",
+                       help="try K noisy ways at the same time, such as 8")
+    solve.add_argument("--steps", type=whole, metavar="N", default=0,
+                       help="at most; default: 16, without recursion 1")
+    solve.add_argument("--show", action="store_true", help="print the grid after each cycle")
+    compare = what.add_parser("compare", example="rlm-kernel trm compare FILE",
+                              help="what recursion does to a puzzle: one pass, one step, all")
+    for verb in (solve, compare):
+        verb.add_argument(
+            "puzzle", help="the puzzle: a file, - for what is piped in, or its cells, a dot where "
+            "one is empty"
+        )  # fmt: skip
+        verb.add_argument("--model", "-m", help="a model's name, or a checkpoint's path")
     train = what.add_parser("train", example="rlm-kernel trm train sudoku6 --minutes 5",
                             help="train a model (needs torch)")
     train.add_argument("name", help="the model's name, such as sudoku6")

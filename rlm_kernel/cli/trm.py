@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
+import sys
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from .. import trm
 from ..errors import ConfigError
+from ..trm import _numbers
 from ..trm.checkpoint import writable
+from ..trm.show_words import caption
 from . import NO_ANSWER, OK
 from ._parser import MISTAKE
 from .streams import say
@@ -24,10 +28,11 @@ if TYPE_CHECKING:
 def main(args: argparse.Namespace) -> int:
     """Solve, train or evaluate."""
     if args.what is None:
-        say("rlm-kernel trm needs one of puzzle, solve, train and eval, as in: "
+        say("rlm-kernel trm needs one of puzzle, solve, compare, train and eval, as in: "
             "rlm-kernel trm solve FILE")  # fmt: skip
         return MISTAKE
-    verbs = {"puzzle": _puzzle, "solve": _solve, "train": _train, "eval": _evaluate}
+    verbs = {"puzzle": _puzzle, "solve": _solve, "compare": _compare, "train": _train,
+             "eval": _evaluate}  # fmt: skip
     return verbs[args.what](args)
 
 
@@ -37,11 +42,12 @@ def _puzzle(args: argparse.Namespace) -> int:
 
 
 def _solve(args: argparse.Namespace) -> int:
-    puzzle = _text(args.puzzle)
-    if args.explore:
-        found = trm.explore(puzzle, args.model or "", k=args.explore, seed=args.seed)
+    puzzle, model = _text(args.puzzle), args.model or ""
+    if args.explore is None:
+        found = trm.solve(puzzle, model, steps=args.steps)
     else:
-        found = trm.solve(puzzle, args.model or "")
+        ways = _numbers.whole("--explore", args.explore, 1)
+        found = trm.explore(puzzle, model, k=ways, seed=args.seed, steps=args.steps)
     if args.json:
         whole: dict[str, Any] = {
             "task": found.task, "answer": found.answer, "solved": found.solved,
@@ -50,18 +56,33 @@ def _solve(args: argparse.Namespace) -> int:
         }  # fmt: skip
         print(json.dumps(whole))
     else:
+        if args.show:
+            kind = trm.kind_of(found.puzzle)
+            for frame in found.frames:
+                print(f"{caption(found, frame)}\n{kind.text(frame.grid)}\n")
         print(found)
     return OK if found.solved else NO_ANSWER
 
 
+def _compare(args: argparse.Namespace) -> int:
+    print(trm.compare(_text(args.puzzle), args.model or ""))
+    return OK
+
+
 def _text(given: str) -> str:
-    """Give what stands in a file; where there is none of that name, what was given."""
-    if not os.path.isfile(given):  # to which what can be no name is no file
-        return given
+    """Give what stands in a file, or comes in by ``-``; else what was given is the puzzle."""
     try:
-        return Path(given).read_text("utf-8-sig")
+        if given == "-" and sys.stdin is not None:
+            return sys.stdin.buffer.read().decode("utf-8-sig")
+        if os.path.isfile(given):  # to which what can be no name is no file
+            return Path(given).read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{given} isn't a text in UTF-8.") from error
+    if os.path.isdir(given):
+        raise ConfigError(f"{given} is a folder: give a file, or the puzzle's cells.")
+    if re.fullmatch(r"\S*(\.[A-Za-z]\w+|/\S*)", given):
+        raise ConfigError(f"There is no file {given:.100}.")
+    return given
 
 
 def _train(args: argparse.Namespace) -> int:

@@ -9,9 +9,9 @@ from typing import Any
 from ..errors import ConfigError
 
 
-def trm_solve(  # type: ignore[type-arg]
-    puzzle: str | list, model: str = "", ways: int = 1
-) -> dict:
+def trm_solve(
+    puzzle: str | list, model: str = "", ways: int = 1,  # type: ignore[type-arg]
+) -> dict:  # type: ignore[type-arg]
     """Solve a sudoku (4x4 to 9x9) or maze; gives solved, answer, said, steps; ways=8: a hard one.
 
     By a small network, the Tiny Recursive Model, which may be wrong: ``solved`` is what the rules
@@ -21,7 +21,7 @@ def trm_solve(  # type: ignore[type-arg]
         puzzle: a text, rows, or a flat list. A sudoku has 0 or a dot where a cell is empty; a maze
             has S, G, # where a wall is, and dots.
         model: the name of one that comes along; empty: the one for puzzles of this kind.
-        ways: gone at once, with noise, at most 64; 8 solve most of what one doesn't.
+        ways: noisy ones, tried at the same time, 64 at most; 8 solve most of what one doesn't.
 
     Returns:
         ``{"solved": bool, "answer": its text, "said": what the rules say, "steps": how many}``.

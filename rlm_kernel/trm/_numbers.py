@@ -36,7 +36,7 @@ def whole(name: str, given: Any, least: int = 0, most: int = _MOST) -> int:
 def number(name: str, given: Any, least: float = -inf, most: float = inf) -> float:
     """Give a number that may have a fraction; arguments and errors as for ``whole``."""
     try:
-        found = float(given)
+        found = nan if isinstance(given, str) else float(given)
     except (TypeError, ValueError, OverflowError):
         found = nan
     if not least <= found <= most:

@@ -22,14 +22,14 @@ from .checkpoint import Checkpoint
 from .evaluating import STEPS, Evaluation, Vote
 from .presets import PRESETS, Preset, preset, without_recursion
 from .puzzles.task import TASKS, Task, Verdict, task
-from .show_words import Told
+from .show_words import Told, times
 from .solving import Frame, Solution, Walk
 
 if TYPE_CHECKING:
     from .report import Report
 
 WEIGHTS = Path(__file__).with_name("weights")
-_WAYS = 1_000  # that are gone at once: each takes memory
+_WAYS = 1_000  # tried at the same time: each takes memory
 Model = Checkpoint | Path | str
 
 
@@ -169,7 +169,7 @@ class Depths(Told):
     def __str__(self) -> str:
         kind = task(self.task)
         return "\n\n".join(
-            f"{name}: the network applied {calls} times. {verdict.said}\n{kind.text(grid)}"
+            f"{name}: the network applied {times(calls)}. {verdict.said}\n{kind.text(grid)}"
             for name, calls, grid, verdict in self.rows
         )
 
@@ -258,12 +258,16 @@ def vote(
 def check(puzzle: Any, answer: Any) -> Verdict:
     """Say by the rules whether an answer solves a puzzle.
 
+    Args:
+        puzzle: as for ``solve``.
+        answer: a grid, in any of the ways in which a puzzle is given, or a ``Solution``.
+
     Raises:
         ConfigError: one of them isn't a puzzle, or the answer is of another size.
     """
     kind = kind_of(puzzle)
     cells = kind.read(puzzle)
-    grid = kind.cells(answer)
+    grid = kind.cells(answer.answer if isinstance(answer, Solution) else answer)
     if len(grid) != kind.length:
         raise ConfigError(
             f"A {kind.name} has {kind.length} cells, and this answer has {len(grid)}."
@@ -305,14 +309,6 @@ def train(
         ConfigError: there is no torch here, no such model, no data, or the file is of another
             training.
     """
-    try:
-        from .learn.data import data_of
-        from .learn.state import resume_training, save_training
-        from .learn.training import Machine, Trainer
-    except ImportError as error:
-        raise ConfigError(
-            f"Training needs torch, which isn't here ({error}): pip install 'rlm-kernel[trm]'."
-        ) from error
     made = model if isinstance(model, Preset) else preset(model)
     seed, updates, shards = (
         whole(*one) for one in (("seed", seed), ("updates", updates), ("shards", shards))
@@ -323,6 +319,14 @@ def train(
     path = Path(os.path.expanduser(training)) if training else None
     if path is not None:
         files.writable(path)
+    try:  # after what else may be wrong: torch is large to fetch
+        from .learn.data import data_of
+        from .learn.state import resume_training, save_training
+        from .learn.training import Machine, Trainer
+    except ImportError as error:
+        raise ConfigError(
+            f"Training needs torch, which isn't here ({error}): pip install 'rlm-kernel[trm]'."
+        ) from error
     machine = Machine(device, shards, bf16, compile)
     made = made if recursion else without_recursion(made)
     trainer = Trainer(made, seed, machine, data_of(made, seed, str(data)))
@@ -411,7 +415,10 @@ def kind_of(puzzle: Any) -> Task:
     if not sizes:
         maze = isinstance(puzzle, str) and ("S" in puzzle or "#" in puzzle)
         raise refused[-1 if maze else 0]
-    known = ", ".join(f"{kind.length} ({kind.name})" for kind in map(task, TASKS))
+    named: dict[int, list[str]] = {}
+    for kind in map(task, TASKS):
+        named.setdefault(kind.length, []).append(kind.name)
+    known = ", ".join(f"{length} ({' or '.join(names)})" for length, names in named.items())
     raise ConfigError(f"A puzzle has {known} cells, and this one has {sizes[0]}.")
 
 

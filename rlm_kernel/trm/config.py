@@ -13,6 +13,7 @@ from typing import Literal
 from ..errors import ConfigError
 from ._numbers import number, whole
 
+PAPER_STEPS = 16  # of a puzzle, in training and after
 Mixer = Literal["mlp", "attention"]
 
 
@@ -51,7 +52,7 @@ class Config:
     puzzles: int = 1
     outer: int = 3
     inner: int = 6
-    steps: int = 16
+    steps: int = PAPER_STEPS
 
     def __post_init__(self) -> None:
         if self.inner < 0:
@@ -74,7 +75,7 @@ class Config:
         A network that recurs goes on getting better when it thinks for longer than it ever did in
         training; one that doesn't was never trained to be asked again.
         """
-        return max(self.steps, 16) if self.inner else self.steps
+        return max(self.steps, PAPER_STEPS) if self.inner else self.steps
 
     @property
     def positions(self) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .config import PAPER_STEPS
+
 if TYPE_CHECKING:
     from .solving import Frame, Solution
 
@@ -37,11 +39,11 @@ def beginning(solution: Solution) -> str:
 
 def ending(solution: Solution) -> str:
     """Say what came of a solve: by the rules, after how much work, by which of several ways."""
-    calls = "once" if solution.calls == 1 else f"{solution.calls:,} times"
+    each = f", in each of {solution.ways} ways" if solution.ways > 1 else ""
     said = [
         solution.verdict.said,
-        f"One {network(solution.parameters)} was applied {calls}, in "
-        f"{_count(solution.steps, 'step')}, {solution.seconds * 1000:,.0f} ms.",
+        f"One {network(solution.parameters)} was applied {times(solution.calls)}, in "
+        f"{_count(solution.steps, 'step')}{each}, {solution.seconds * 1000:,.0f} ms.",
     ]
     if solution.ways > 1:
         said.append(_way(solution))
@@ -49,11 +51,16 @@ def ending(solution: Solution) -> str:
         said.append("It stopped by itself.")
     else:
         said.append("All of its steps are used up.")
-        if not solution.solved:
-            said.append("To explore, by several noisy ways at once, may do better.")
+        if not solution.solved and solution.steps >= PAPER_STEPS:
+            said.append("Several noisy ways may do better: trm.explore(puzzle) or --explore 8.")
     if not solution.solved and (sure := solution.frames[-1].halt) >= 0.5:
         said.append(f"It was {share(sure)} sure all the same: only the rules say what is right.")
     return " ".join(said)
+
+
+def times(calls: int) -> str:
+    """Say how often something was done."""
+    return "once" if calls == 1 else f"{calls:,} times"
 
 
 def network(parameters: int) -> str:
@@ -75,11 +82,11 @@ def _way(solution: Solution) -> str:
     taken = f"way {solution.way}{', the one without noise,' if solution.way == 1 else ''}"
     if solution.solved:
         return (
-            f"Of {solution.ways} ways that were gone at once {taken} was taken: the surest of "
+            f"Of {solution.ways} ways, tried at the same time, {taken} was taken: the surest of "
             "those whose grid the rules confirm."
         )
     return (
-        f"Of {solution.ways} ways that were gone at once none led to a grid that the rules "
+        f"Of {solution.ways} ways, tried at the same time, none led to a grid that the rules "
         f"confirm; {taken} was the surest."
     )
 

@@ -29,7 +29,7 @@ class Frame:
         grid: the answer, cell by cell.
         confidence: the probability that the network gives each cell's symbol, 0 to 1.
         changed: cells that had another symbol in the frame before.
-        wrong: cells that break a rule, given the others.
+        wrong: cells that break a rule, given the others, and givens that were changed.
         halt: the probability, 0 to 1, that the grid is right, as the network has it.
         moved: how far each cell's latent moved in this cycle (Euclidean).
     """
@@ -57,7 +57,7 @@ class Solution(Told):
         verdict: what the rules say of the last grid.
         seconds: that it took.
         parameters: of the network.
-        ways: how many were gone at once.
+        ways: how many were tried at the same time.
         way: which of them this is, from 1; the first is without noise.
     """
 
@@ -255,7 +255,7 @@ def _frames(
             step, cycle, walk.calls, tuple(grid),
             tuple(map(float, sure[way])),
             tuple(at for at, (a, b) in enumerate(zip(before[way], grid, strict=True)) if a != b),
-            tuple(sorted(walk.kind.broken(grid))),
+            tuple(sorted(walk.kind.wrong(walk.puzzles[way].tolist(), grid))),
             _probability(halts[way]), tuple(map(float, walk.moved[way])),
         )
         for way, grid in enumerate(grids.tolist())

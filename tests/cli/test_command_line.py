@@ -207,7 +207,7 @@ def test_a_tool_that_comes_along_is_given_by_its_name(openai_server, text, capsy
     assert main(["run", "q", "-c", text, "--tool", "trm_solve", *wire]) == 0
     out, err = capsys.readouterr()
     assert out == "no puzzle\n"
-    assert "  solve1 latent recursion: '\\x1b' is no cell of a sudoku." in err
+    assert "  solve1 latent recursion: '\\x1b' is no cell of a sudoku" in err
     assert "\x1b" not in err
     assert main(["run", "q", "-c", text, "--tool", "trm_sovle", *wire]) == 2
     assert "no tool 'trm_sovle' that comes along" in (err := capsys.readouterr().err)

@@ -46,8 +46,12 @@ ANSWERS = {
     "08-budgets-and-price": ["my_answer = f'${ten_times * 0.9:.4f}'", "root = large(20)"],
     "09-a-real-corpus": ["my_guess = 'T. Roosevelt'", "my_answer = f'in {first}'"],
     "10-for-presenters": ["my_caption = 'All at once, or one after the other?'"],
-    "11-thinking-longer": ["my_answer = '128 layers'"],
-    "12-two-recursions": ["may_use = lambda one: one['solved']"],
+    "11-thinking-longer": ["my_answer = '128 layers'", "times, cells = 9, 20"],
+    "12-two-recursions": [
+        "may_use = lambda one: one['steps'] > 1",
+        "print('by steps alone:', holds(may_use))",
+        "may_use = lambda one: one['solved']", "calls, applied, sure = 9, 40, 10",
+    ],
 }
 #: lesson → what its cells show, among the rest
 SHOWN = {
@@ -79,10 +83,14 @@ SHOWN = {
     ],
     "11-thinking-longer": [
         "all steps: the network applied 128 times. Solved", "sudoku4-once   step 1",
-        "Of 8 ways that were gone at once", "Nothing is trained as long as",
+        "Of 8 ways, tried at the same time, way 6", "Nothing is trained as long as",
+        "You said 9 times; it was 24. You said 20 cells; after the shortest pass",
     ],
     "12-two-recursions": [
         "answer: 217  truth: 217", "sudoku6 · solved in", "One 91k-parameter network",
+        "You said 9 calls of a language model; it was 13",
+        "You said that the network is applied 40 times; it was 56.", "by steps alone: False",
+        "You said 10 %; the network is 99.", "1 given was changed (row 3, column 4)",
     ],
 }  # fmt: skip
 OPEN = "Nothing to check yet"
@@ -103,6 +111,12 @@ def matrix() -> Iterator[Any]:
                     python, kind, example, id=f"{example.stem}-{kind}-{python}",
                     marks=[pytest.mark.full] if more else [],
                 )  # fmt: skip
+
+
+def guessed(notebook: NotebookNode) -> list[NotebookNode]:
+    """Give the cells that only set what was guessed beside what was."""
+    return [c for c in notebook.cells if c.cell_type == "code"
+            and re.search(r"^if .* is None.*:\n.*Nothing|^guessed = ", c.source, re.M)]  # fmt: skip
 
 
 def checkers(notebook: NotebookNode) -> list[NotebookNode]:
@@ -200,7 +214,8 @@ def test_an_example_runs_top_to_bottom(
     # The exercises once more, filled in.
     notebook.cells += [nbformat.v4.new_code_cell(code) for code in ANSWERS.get(example.stem, ())]
     filled = [nbformat.v4.new_code_cell(cell.source) for cell in unfilled]
-    notebook.cells += filled
+    beside = [nbformat.v4.new_code_cell(cell.source) for cell in guessed(notebook)]
+    notebook.cells += [*filled, *beside]
     done = execute(notebook, tmp_path, PYTHONS[kernel], kind, beside=FOLDER)
     assert f"ipykernel {kernel}" in outputs_text(done.cells[0])
     asked = [c for c in done.cells if c.cell_type == "code" and c.source.startswith("%%rlm")]

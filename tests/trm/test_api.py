@@ -143,3 +143,7 @@ def test_importing_it_is_quick_and_brings_no_torch() -> None:
 def test_training_without_torch_says_how_to_get_it() -> None:
     with pytest.raises(ConfigError, match=r"needs torch.*pip install 'rlm-kernel\[trm\]'"):
         trm.train("sudoku4", minutes=0.1)
+    with pytest.raises(ConfigError, match="There is no model 'sudoku5'"):
+        trm.train("sudoku5", minutes=0.1)
+    with pytest.raises(ConfigError, match="minutes is a number, at least 0, not '1'"):
+        trm.train("sudoku4", minutes="1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import random
 from pathlib import Path
@@ -55,6 +56,23 @@ def test_a_puzzle_is_made_that_can_be_solved(
     assert "There is no kind of puzzle 'sudoku5'" in capsys.readouterr().err
 
 
+def test_each_cycle_is_shown_and_what_recursion_does(
+    kept: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(PUZZLE.encode())))
+    main(["trm", "solve", "-", "--model", kept, "--steps", "2", "--show"])
+    shown = capsys.readouterr().out
+    found = trm.solve(PUZZLE, kept, steps=2)
+    kind = trm.kind_of(PUZZLE)
+    for frame in found.frames:
+        said = f"Step {frame.step}, cycle {frame.cycle}: "
+        assert kind.text(frame.grid) in shown[shown.index(said) :]
+    assert shown.count("Step ") == len(found.frames) == 6
+    assert "in 2 steps" in shown
+    assert main(["trm", "compare", PUZZLE, "--model", kept]) == 0
+    assert capsys.readouterr().out == f"{trm.compare(PUZZLE, kept)}\n"
+
+
 def test_all_of_it_is_given_as_json(kept: str, capsys: pytest.CaptureFixture[str]) -> None:
     main(["trm", "solve", PUZZLE, "--model", kept, "--explore", "2", "--json"])
     found = json.loads(capsys.readouterr().out)
@@ -79,7 +97,7 @@ def test_it_is_evaluated_by_the_rules(kept: str, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["trm"], "needs one of puzzle, solve, train and eval"),
+        (["trm"], "needs one of puzzle, solve, compare, train and eval"),
         (["trm", "slove"], "did you mean solve?"),
         (["trm", "solve"], "needs the puzzle"),
         (["trm", "solve", "123"], "and this one has 3"),
@@ -90,6 +108,11 @@ def test_it_is_evaluated_by_the_rules(kept: str, capsys: pytest.CaptureFixture[s
         (["trm", "train", "sudoku4", "--minutes", "few"], "--minutes"),
         (["trm", "solve", "." * 900, "--model", "nowhere"], "There is no model 'nowhere', and"),
         (["trm", "solve", PUZZLE, "--explore", "2", "--seed", "-1"], "seed is a whole number"),
+        (["trm", "solve", PUZZLE, "--explore", "0"], "--explore is a whole number, at least 1"),
+        (["trm", "solve", "nofile.txt"], "There is no file nofile.txt."),
+        (["trm", "compare", "no/file"], "There is no file no/file."),
+        (["trm", "solve", "/"], "/ is a folder: give a file, or the puzzle's cells."),
+        (["trm", "puzzle"], "needs a kind: sudoku4, sudoku6, sudoku9, maze9, as in"),
         (["trm", "train", "sudoku4", "--data"], "--data needs what comes after it: --data PATH"),
     ],
 )

@@ -86,7 +86,7 @@ def test_what_is_held_out_is_of_other_classes(name: str) -> None:
         ("sudoku4", "1234", r"A sudoku4 has 16 cells, and this puzzle has 4\."),
         ("sudoku4", "1" * 2 + "." * 14, "1 stands in row 1, column 1 and in row 1, column 2"),
         ("sudoku4", "5" + "." * 15, r"row 1, column 1 is 5: a sudoku4 has 1 to 4"),
-        ("sudoku4", "x" + "." * 15, r"'x' is no cell"),
+        ("sudoku4", "q" + "." * 15, r"'q' is no cell of a sudoku: it has digits, and 0, a dot"),
         ("maze9", "S" + "." * 80, r"A maze has one goal \(G\), this one 0"),
         ("maze9", "S#" + "." * 7 + "##" + "." * 69 + "G", "no way from the start to the goal"),
     ],
@@ -112,9 +112,20 @@ def test_the_rules_say_what_is_wrong() -> None:
     assert at in verdict.wrong
     assert "a symbol that stands elsewhere" in verdict.said
     given = next(i for i, symbol in enumerate(puzzle) if symbol)
-    assert "1 given was changed" in kind.check(puzzle, [
-        solution[i] % 4 + 1 if i == given else s for i, s in enumerate(solution)
-    ]).said  # fmt: skip
+    changed = [solution[i] % 4 + 1 if i == given else s for i, s in enumerate(solution)]
+    place = f"row {given // 4 + 1}, column {given % 4 + 1}"
+    assert f"1 given was changed ({place})" in kind.check(puzzle, changed).said
+
+
+def test_a_given_that_was_changed_is_wrong_though_the_grid_keeps_the_rules() -> None:
+    kind = Sudoku(4, (0, 0))
+    puzzle, solution = kind.make(random.Random(0))
+    other = [symbol % 4 + 1 for symbol in solution]
+    assert not kind.rules.violations(other)
+    assert kind.wrong(puzzle, other) == {at for at, symbol in enumerate(puzzle) if symbol}
+    mazes = Maze(3, 1)
+    asked = mazes.read("S.G\n...\n...")
+    assert mazes.wrong(asked, mazes.read("S.G\n...\n..#")) == {8}
 
 
 def test_a_path_that_is_not_the_shortest_does_not_solve_a_maze() -> None:
@@ -155,6 +166,45 @@ def test_a_maze_is_a_text_rows_or_a_list_whatever_became_of_its_spaces() -> None
         assert kind.read(asked) == cells, asked
 
 
+@pytest.mark.parametrize("empty", [*".0_*?x-", " "])
+@pytest.mark.parametrize("lines", ["bars", "plain", "dashes", "one line", "boxes", "commas"])
+def test_a_sudoku_is_read_as_people_write_it(empty: str, lines: str) -> None:
+    kind = task("sudoku9")
+    cells = kind.make(random.Random(4))[0]
+    assert cells[-1] == 0, "a blank at the end of a line gets lost"
+    rows = ["".join(str(s or empty) for s in cells[at : at + 9]) for at in range(0, 81, 9)]
+    apart = [[row[:3], row[3:6], row[6:]] for row in rows]
+    if empty == " " and lines in ("bars", "boxes", "dashes"):
+        pytest.skip("there a blank stands between cells")
+    text = {
+        "bars": "\n".join(
+            " | ".join(" ".join(box) for box in row) + "\n------+-------+------" * (i in (2, 5))
+            for i, row in enumerate(apart)
+        ),
+        "plain": "\n" + "\n".join(row.rstrip() for row in rows) + "\n",
+        "dashes": "\n".join(
+            "|".join(row) + "\n-----------" * (i in (2, 5)) for i, row in enumerate(apart)
+        ),
+        "one line": "".join(rows),
+        "boxes": "┌───┐\n" + "\n├───┤\n".join("│" + "│".join(row) + "│" for row in rows),
+        "commas": "\n".join(",".join(row).replace(" ", "") for row in rows),
+    }[lines]  # fmt: skip
+    assert kind_of(text).name == "sudoku9"
+    assert kind.read(text) == cells
+
+
+def test_rows_of_dashes_are_cells_where_it_comes_out_so() -> None:
+    rows = ["1---", "----", "--2-", "---4"]
+    assert task("sudoku4").read("\n".join(rows)) == [1, *[0] * 9, 2, *[0] * 4, 4]
+
+
+def test_a_maze_has_other_signs_as_well() -> None:
+    kind = task("maze9")
+    text = kind.text(kind.make(random.Random(3))[0])
+    other = text.replace("#", "█").replace("S", "s").replace("G", "E")
+    assert kind.read(other) == kind.read(text)
+
+
 def test_a_sudoku_is_also_a_table_with_gaps() -> None:
     rows = [[1, None, float("nan"), 4], ["", " ", "3", "."], [0] * 4, [0, 0, np.int64(2), 0]]
     wanted = [1, 0, 0, 4, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 2, 0]
@@ -170,8 +220,8 @@ def test_a_sudoku_is_also_a_table_with_gaps() -> None:
         (5, "this is none: int"), (None, "this is none: NoneType"), ({1: 2}, "this is none: dict"),
         (b"1234" * 4, "this is none: bytes"), (iter([1] * 16), "this is none: list_iterator"),
         ([1.5] + [0] * 15, r"1\.5 is no cell of a sudoku"), ([object()] * 16, "is no cell of"),
-        ([float("inf")] * 16, "inf is no cell"), ("3 │ 1", "'│' is no cell of a sudoku"),
-        ("S#x", "'x' is no cell of a maze"), ([[[[[1]]]]], "this is none: list"),
+        ([float("inf")] * 16, "inf is no cell"), ("3 a 1", "'a' is no cell of a sudoku"),
+        ("S#x", "'x' is no cell of a maze: it has # "), ([[[[[1]]]]], "this is none: list"),
     ],
 )  # fmt: skip
 def test_what_is_no_puzzle_at_all_is_one_sentence(given: Any, said: str) -> None:

@@ -64,7 +64,7 @@ def test_there_is_a_frame_for_each_cycle(untaught: Checkpoint) -> None:
         assert frame.changed == tuple(
             at for at in range(16) if frame.grid[at] != before[at]
         )
-        assert set(frame.wrong) == kind.broken(frame.grid)
+        assert set(frame.wrong) == kind.wrong(PUZZLE, frame.grid)
         assert all(0 <= sure <= 1 for sure in (*frame.confidence, frame.halt))
         assert all(moved > 0 for moved in frame.moved)
         before = frame.grid

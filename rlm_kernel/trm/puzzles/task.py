@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isnan
@@ -50,7 +51,7 @@ class Sudoku:
 
     def cells(self, grid: Any) -> list[int]:
         """Give the cells of a grid, from a text, rows or a flat list."""
-        return _flat(grid, self, {".": 0, "_": 0, "*": 0, " ": 0, "": 0})
+        return _flat(grid, self, dict.fromkeys([".", "_", "*", "?", "x", "X", "-", " ", ""], 0))
 
     def read(self, puzzle: Any) -> list[int]:
         """Give the cells of a puzzle, from a text, rows or a flat list.
@@ -77,26 +78,30 @@ class Sudoku:
 
     def check(self, puzzle: Sequence[int], grid: Sequence[int]) -> Verdict:
         """Say what the rules say of a filled grid."""
-        wrong = self.rules.violations(grid)
-        changed = {at for at, given in enumerate(puzzle) if given and grid[at] != given}
-        empty = sum(not symbol for symbol in grid)
-        strange = {at for at, symbol in enumerate(grid) if not 0 <= symbol <= self.size}
         if self.rules.solved(puzzle, grid):
             return Verdict(True, (), "Solved: every row, column and box has each symbol once.")
+        changed = self._changed(puzzle, grid)
+        empty = sum(not symbol for symbol in grid)
+        strange = {at for at, symbol in enumerate(grid) if not 0 <= symbol <= self.size}
+        where = "".join(f" ({_place(at, self.size)})" for at in changed if len(changed) == 1)
         said = [
-            _of(len(wrong), "cells have a symbol that stands elsewhere in their row, column or box",
+            _of(len(self.rules.violations(grid)),
+                "cells have a symbol that stands elsewhere in their row, column or box",
                 "cell has a symbol that stands elsewhere in its row, column or box"),
-            _of(len(changed), "givens were changed", "given was changed"),
+            _of(len(changed), "givens were changed", f"given was changed{where}"),
             _of(empty, "cells are empty", "cell is empty"),
             _of(len(strange), f"cells have no symbol of a {self.name}",
                 f"cell has no symbol of a {self.name}"),
         ]  # fmt: skip
-        return Verdict(False, tuple(sorted(wrong | changed | strange)),
+        return Verdict(False, tuple(sorted(self.wrong(puzzle, grid) | strange)),
                        f"Not solved: {', '.join(filter(None, said))}.")  # fmt: skip
 
-    def broken(self, grid: Sequence[int]) -> set[int]:
-        """Give the cells that break a rule, given the others."""
-        return self.rules.violations(grid)
+    def wrong(self, puzzle: Sequence[int], grid: Sequence[int]) -> set[int]:
+        """Give the cells that break a rule, given the others, and givens that were changed."""
+        return self.rules.violations(grid) | self._changed(puzzle, grid)
+
+    def _changed(self, puzzle: Sequence[int], grid: Sequence[int]) -> set[int]:
+        return {at for at, given in enumerate(puzzle) if given and grid[at] != given}
 
     def make(self, rng: random.Random) -> tuple[list[int], list[int]]:
         """Make a puzzle with one solution, and give both."""
@@ -153,8 +158,8 @@ class Maze:
 
     def cells(self, grid: Any) -> list[int]:
         """Give the cells of a grid, from a text, rows or a flat list."""
-        signs = {"#": maze.WALL, ".": maze.OPEN, " ": maze.OPEN, "S": maze.START, "G": maze.GOAL,
-                 "o": maze.PATH}  # fmt: skip
+        signs = {"#": maze.WALL, "█": maze.WALL, ".": maze.OPEN, " ": maze.OPEN, "o": maze.PATH,
+                 **dict.fromkeys("Ss", maze.START), **dict.fromkeys("GgEe", maze.GOAL)}  # fmt: skip
         return _flat(grid, self, signs)
 
     def read(self, puzzle: Any) -> list[int]:
@@ -178,19 +183,21 @@ class Maze:
         """Say what the rules say of a marked maze."""
         if self.grid.solved(puzzle, grid):
             return Verdict(True, (), "Solved: the marked path is the shortest there is.")
-        wrong = [at for at, (given, now) in enumerate(zip(puzzle, grid, strict=True))
-                 if now != given and not (given == maze.OPEN and now == maze.PATH)]  # fmt: skip
-        if wrong:
-            said = _of(len(wrong), "cells of the maze were changed", "cell of the maze was changed")
-            return Verdict(False, tuple(wrong), f"Not solved: {said}.")
-        return Verdict(False, tuple(sorted(self.broken(grid))),
-                       "Not solved: what is marked isn't one shortest path.")  # fmt: skip
+        wrong, changed = self.wrong(puzzle, grid), self._changed(puzzle, grid)
+        said = _of(len(changed), "cells of the maze were changed", "cell of the maze was changed")
+        return Verdict(False, tuple(sorted(wrong)), "Not solved: "
+                       f"{said or 'what is marked is not one shortest path'}.")  # fmt: skip
 
-    def broken(self, grid: Sequence[int]) -> set[int]:
-        """Give the marked cells that haven't two on the path beside them."""
+    def wrong(self, puzzle: Sequence[int], grid: Sequence[int]) -> set[int]:
+        """Give the marked cells that haven't two on the path beside them, and what was changed."""
         on = {maze.PATH, maze.START, maze.GOAL}
-        return {at for at, symbol in enumerate(grid) if symbol == maze.PATH
-                and sum(grid[near] in on for near in self.grid.beside[at]) != 2}  # fmt: skip
+        loose = {at for at, symbol in enumerate(grid) if symbol == maze.PATH
+                 and sum(grid[near] in on for near in self.grid.beside[at]) != 2}  # fmt: skip
+        return loose | self._changed(puzzle, grid)
+
+    def _changed(self, puzzle: Sequence[int], grid: Sequence[int]) -> set[int]:
+        return {at for at, (given, now) in enumerate(zip(puzzle, grid, strict=True))
+                if now != given and not (given == maze.OPEN and now == maze.PATH)}  # fmt: skip
 
     def make(self, rng: random.Random) -> tuple[list[int], list[int]]:
         """Make a maze with one shortest path, and give both."""
@@ -301,7 +308,7 @@ def puzzles_of(
 
 def _flat(grid: Any, kind: Task, signs: dict[str, int], deep: int = 0) -> list[int]:
     if isinstance(grid, str):
-        text = _of_sudoku(grid) if kind.kind == "sudoku" else _of_maze(grid, kind.size)
+        text = (_of_sudoku if kind.kind == "sudoku" else _of_maze)(grid, kind.size)
         return [_cell(sign, kind, signs) for sign in text]
     if not isinstance(grid, list | tuple):
         grid = np.asanyarray(grid).tolist()  # of a table of pandas, too
@@ -322,10 +329,26 @@ def _flat(grid: Any, kind: Task, signs: dict[str, int], deep: int = 0) -> list[i
     return cells
 
 
-def _of_sudoku(text: str) -> str:
-    """Give the signs of its cells: lines between boxes and what is blank are none."""
-    lines = [line for line in text.splitlines() if line.strip(" -+|=")]
-    return "".join("".join(lines).replace("|", "").split())
+def _of_sudoku(text: str, side: int) -> str:
+    """Give the signs of its cells: lines between boxes and what is blank are none.
+
+    Where so there aren't as many as there are cells, rows of dashes or blanks may be cells, too.
+    """
+    text = text.strip("\r\n")
+    if "," in text:  # between cells, of which some may be empty
+        text = re.sub(r"(?m)(?:^|(?<=,))[^\S\n]*(?=,|$)", ".", text).replace(",", "")
+    lines = re.sub("[\u2500-\u257f]", "|", text).splitlines()  # lines of boxes
+
+    def signs(dashes: str) -> str:
+        rows = [line for line in lines if line.strip(" -+|=") or line.strip(" |") == dashes]
+        return "".join("".join(rows).replace("|", "").split())
+
+    found = signs("")
+    if len(found) == side * side:
+        return found
+    blank = [line.ljust(side) for line in lines if "|" not in line and len(line) <= side]
+    others = (signs("-" * side), "".join(blank), text)
+    return next((way for way in others if len(way) == side * side), found)
 
 
 def _of_maze(text: str, side: int) -> str:
@@ -349,7 +372,11 @@ def _cell(given: Any, kind: Task, signs: dict[str, int]) -> int:
     except (TypeError, ValueError, OverflowError):
         number = None
     if number is None:
-        raise ConfigError(f"{given!r:.60} is no cell of a {kind.kind}.")
+        signs_of = (
+            "it has digits, and 0, a dot, a star or _ where a cell is empty"
+            if kind.kind == "sudoku" else "it has # (a wall), a dot or a space, one S and one G"
+        )  # fmt: skip
+        raise ConfigError(f"{given!r:.60} is no cell of a {kind.kind}: {signs_of}.")
     return number
 
 
