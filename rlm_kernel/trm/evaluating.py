@@ -47,8 +47,14 @@ class Evaluation(Told):
     steps: float
 
     def __str__(self) -> str:
-        rows = [f"after step {n:2}  {share:7.1%}" for n, share in enumerate(self.exact, 1)]
-        rows.append(f"by the halt    {self.halted:7.1%}  in {self.steps:.2f} steps")
+        said = [f"{share:7.1%}" for share in self.exact]
+        first = len(said)  # from there on it stays the same
+        while first > 1 and said[first - 2] == said[-1]:
+            first -= 1
+        rows = [f"after step {n:2}        {said[n - 1]}" for n in range(1, first)]
+        to = f" to {len(said):2}" if first < len(said) else "      "
+        rows.append(f"after step {first:2}{to}  {said[-1]}")
+        rows.append(f"by the halt          {self.halted:7.1%}  in {self.steps:.2f} steps")
         return f"{self.puzzles:,} puzzles, {self.task}, solved by the rules\n" + "\n".join(rows)
 
 

@@ -85,7 +85,7 @@ def test_it_is_evaluated_by_the_rules(kept: str, capsys: pytest.CaptureFixture[s
     assert main(["trm", "eval", kept, "--puzzles", "20"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("20 puzzles, sudoku4, solved by the rules")
-    assert "after step 16     0.0%" in out
+    assert "after step  1 to 16     0.0%" in out
     main(["trm", "eval", kept, "--puzzles", "20", "--json"])
     found = json.loads(capsys.readouterr().out)
     assert found["exact"] == [0.0] * 16

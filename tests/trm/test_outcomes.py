@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from rlm_kernel import trm
 from rlm_kernel.trm.checkpoint import HALT
 from rlm_kernel.trm.outcomes import Outcomes
 
@@ -47,3 +48,13 @@ def test_a_limit_that_loses_nothing_only_by_chance_is_not_taken() -> None:
 
 def test_where_nothing_is_right_the_limit_is_the_usual_one() -> None:
     assert Outcomes(np.zeros((3, 2), bool), HALTS).limit() == HALT
+
+
+def test_steps_after_which_nothing_changes_are_one_line() -> None:
+    said = str(trm.Evaluation("sudoku4", 8, (0.25, 0.5, 0.875, 0.875, 0.875), 0.875, 2.5))
+    assert said.splitlines()[1:] == [
+        "after step  1          25.0%", "after step  2          50.0%",
+        "after step  3 to  5    87.5%", "by the halt            87.5%  in 2.50 steps",
+    ]  # fmt: skip
+    assert "after step  2          50.0%" in str(trm.Evaluation("sudoku4", 8, (0.25, 0.5), 0.5, 2))
+    assert "after step  1           0.0%" in str(trm.Evaluation("sudoku4", 8, (0.0,), 0.0, 1))
