@@ -29,6 +29,8 @@ COMPILED = ("maze9", "sudoku9") if shutil.which("c++") else ()  # worth half a m
 TWINS = ("sudoku4", "sudoku6")  # those that come along, for the lesson
 #: Puzzles that a network is tried on; of 4x4 there are few classes.
 TRIED, TRIED_OF_4X4 = 4_000, 1_000
+#: Model → the share of those held out whose minutes are told; else 95 %.
+MARKS = {"maze9": 0.8}
 #: Model → minutes on the way; how many of those held out were solved then is told.
 TOLD = {"sudoku4": 0.5, "sudoku6": 5, "maze9": 20, "sudoku9": 30}
 
@@ -94,7 +96,7 @@ def one(folder: Path, name: str, seed: int, recursion: bool) -> None:
 def table(folder: Path) -> str:
     """Give what is done as two tables in Markdown: what the networks solve, and their training."""
     solved = [["model", "weights", "seeds", "after step 1", "after all", "by the halt", "twin"]]
-    trained = [["model", "updates", "minutes", "of 300 held out", "95 % of them"]]
+    trained = [["model", "updates", "minutes", "of 300 held out", "and"]]
     for name in UPDATES:
         cards = [json.loads(path.read_text()) for path in sorted(folder.glob(f"{name}-?.json"))]
         once = sorted(folder.glob(f"{name}-?-once.json"))
@@ -104,6 +106,7 @@ def table(folder: Path) -> str:
         tried = [card["tried"] for card in cards]
         twin = _spread([card["tried"]["exact"][-1] for card in twins]) if twins else "not trained"
         few = f" of {len(twins)}" if len(twins) not in (0, len(cards)) else ""
+        mark = MARKS.get(name, 0.95)
         weights, steps = trm.presets.preset(name).config.parameters, len(tried[0]["exact"])
         solved.append([
             f"`{name}`", f"{weights / 1000:.0f}k", str(len(cards)),
@@ -118,7 +121,8 @@ def table(folder: Path) -> str:
             _spread([card["minutes"] for card in cards], "{:.1f}"),
             f"{_spread([_solved_at(card, TOLD[name]) for card in cards])} at "
             f"{TOLD[name]:g} minutes",
-            f"after {_spread([_reached(card, 0.95) for card in cards], '{:.1f}')} minutes",
+            f"{mark:.0%} after "
+            f"{_spread([_reached(card, mark) for card in cards], '{:.1f}')} minutes",
         ])  # fmt: skip
     return "\n\n".join(map(_markdown, (solved, trained)))
 

@@ -167,7 +167,8 @@ def _tiny(verbs: Any) -> None:
                             help="train a model (needs torch)")
     train.add_argument("name", help="the model's name, such as sudoku6")
     train.add_argument("--minutes", type=float, default=0.0, metavar="M",
-                       help="of training; default: what its recipe says")
+                       help="of training, without what is evaluated on the way; default: what its "
+                       "recipe says")  # fmt: skip
     train.add_argument("--updates", type=whole, default=0, metavar="N",
                        help="in place of minutes: as many give the same again, bit for bit")
     train.add_argument("--out", metavar="FILE",

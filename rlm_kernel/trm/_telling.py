@@ -76,12 +76,16 @@ class Telling:
         """
         if self._place is None:
             return
-        if self._place.closed:
-            raise Cancelled("The solve was cancelled.")
+        self.go_on()
         self._last = frame
         self._frames.append(frame)
         if frame.cycle >= self._outer:
             self._step()
+
+    def go_on(self) -> None:
+        """Raise Cancelled where it is to end."""
+        if self._place is not None and self._place.closed:
+            raise Cancelled("The solve was cancelled.")
 
     def __enter__(self) -> Telling:
         return self

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).with_name("weights")
 _WAYS = 1_000  # tried at the same time: each takes memory
+_KEPT = 100_000  # steps of all of them
 Model = Checkpoint | Path | str
 
 
@@ -129,7 +130,7 @@ def stream(
 def explore(
     puzzle: Any, model: Model = "", *, k: int = 8, noise: float = 0.3, seed: int = 0, steps: int = 0
 ) -> Solution:
-    """Go several noisy ways at once; of those whose grid the rules confirm the surest one wins.
+    """Try several noisy ways at once; of those whose grid the rules confirm the surest one wins.
 
     Args:
         puzzle: as for ``solve``.
@@ -143,10 +144,14 @@ def explore(
         ConfigError: as there.
     """
     k, steps, seed = whole("k", k, 1, _WAYS), whole("steps", steps, 0, STEPS), whole("seed", seed)
-    noise = number("noise", noise, 0)
+    noise = number("noise", noise, 0, 1_000)
+    if k * steps > _KEPT:
+        raise ConfigError(f"k times steps is at most {_KEPT:,}, not {k * steps:,}.")
     with Telling(puzzle, model) as told:
         found = told.by(_model(puzzle, model), steps)
-        solution = solving.explore(found, puzzle, k=k, noise=noise, seed=seed, steps=steps)
+        solution = solving.explore(
+            found, puzzle, k=k, noise=noise, seed=seed, steps=steps, go_on=told.go_on
+        )
         for frame in solution.frames:  # of the way that won
             told.frame(frame)
         return solution
@@ -287,7 +292,8 @@ def train(
 
     Args:
         model: its name, or a preset of one's own.
-        minutes: of training; 0: what its recipe says.
+        minutes: of training, without what is made and evaluated on the way; 0: what its recipe
+            says.
         updates: in place of minutes: with as many the same comes out again, bit for bit.
         seed: of the puzzles, of the weights and of chance.
         recursion: False trains the same network to answer when it is applied once.
@@ -314,6 +320,8 @@ def train(
         whole(*one) for one in (("seed", seed), ("updates", updates), ("shards", shards))
     )
     minutes = number("minutes", minutes, 0)
+    if minutes and updates:
+        raise ConfigError("A training takes minutes or updates, not both.")
     seconds = 60 * (minutes or made.recipe.minutes)
     updates = updates or (0 if minutes else made.recipe.updates)
     path = Path(os.path.expanduser(training)) if training else None
@@ -359,6 +367,8 @@ def train(
             f"Training was interrupted after {trainer.updates:,} updates, "
             f"{trainer.seconds / 60:.1f} min; the best weights so far are kept."
         )
+        if path is not None:
+            note += f" {path.name} goes on from the last report."
     found = trainer.checkpoint()
     if note:
         found = replace(found, card={**found.card, "note": note})

@@ -120,7 +120,7 @@ def load(path: Path | str) -> Checkpoint:
         halt = float(about.get("halt", HALT))
         if math.isnan(halt):
             raise ValueError("its halt is no number")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ConfigError(f"What {path} says of itself can't be read ({error}).") from error
     fit(config, state, str(path))
     puzzles.fit(task, config.vocab, config.length, str(path))

@@ -13,6 +13,7 @@ from typing import Literal
 from ..errors import ConfigError
 from ._numbers import number, whole
 
+_MOST = 1_000  # times that something is done again: a file can ask for what would never end
 PAPER_STEPS = 16  # of a puzzle, in training and after
 Mixer = Literal["mlp", "attention"]
 
@@ -55,11 +56,11 @@ class Config:
     steps: int = PAPER_STEPS
 
     def __post_init__(self) -> None:
-        if self.inner < 0:
-            raise ConfigError(f"inner of a model is at least 0, not {self.inner}.")
-        for name in ("vocab", "length", "width", "layers", "heads", "slots", "multiple", "puzzles",
-                     "outer", "steps"):  # fmt: skip
+        whole("inner of a model", self.inner, 0, _MOST)
+        for name in ("vocab", "length", "width", "layers", "heads", "slots", "multiple", "puzzles"):
             whole(f"{name} of a model", getattr(self, name), 1)
+        for name in ("outer", "steps"):
+            whole(f"{name} of a model", getattr(self, name), 1, _MOST)
         number("expansion of a model", self.expansion, 0, 1_000)
         if self.mixer not in ("mlp", "attention"):
             raise ConfigError(f"A mixer is 'mlp' or 'attention', not {self.mixer!r}.")

@@ -49,7 +49,7 @@ def ending(solution: Solution) -> str:
         said.append(_way(solution))
     elif solution.halted:
         said.append("It stopped by itself.")
-    else:
+    elif not (solution.solved and solution.steps < PAPER_STEPS):  # else the rules stopped it
         said.append("All of its steps are used up.")
         if not solution.solved and solution.steps >= PAPER_STEPS:
             said.append("Several noisy ways may do better: trm.explore(puzzle) or --explore 8.")

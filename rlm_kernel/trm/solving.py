@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ class Solution(Told):
         task: its kind.
         puzzle: its cells.
         frames: one for each cycle.
-        halted: whether the network said that it was done; else its steps were used up.
+        halted: whether the network said that it was done.
         verdict: what the rules say of the last grid.
         seconds: that it took.
         parameters: of the network.
@@ -196,15 +196,15 @@ def solve(
     seconds = time.perf_counter() - began
     return Solution(
         kind.name, tuple(cells), tuple(frames), frames[-1].halt > _limit(checkpoint, halt),
-        kind.check(cells, frames[-1].grid), seconds, checkpoint.config.parameters,
+        _verdict(kind, cells, frames[-1].grid), seconds, checkpoint.config.parameters,
     )  # fmt: skip
 
 
 def explore(
     checkpoint: Checkpoint, puzzle: Any, *, k: int = 8, noise: float = 0.3, seed: int = 0,
-    steps: int = 0,
+    steps: int = 0, go_on: Callable[[], object] = lambda: None,
 ) -> Solution:  # fmt: skip
-    """Go several noisy ways at once; of those whose grid the rules confirm the surest one wins.
+    """Try several noisy ways at once; of those whose grid the rules confirm the surest one wins.
 
     "Probabilistic Tiny Recursive Model" (2026): Gaussian noise on the latent at each step, many
     ways, the one with the highest halt.
@@ -216,6 +216,7 @@ def explore(
         noise: its deviation.
         seed: of the noise.
         steps: at most; 0: 16, or more if it was trained with more; without recursion 1.
+        go_on: called before each step; what it raises ends it.
 
     Raises:
         ConfigError: the puzzle isn't one of the model's kind.
@@ -227,6 +228,7 @@ def explore(
     best = (False, 0.0, 0)
     frames: list[list[Frame]] = [[] for _ in range(k)]
     for step in range(1, (steps or checkpoint.config.solving_steps) + 1):
+        go_on()
         walk.disturb()
         for cycle in range(1, checkpoint.config.outer + 1):
             walk.cycle()
@@ -240,9 +242,11 @@ def explore(
         if best[0]:
             break
     taken = frames[best[2]]
-    return Solution(kind.name, tuple(cells), tuple(taken), best[0],
-                    kind.check(cells, taken[-1].grid), time.perf_counter() - began,
-                    checkpoint.config.parameters, k, best[2] + 1)  # fmt: skip
+    seconds = time.perf_counter() - began
+    return Solution(kind.name, tuple(cells), tuple(taken),
+                    taken[-1].halt > _limit(checkpoint, None),
+                    _verdict(kind, cells, taken[-1].grid), seconds, checkpoint.config.parameters,
+                    k, best[2] + 1)  # fmt: skip
 
 
 def _frames(
@@ -260,6 +264,13 @@ def _frames(
         )
         for way, grid in enumerate(grids.tolist())
     ]  # fmt: skip
+
+
+def _verdict(kind: Task, cells: list[int], grid: Sequence[int]) -> Verdict:
+    """Say what the rules say; of what isn't solved also what is wrong with its givens."""
+    found = kind.check(cells, grid)
+    flaw = "" if found.solved else kind.flaw(cells)
+    return replace(found, said=f"{found.said} {flaw}") if flaw else found
 
 
 def _limit(checkpoint: Checkpoint, halt: float | None) -> float:

@@ -104,6 +104,8 @@ def test_numbers_that_are_none_are_one_sentence(kept: Path, more: Any, said: str
     [
         ({"k": 0}, "k is a whole number, at least 1, not 0"),
         ({"k": 10**9}, "k is a whole number, at least 1 and at most 1,000, not 1000000000"),
+        ({"noise": 1e300}, "noise is a number, at least 0 and at most 1000, not 1e.300"),
+        ({"k": 1_000, "steps": 10_000}, "k times steps is at most 100,000, not 10,000,000"),
         ({"noise": -1}, "noise is a number, at least 0, not -1"),
         ({"noise": float("nan")}, "noise is a number, at least 0, not nan"),
         ({"seed": -1}, "seed is a whole number, at least 0, not -1"),
@@ -132,7 +134,7 @@ def test_a_model_of_another_task_says_what_it_takes(kept: Path) -> None:
         trm.solve("." * 36, kept)
 
 
-def test_importing_it_is_quick_and_brings_no_torch() -> None:
+def test_importing_it_brings_nothing_heavy() -> None:
     heavy = ["torch", "safetensors", "rich", "anywidget"]
     code = f"import sys, rlm_kernel.trm; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -145,5 +147,7 @@ def test_training_without_torch_says_how_to_get_it() -> None:
         trm.train("sudoku4", minutes=0.1)
     with pytest.raises(ConfigError, match="There is no model 'sudoku5'"):
         trm.train("sudoku5", minutes=0.1)
+    with pytest.raises(ConfigError, match="takes minutes or updates, not both"):
+        trm.train("sudoku4", minutes=1, updates=9)
     with pytest.raises(ConfigError, match="minutes is a number, at least 0, not '1'"):
         trm.train("sudoku4", minutes="1")

@@ -86,6 +86,9 @@ def test_weights_of_another_model_are_said(kept: tuple[Path, Checkpoint]) -> Non
     ("about", "said"),
     [
         ({"config": {"steps": 1.5}}, "steps of a model is a whole number"),
+        ({"config": {"inner": 1.5}}, "inner of a model is a whole number, at least 0, not 1.5"),
+        ({"config": {"outer": 10**9}}, "outer of a model is .* at most 1,000, not 1000000000"),
+        ({"config": {"steps": 10**15}}, "steps of a model is .* at most 1,000"),
         ({"config": {"layers": 10**9}}, "hasn't 1,000,000,000 layers"),
         ({"config": {"expansion": "x"}}, "expansion of a model is a number"),
         ({"card": [1]}, "says of itself can't be read"), ({"card": 5}, "says of itself can't be"),
@@ -103,6 +106,15 @@ def test_one_that_says_what_can_not_be_is_refused(
     told |= {name: value if name == "task" else json.dumps(value) for name, value in about.items()}
     save_file(dict(made.state), path, told)
     with pytest.raises(ConfigError, match=said):
+        load(path)
+
+
+def test_one_that_is_nested_without_end_is_refused(kept: tuple[Path, Checkpoint]) -> None:
+    path, made = kept
+    told = {"task": "sudoku4", "format": "rlm-kernel trm 1", "card": "[" * 200_000,
+            "config": json.dumps(asdict(made.config))}  # fmt: skip
+    save_file(dict(made.state), path, told)
+    with pytest.raises(ConfigError, match=r"What .* says of itself can't be read"):
         load(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -227,6 +228,32 @@ def test_a_sudoku_is_also_a_table_with_gaps() -> None:
 def test_what_is_no_puzzle_at_all_is_one_sentence(given: Any, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         kind_of(given)
+
+
+def test_a_text_that_would_grow_without_end_is_no_puzzle() -> None:
+    for text in ("#" * 40_000 + "\n#" * 10_000, "1" * 10_001, ["#" * 40_000, *["#"] * 10_000]):
+        with pytest.raises(ConfigError, match=r"A text of [\d,]+ characters is no puzzle\."):
+            kind_of(text)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ConfigError, match="A puzzle has 16"):
+            kind_of("#" * 5_000 + "\n#" * 2_400)
+        assert tracemalloc.get_traced_memory()[1] < 200e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_wrong_with_the_givens_is_said() -> None:
+    kind = Sudoku(9, (26, 36))
+    puzzle, _ = kind.make(random.Random(1))
+    assert kind.flaw(puzzle) == ""
+    assert kind.flaw([0] * 81) == "More than one grid fits the givens."
+    none = [*range(1, 9), *[0] * 73]
+    none[17] = 9  # so that 9 has no place in the first row: its last cell is in a box with it
+    assert kind.flaw(none) == "No grid fits the givens."
+    search = Search(kind.rules, [0] * 81, most=3)
+    assert search.solutions(2) == []
+    assert search.gave_up
 
 
 def test_where_all_classes_are_used_up_some_come_again_or_it_is_said() -> None:

@@ -55,6 +55,13 @@ def test_a_file_of_torch_that_has_more_than_tensors_runs_nothing(tmp_path: Path)
     with pytest.raises(ConfigError, match="has more in it than tensors"):
         load_reference(tmp_path / "trap", "sudoku4")
     assert not ran.exists()
+    for bytes_ in (b"\x80\x02}", b"101", b"", bytes(range(40)), b"PK\x03\x04" + b"\0" * 60):
+        (tmp_path / "odd").write_bytes(bytes_)
+        with pytest.raises(ConfigError, match=r"isn't whole: it isn't read \(\w+\)\.$"):
+            load_reference(tmp_path / "odd", "sudoku4")
+    torch.save({"a": torch.zeros(2).to_sparse()}, tmp_path / "sparse")
+    with pytest.raises(ConfigError, match="isn't a dict of plain tensors"):
+        load_reference(tmp_path / "sparse", "sudoku4")
     (tmp_path / "cut").write_bytes((tmp_path / "trap").read_bytes()[:100])
     for name, said in (("cut", "isn't whole"), ("none", "can't be read")):
         with pytest.raises(ConfigError, match=said):
@@ -64,3 +71,20 @@ def test_a_file_of_torch_that_has_more_than_tensors_runs_nothing(tmp_path: Path)
         load_reference(tmp_path / "other", "sudoku4")
     with pytest.raises(ConfigError, match="no setting 'width' of arch"):
         load_reference(tmp_path / "other", "sudoku4", {"width": 3})
+    with pytest.raises(ConfigError, match="arch is a dict of settings, not list"):
+        load_reference(tmp_path / "other", "sudoku4", [1])  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="of the reference for ARC aren't read"):
+        load_reference(tmp_path / "other", "arc")
+
+
+def test_what_the_model_would_not_use_is_refused(tmp_path: Path) -> None:
+    config = small("attention", slots=16, multiple=256, vocab=6, heads=8, inner=6, steps=16)
+    state = {name: torch.tensor(value) for name, value in weights(config).items()}
+    torch.save({**state, "model.inner.embed_pos.embedding_weight": torch.zeros(32, 32)},
+               tmp_path / "step_2")  # fmt: skip
+    with pytest.raises(ConfigError, match=r"has embed_pos\.embedding_weight, which such a model"):
+        load_reference(tmp_path / "step_2", "sudoku4", {"H_cycles": 3})
+    torch.save(state, tmp_path / "step_3")
+    for wrong in (1.5, "4", None, 10**9):
+        with pytest.raises(ConfigError, match="inner of a model is a whole number, at least 0"):
+            load_reference(tmp_path / "step_3", "sudoku4", {"L_cycles": wrong})

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
 from rlm_kernel import trm
 from rlm_kernel.trm.api import WEIGHTS
-from rlm_kernel.trm.puzzles.task import puzzles_of, task
+from rlm_kernel.trm.puzzles.task import Sudoku, puzzles_of, task
 
 #: Model → the share of held-out puzzles that is solved at least, by the rules.
-MARKS = {"sudoku4": 0.95, "sudoku6": 0.97, "sudoku9": 0.93, "maze9": 0.89}
+MARKS = {"sudoku4": 0.99, "sudoku6": 0.99, "sudoku9": 0.95, "maze9": 0.9}
 SEED = 515_000_007  # of puzzles that nothing was trained with or chosen by
 
 
@@ -55,15 +53,18 @@ def test_torch_and_numpy_agree_on_it(name: str) -> None:
     x = model.embed(torch.tensor(cells), torch.zeros(200, dtype=torch.long))
     y, z = model.start(200)
     with torch.no_grad():
-        for cycle in range(made.config.steps * made.config.outer):
+        for cycle in range(made.config.solving_steps * made.config.outer):
             y, z = model.cycle(x, y, z)
             a, b = net.cycle(net.embed(cells), a, b)
             ours, theirs = net.heads(a)[0], model.heads(y)[0].numpy()
+            same = (ours.argmax(-1) == theirs.argmax(-1)).all(-1)
             assert cycle or np.abs(ours - theirs).max() < 1e-3
-    assert (ours.argmax(-1) == theirs.argmax(-1)).all()
+            assert cycle >= made.config.steps * made.config.outer or same.all()
+    assert same.mean() >= 0.97, "what wanders for long is chaotic: two of 200 9x9 differ"
 
 
 def test_exploration_finds_what_one_way_does_not() -> None:
-    hard = [trm.puzzle("sudoku6", seed) for seed in (89, 292, 293)]
-    lost = [puzzle for puzzle in hard if not trm.solve(puzzle, halt=math.inf).solved]
-    assert not lost or any(trm.explore(puzzle, k=16).solved for puzzle in lost)
+    puzzles, _ = puzzles_of(Sudoku(9, (0, 0)), 8, 2)  # harder than those of its training
+    lost = [puzzle for puzzle in puzzles if not trm.explore(puzzle, k=1).solved]
+    assert len(lost) >= 2
+    assert any(trm.explore(puzzle, k=8).solved for puzzle in lost)  # 3 of 5, where it was written

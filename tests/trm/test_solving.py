@@ -105,6 +105,31 @@ def test_that_it_is_solved_is_the_rules_word_not_the_networks() -> None:
     assert "Not solved" in str(wrong)
 
 
+def test_givens_that_nothing_fits_are_said_to_be_so(untaught: Checkpoint) -> None:
+    none = solve(untaught, "123." + "...4" + "." * 8).verdict  # 4 has no place in the first row
+    assert none.said.endswith("No grid fits the givens.")
+    empty = explore(untaught, [0] * 16, k=2).verdict
+    assert empty.said.endswith("More than one grid fits the givens.")
+    assert "fits the givens" not in solve(untaught, PUZZLE).verdict.said
+
+
+def test_exploring_is_ended_between_steps_and_says_who_stopped_it(untaught: Checkpoint) -> None:
+    steps: list[int] = []
+
+    def twice() -> None:
+        steps.append(1)
+        if len(steps) > 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        explore(untaught, PUZZLE, k=2, go_on=twice)
+    assert len(steps) == 3
+    unsure = explore(taught(-9.0), PUZZLE, k=1)
+    assert (unsure.solved, unsure.halted) == (True, False), "the rules stopped it"
+    assert "by itself" not in str(unsure)
+    assert "used up" not in str(unsure)
+
+
 def test_of_many_ways_one_that_the_rules_confirm_wins() -> None:
     found = explore(taught(-9.0), PUZZLE, k=3)
     assert found.solved
@@ -121,7 +146,7 @@ def test_where_none_is_confirmed_the_one_wins_that_is_the_surest_in_the_end() ->
 
     asked: list[int] = []
     net = Turns(0.0, [1] * 16)
-    model: Any = SimpleNamespace(task="sudoku4", config=net.config, net=lambda: net)
+    model: Any = SimpleNamespace(task="sudoku4", config=net.config, net=lambda: net, halt=HALT)
     found = explore(model, PUZZLE, k=3, steps=2)
     assert (found.way, found.solved) == (1, False)
 

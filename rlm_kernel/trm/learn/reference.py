@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,26 +45,33 @@ def load_reference(
         found = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror or error}.") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        said = str(error).strip().splitlines()
+    except Exception as error:  # of a file that may be anything torch's reader raises anything
         raise ConfigError(
             f"{path} has more in it than tensors, or isn't whole: it isn't read "
-            f"({said[0] if said else type(error).__name__})."
+            f"({type(error).__name__})."
         ) from error
-    if not isinstance(found, dict) or not all(isinstance(v, torch.Tensor) for v in found.values()):
-        raise ConfigError(f"{path} isn't a dict of tensors by name.")
+    if not isinstance(found, dict) or not all(map(_plain, found.values())):
+        raise ConfigError(f"{path} isn't a dict of plain tensors by name.")
     state = {_BEFORE.sub("", str(name)): value.detach().float().numpy()
              for name, value in found.items()}  # fmt: skip
-    config = _config(state, task, arch or {}, path)
-    wanted = {name: value for name, value in state.items() if name in config.shapes()}
-    fit(config, wanted, str(path))
-    return Checkpoint(task, config, wanted, {"from": path.name})
+    config = _config(state, task, {} if arch is None else arch, path)
+    fit(config, state, str(path))
+    return Checkpoint(task, config, state, {"from": path.name})
+
+
+def _plain(value: Any) -> bool:
+    return (isinstance(value, torch.Tensor) and value.layout == torch.strided
+            and value.device.type == "cpu" and not value.is_quantized)  # fmt: skip
 
 
 def _config(
     state: Mapping[str, Array], task: str, arch: Mapping[str, Any], path: Path
 ) -> Config:
-    unknown = sorted(arch.keys() - _ARCH.keys())
+    if task == "arc":
+        raise ConfigError("Checkpoints of the reference for ARC aren't read.")
+    if not isinstance(arch, Mapping):
+        raise ConfigError(f"arch is a dict of settings, not {type(arch).__name__}.")
+    unknown = sorted(map(str, arch.keys() - _ARCH.keys()))
     if unknown:
         known = ", ".join(_ARCH)
         raise ConfigError(f"There is no setting {unknown[0]!r} of arch; there are {known}.")
@@ -77,7 +83,7 @@ def _config(
     except (KeyError, ValueError) as error:
         raise ConfigError(f"{path} has no weights of a Tiny Recursive Model.") from error
     positions = state.get("L_level.layers.0.mlp_t.down_proj.weight")
-    slots = 16 if positions is None else positions.shape[0] - kind.length
+    slots = 16 if positions is None or not positions.shape else positions.shape[0] - kind.length
     if vocab != kind.vocab or slots < 1:
         raise ConfigError(
             f"{path} is for another kind of puzzle than {task}: it knows {vocab} symbols, and "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}  # rows and columns of a box
 
@@ -59,9 +60,10 @@ class Search:
         puzzle: its cells.
     """
 
-    def __init__(self, rules: Rules, puzzle: Sequence[int]) -> None:
+    def __init__(self, rules: Rules, puzzle: Sequence[int], most: float = inf) -> None:
         self.rules = rules
-        self.guesses = 0
+        self.guesses, self._most = 0, most
+        self.gave_up = False
         every = (1 << rules.size) - 1
         self._open = [every] * len(puzzle)  # candidates of empty cells, as bits; 0: it is filled
         self._grid = [0] * len(puzzle)
@@ -107,6 +109,9 @@ class Search:
                         break
         if best < 0:
             yield list(self._grid)
+            return
+        if self.guesses > self._most:
+            self.gave_up = True
             return
         bits = [1 << i for i in range(self.rules.size) if self._open[best] >> i & 1]
         if rng is not None:

@@ -124,6 +124,14 @@ class Sudoku:
         return {"givens": sum(map(bool, puzzle)), "solutions": found, "guesses": search.guesses,
                 "singles": sudoku.singles(self.rules, puzzle)}  # fmt: skip
 
+    def flaw(self, puzzle: Sequence[int]) -> str:
+        """Say of givens that no grid, or more than one, fits them; empty where it isn't known."""
+        search = sudoku.Search(self.rules, puzzle, _GUESSES)
+        found = len(search.solutions(2))
+        if found > 1:
+            return "More than one grid fits the givens."
+        return "" if found or search.gave_up else "No grid fits the givens."
+
     def text(self, grid: Sequence[int]) -> str:
         """Draw it."""
         high, wide = sudoku.BOXES[self.size]
@@ -218,6 +226,10 @@ class Maze:
         steps, ways, _ = self.grid.shortest(puzzle)
         return {"steps": steps, "solutions": ways, "walls": list(puzzle).count(maze.WALL)}
 
+    def flaw(self, puzzle: Sequence[int]) -> str:
+        """Give nothing: what can't be solved isn't read."""
+        return ""
+
     def text(self, grid: Sequence[int]) -> str:
         """Draw it."""
         rows = (grid[i : i + self.size] for i in range(0, self.length, self.size))
@@ -234,8 +246,10 @@ TASKS: dict[str, Callable[[], Task]] = {
     "sudoku-extreme": lambda: Sudoku(9, (0, 0), "sudoku-extreme"),
     "maze-hard": lambda: Maze(30, 110, "maze-hard"),
 }
+_GUESSES = 2_000  # of a search; a Sudoku with one solution takes some, rarely hundreds
 _DRY = 1_000  # tries in a row: hardly any class is left
 _DEEP = 2  # of lists in lists in lists
+_LONG = 10_000  # characters of a text that may be a puzzle: what fills up its rows is bounded, too
 MADE = ("sudoku4", "sudoku6", "sudoku9", "maze9")  # here; the others are of public files
 
 
@@ -308,6 +322,8 @@ def puzzles_of(
 
 def _flat(grid: Any, kind: Task, signs: dict[str, int], deep: int = 0) -> list[int]:
     if isinstance(grid, str):
+        if len(grid) > _LONG:
+            raise ConfigError(f"A text of {len(grid):,} characters is no puzzle.")
         text = (_of_sudoku if kind.kind == "sudoku" else _of_maze)(grid, kind.size)
         return [_cell(sign, kind, signs) for sign in text]
     if not isinstance(grid, list | tuple):
