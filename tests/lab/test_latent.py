@@ -19,7 +19,7 @@ model = trm.Checkpoint("sudoku6", config, {
     name: rng.standard_normal(shape).astype(np.float32) / shape[-1] ** 0.5
     for name, shape in config.shapes().items()})
 puzzle = "3....2" ".62.1." "....6." "...3.." ".1..5." "......"
-trm.solve(puzzle, model, halt=99)"""
+trm.solve(puzzle, model, halt=99, steps=3)"""
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "rlm_kernel/trm/weights/sudoku6.safetensors"
 PICTURE = """from rlm_kernel import trm
